@@ -1,0 +1,120 @@
+"""Atari 2600 through ale-py's vector environment: B games in C++ threads.
+
+Observation [1, screen, screen] grey, maximum over the last two of `repeat` frames (ale-py resizes after the
+maximum; the papers resize before). Stacks of frames are built by the memory and the actor, not here.
+
+The vector environment cannot save its state, but after a seeded reset its future is a pure function of the seed
+and the actions. So each game starts from a fresh seed at its first episode end after `reseed_every_steps` agent
+steps, the actions since then are kept (one byte each), and a resumed run plays them again.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from ale_py import LoggerMode, ALEInterface
+from ale_py.vector_env import AtariVectorEnv
+
+from agents import rng
+from agents.envs.stream import Ledger
+from agents.spec import Atari as AtariSpec
+from agents.step import Step
+
+
+class Atari:
+    """B Atari games; see agents/step.py for the rows they give."""
+
+    scale = 1.0 / 255.0
+
+    def __init__(self, spec: AtariSpec, streams: int, cap_frames: int | None, seed: int, stream: str, *index: int):
+        ALEInterface.setLoggerMode(LoggerMode.Error)
+        self._spec = spec
+        self._env = AtariVectorEnv(
+            spec.game,
+            streams,
+            num_threads=min(streams, len(os.sched_getaffinity(0))),  # the threads do not change the results
+            max_num_frames_per_episode=cap_frames or spec.cap_frames,
+            repeat_action_probability=spec.sticky,
+            full_action_space=spec.actions == "full",
+            img_height=spec.screen,
+            img_width=spec.screen,
+            stack_num=1,
+            frameskip=spec.repeat,
+            noop_max=spec.noop_max,
+            reward_clipping=False,
+            use_fire_reset=spec.fire_reset,
+        )
+        self.actions = np.arange(self._env.single_action_space.n)
+        self.shape = (1, spec.screen, spec.screen)
+        self._seeds = rng.generator(seed, stream, *index)
+        self._seed = self._fresh_seeds(streams)
+        self._played: list[bytearray] = [bytearray() for _ in range(streams)]  # since the last seeded reset
+        self.obs, info = self._env.reset(seed=self._seed)
+        self._lives = info["lives"]
+        self.first = np.ones(streams, bool)
+        self.last = np.zeros(streams, bool)
+        self.ledger = Ledger(streams, spec.repeat)
+
+    def __len__(self) -> int:
+        return len(self._played)
+
+    def _fresh_seeds(self, count: int) -> np.ndarray:
+        return self._seeds.integers(2**31 - 1, size=count)
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Do `actions` [B]; a game whose last row is in view ignores its action and starts anew."""
+        obs, raw, terminal, truncated, info = self._env.step(actions)
+        for log, action in zip(self._played, actions, strict=True):
+            log.append(int(action))
+        due = self.last & np.array([len(log) >= self._spec.reseed_every_steps for log in self._played])
+        if due.any():
+            self._seed[due] = self._fresh_seeds(int(due.sum()))
+            obs, info = self._env.reset(seed=self._seed[due], options={"reset_mask": due})
+            for i in np.flatnonzero(due):
+                self._played[i].clear()
+        moved, ended = ~self.last, terminal | truncated
+        reward = np.where(moved, raw, 0).astype(np.float32)
+        over = terminal | (info["lives"] < self._lives) if self._spec.life_loss else terminal
+        step = Step(
+            obs=self.obs,
+            action=actions,
+            reward=np.clip(reward, -1, 1) if self._spec.clip_reward else reward,
+            discount=(~(over & moved)).astype(np.float32),
+            first=self.first,
+            last=self.last,
+        )
+        self.ledger.add(reward, moved, ended=ended, truncated=truncated & ~terminal)
+        self.first, self.last, self.obs, self._lives = self.last, ended, obs, info["lives"]
+        return step
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "seeds": rng.state(self._seeds),
+            "seed": self._seed.copy(),
+            "played": [np.frombuffer(bytes(log), np.uint8).copy() for log in self._played],
+            "obs": self.obs.copy(),
+            "lives": np.array(self._lives, np.int64),
+            "first": self.first.copy(),
+            "last": self.last.copy(),
+            "ledger": self.ledger.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore by playing the kept actions again; raises RuntimeError if the screens do not come out the same."""
+        played = state["played"]
+        turns = max(map(len, played))
+        for turn in range(turns + 1):
+            starts = np.array([turns - len(log) == turn for log in played])
+            if starts.any():  # every game starts so that all of them end together
+                obs, _ = self._env.reset(seed=state["seed"][starts], options={"reset_mask": starts})
+            if turn < turns:
+                waiting = [turns - len(log) for log in played]
+                actions = [log[turn - w] if turn >= w else 0 for log, w in zip(played, waiting, strict=True)]
+                obs, *_ = self._env.step(np.array(actions, np.int64))
+        if not np.array_equal(obs, state["obs"]):
+            raise RuntimeError("the replayed actions lead to other screens: another ale-py or ROM than the checkpoint's?")
+        rng.restore(self._seeds, state["seeds"])
+        self._seed, self._played = state["seed"], [bytearray(log.tobytes()) for log in played]
+        self.obs, self._lives = state["obs"], state["lives"]
+        self.first, self.last = state["first"], state["last"]
+        self.ledger.load_state_dict(state["ledger"])

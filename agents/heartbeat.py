@@ -1,0 +1,52 @@
+"""Signs of life: a small JSON file that `python -m workflow status` reads, renewed every few seconds."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+from agents.files import write_atomic
+
+EVERY = 2.0  # seconds
+
+
+class Heartbeat:
+    def __init__(self, path: Path, run: str, budget: int, resumes: int):
+        self._path, self._due = path, 0.0
+        self._fixed = {
+            "run": run,
+            "budget_frames": budget,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "resumes": resumes,
+        }
+        self._last: tuple[float, int] | None = None
+        self._speed = 0.0  # frames per second, smoothed
+        self.score: float | None = None  # return of the last finished episode
+
+    def due(self) -> bool:
+        return time.monotonic() >= self._due
+
+    def beat(self, state: str, frame: int) -> float:
+        """Write the file; -> frames per second since the previous beat."""
+        now = time.monotonic()
+        speed = (frame - self._last[1]) / (now - self._last[0]) if self._last and now > self._last[0] else 0.0
+        self._speed = 0.7 * self._speed + 0.3 * speed if self._speed else speed
+        self._last, self._due = (now, frame), now + EVERY
+        left = self._fixed["budget_frames"] - frame
+        beat = {
+            **self._fixed,
+            "state": state,
+            "frame": frame,
+            "frames_per_second": self._speed,
+            "eta_seconds": left / self._speed if self._speed else None,
+            "last_return": self.score,
+            "time": time.time(),
+        }
+        try:
+            write_atomic(self._path, json.dumps(beat).encode(), durable=False)
+        except OSError:
+            pass  # a missing sign of life must not end a run; the next checkpoint meets the full disk and says so
+        return speed

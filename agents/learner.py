@@ -1,0 +1,95 @@
+"""From losses to parameter updates: optimizer, gradient clipping, target copies, update count."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from agents.dqn import Loss
+from agents.step import Batch
+
+
+class Agent(Protocol):
+    online: nn.Module
+    target: nn.Module
+
+    def act(self, obs: torch.Tensor, epsilon: float, dice: np.random.Generator) -> np.ndarray: ...
+    def loss(self, batch: Batch) -> Loss: ...
+
+
+class Gauge(Protocol):
+    def advance(self, steps: int) -> None: ...
+    def rho(self) -> dict[str, float]: ...
+    def state_dict(self) -> dict[Any, Any]: ...
+    def load_state_dict(self, state: dict[Any, Any]) -> None: ...
+
+
+class Learner:
+    """`gauges` advance by `power_steps` at every update; `tracked` ones by `warmup_steps` when they are read."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        optimizer: torch.optim.Optimizer,
+        target_every: int,
+        clip_norm: float | None,
+        gauges: list[Gauge],
+        tracked: list[Gauge],
+        power_steps: int,
+        warmup_steps: int,
+    ):
+        self.agent, self.optimizer = agent, optimizer
+        self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
+        self.gauges, self.tracked, self.power_steps, self.warmup_steps = gauges, tracked, power_steps, warmup_steps
+        self.updates = 0
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
+        self._since = 0
+
+    def learn(self, batch: Batch) -> torch.Tensor:
+        """One update; -> priorities [B]."""
+        for gauge in self.gauges:
+            gauge.advance(self.power_steps)
+        loss = self.agent.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(loss.terms.values()).backward()
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters])
+        if self.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
+        self.optimizer.step()
+        self.updates += 1
+        if self.updates % self.target_every == 0:
+            self.agent.target.load_state_dict(self.agent.online.state_dict())
+        for name, metric in {**loss.metrics, "grad_norm": norm}.items():
+            self._sums[name] = self._sums[name] + metric if name in self._sums else metric
+        self._since += 1
+        return loss.priorities
+
+    def read(self) -> dict[str, float]:
+        """Means of the metrics since the last reading (gradient norms before clipping) and every rho."""
+        means = {name: float(total) / self._since for name, total in self._sums.items()}
+        self._sums, self._since = {}, 0
+        for gauge in self.tracked:
+            gauge.advance(self.warmup_steps)
+            means.update(gauge.rho())
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "online": self.agent.online.state_dict(),
+            "target": self.agent.target.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "tracked": [gauge.state_dict() for gauge in self.tracked],
+            "updates": self.updates,
+            "sums": dict(self._sums),
+            "since": self._since,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.agent.online.load_state_dict(state["online"])
+        self.agent.target.load_state_dict(state["target"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
+            gauge.load_state_dict(saved)
+        self.updates, self._sums, self._since = state["updates"], state["sums"], state["since"]

@@ -1,0 +1,140 @@
+"""The loop: collect, add, learn on a clock; evaluate, record and save on theirs.
+
+All clocks count environment frames. Whatever stops the process, the next start goes on from the newest
+checkpoint and ends with the same bytes: nothing in here depends on when it was interrupted.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from agents.build import Parts, build
+from agents.checkpoint import Checkpoints
+from agents.clock import ticks
+from agents.evaluate import evaluate
+from agents.heartbeat import Heartbeat
+from agents.record import Recorder
+from agents.spec import Spec
+
+
+class Outcome(NamedTuple):
+    status: str  # finished | diverged | preempted
+    frames: int
+    seconds: float  # wall clock, over all starts
+    resumes: int
+
+
+class Run:
+    """One training run: its parts, its log, and how far it has come."""
+
+    def __init__(self, spec: Spec, checkpoints: Checkpoints):
+        self.spec, self.checkpoints = spec, checkpoints
+        self.parts: Parts = build(spec)
+        self.recorder = Recorder()
+        self.evaluated = 0  # evaluations done
+        self.resumes = 0
+        self.seconds = 0.0
+        self._saved_rows = 0  # replay rows that checkpoints hold
+        saved = checkpoints.load()
+        if saved:
+            store = self.parts.memory.store
+            for first, rows in saved.segments:
+                store.insert(first, rows)
+            self.parts.load_state_dict(saved.state["parts"])
+            self.evaluated = saved.state["evaluated"]
+            self.seconds = saved.state["seconds"]
+            self.resumes = saved.state["resumes"] + 1
+            self._saved_rows = store.count
+
+    @property
+    def frame(self) -> int:
+        return self.parts.actor.stream.ledger.frames
+
+    def save(self) -> None:
+        """Commit everything up to now. Raises OSError when the disk does not take it."""
+        store = self.parts.memory.store
+        oldest = max(0, store.count - store.rows)
+        first = max(self._saved_rows, oldest)
+        state = {
+            "parts": self.parts.state_dict(),
+            "evaluated": self.evaluated,
+            "seconds": self.seconds,
+            "resumes": self.resumes,
+        }
+        self.checkpoints.save(state, self.recorder.tables(), store.extract(first, store.count), first, oldest)
+        self.recorder.clear()
+        self._saved_rows = store.count
+
+    def turn(self) -> bool:
+        """One row from every environment, and the learning that falls due. False when learning diverged."""
+        spec, (_, actor, memory, learner, _) = self.spec, self.parts
+        before = self.frame
+        memory.add(actor.turn())
+        after = self.frame
+        for _ in range(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames)):
+            batch = memory.draw()
+            memory.update(batch.key, learner.learn(batch))
+        for episode in actor.stream.ledger.take():
+            self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
+        if ticks(before, after, spec.record.learning_every_frames) and learner.updates:
+            readings = learner.read()
+            for name, value in readings.items():
+                self.recorder.add("learning", after, learner.updates, name, value)
+            return all(map(math.isfinite, readings.values()))
+        return True
+
+    def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
+        """Do the evaluation that is due; -> its mean return, or None when interrupted."""
+        agent, (suite, *_, device) = self.parts.actor.agent, self.parts
+        episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
+        if episodes is None:
+            return None
+        for i, episode in enumerate(episodes):
+            self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
+        self.evaluated += 1
+        return sum(e.score for e in episodes) / len(episodes) if episodes else math.nan
+
+
+def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
+    """Train to the budget, saving every `every` seconds; `stop()` asks to save and leave."""
+    torch.set_num_threads(run.spec.threads)
+    torch.use_deterministic_algorithms(True, warn_only=run.spec.device != "cpu")
+    started, before = time.monotonic(), run.seconds
+    due = started + every
+
+    def status(name: str) -> Outcome:
+        run.seconds = before + time.monotonic() - started
+        return Outcome(name, run.frame, run.seconds, run.resumes)
+
+    def alive(state: str) -> None:
+        if heartbeat.due():
+            renew()
+            speed = heartbeat.beat(state, run.frame)
+            run.recorder.add("timing", run.frame, before + time.monotonic() - started, speed)
+
+    def keep_on() -> bool:
+        alive("evaluating")
+        return not stop()
+
+    while True:
+        if stop():
+            outcome = status("preempted")
+            run.save()
+            return outcome
+        if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
+            score = run.evaluation(keep_on)
+            if score is not None:
+                heartbeat.score = score
+            continue
+        if run.frame >= run.spec.budget_frames:
+            return status("finished")
+        if time.monotonic() >= due:
+            status("running")
+            run.save()
+            due = time.monotonic() + every
+        if not run.turn():
+            return status("diverged")
+        alive("running")

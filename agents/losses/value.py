@@ -1,0 +1,61 @@
+"""What a value network predicts, and the Q-learning loss on it; torch only.
+
+A value kind says how many numbers it needs per action (`size` K), what their mean is, and how far a prediction
+lies from a bootstrapped target. `q_loss` never asks which kind it has.
+"""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+
+class Value(Protocol):
+    size: int
+
+    def mean(self, raw: torch.Tensor) -> torch.Tensor: ...
+    def loss(
+        self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
+class Scalar:
+    """One expected return per action (DQN, Mnih et al. 2015)."""
+
+    size = 1
+
+    def __init__(self, loss: str):
+        self._distance = {"squared": F.mse_loss, "huber": F.smooth_l1_loss}[loss]
+
+    def mean(self, raw: torch.Tensor) -> torch.Tensor:
+        """[..., 1] -> [...]: the action value itself."""
+        return raw.squeeze(-1)
+
+    def loss(
+        self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """raw_tm1, raw_t [B, 1], r_t, discount_t [B] -> loss [B], |TD error| [B]."""
+        target = r_t + discount_t * self.mean(raw_t)
+        q = self.mean(raw_tm1)
+        return self._distance(q, target, reduction="none"), (target - q).detach().abs()
+
+
+def q_loss(
+    value: Value,
+    raw_tm1: torch.Tensor,
+    a_tm1: torch.Tensor,
+    r_t: torch.Tensor,
+    discount_t: torch.Tensor,
+    raw_t_value: torch.Tensor,
+    raw_t_selector: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Q-learning; double Q-learning when the selector is another network (van Hasselt et al. 2016, eq. 4).
+
+    raw_* [B, A, K], a_tm1 [B] int64, r_t and discount_t [B] -> loss [B], priority [B].
+    The target r + discount * Q_value(s', argmax_a Q_selector(s', a)) carries no gradient.
+    """
+    if raw_tm1.dim() != 3 or a_tm1.dim() != 1:
+        raise ValueError(f"wanted raw [B, A, K] and actions [B], got {raw_tm1.shape} and {a_tm1.shape}")
+    best = value.mean(raw_t_selector).argmax(-1)
+    rows = torch.arange(len(a_tm1), device=a_tm1.device)
+    return value.loss(raw_tm1[rows, a_tm1], r_t, discount_t, raw_t_value[rows, best].detach())

@@ -1,0 +1,45 @@
+"""A memory: a store that keeps, a selector that chooses, a generator that rolls the dice."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from agents import rng
+from agents.memory.store import FrameStore
+from agents.step import Batch, Step
+
+
+class Select(Protocol):
+    def draw(self, store: FrameStore, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]: ...
+    def update(self, keys: np.ndarray, priorities: np.ndarray) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class Replay:
+    def __init__(self, store: FrameStore, select: Select, dice: np.random.Generator, batch: int, device: torch.device):
+        self.store, self.select, self.dice, self.batch, self.device = store, select, dice, batch, device
+
+    def add(self, step: Step) -> None:
+        self.store.add(step)
+
+    def draw(self) -> Batch:
+        batch = self.store.gather(*self.select.draw(self.store, self.dice, self.batch))
+        return batch if self.device.type == "cpu" else batch.to(self.device)
+
+    def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+        self.select.update(keys, priorities)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the rows, which the checkpoint saves as segments (store.extract)."""
+        return {
+            "store": self.store.state_dict(),
+            "select": self.select.state_dict(),
+            "dice": rng.state(self.dice),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.store.load_state_dict(state["store"])
+        self.select.load_state_dict(state["select"])
+        rng.restore(self.dice, state["dice"])

@@ -1,0 +1,97 @@
+"""A ring of single observations; stacks and n-step windows are put together at sampling.
+
+Rows are numbered from 0 for ever; row p of stream b lives in slot (p mod rows, b) and has the key p * B + b.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.step import Batch, Step
+
+FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
+
+
+class FrameStore:
+    """The newest `capacity` observations of B streams, each kept once as uint8.
+
+    `window` is the number of transitions in a drawn chunk; `moments` the rows within it, 0 to window, whose
+    stacked observations the agent wants to see (0 and window for n-step Q-learning).
+    """
+
+    def __init__(
+        self, capacity: int, streams: int, shape: tuple[int, ...], stack: int, window: int, moments: tuple[int, ...]
+    ):
+        self.rows = capacity // streams
+        if self.rows < window + stack + 1:
+            raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
+        self.streams, self.shape, self.stack, self.window, self.moments = streams, shape, stack, window, moments
+        self.count = 0  # rows ever added
+        self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
+        self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
+        self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
+        self._flat = {name: array.reshape(-1) for name, array in self.field.items()}  # views
+
+    def add(self, step: Step) -> None:
+        slot = self.count % self.rows
+        previous = self.field["age"][slot - 1]  # rows since the episode's first; slot -1 wraps
+        self._frames[slot] = step.obs.reshape(self.streams, -1)
+        self.field["age"][slot] = np.where(step.first, 0, previous + 1)
+        for name in ("action", "reward", "discount", "last"):
+            self.field[name][slot] = getattr(step, name)
+        self.count += 1
+
+    def span(self) -> tuple[int, int]:
+        """Keys [low, high) whose window lies inside the memory."""
+        oldest = max(0, self.count - self.rows)
+        return oldest * self.streams, max(oldest, self.count - self.window) * self.streams
+
+    def valid(self, keys: np.ndarray) -> np.ndarray:
+        """Whether a transition starts at each key and its stack's history is still there. [N] -> bool [N]."""
+        slot = self._slot(keys)
+        history = np.minimum(self._flat["age"][slot], self.stack - 1)
+        oldest = max(0, self.count - self.rows)
+        return ~self._flat["last"][slot] & (keys // self.streams - history >= oldest)
+
+    def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
+        """The chunks that start at `keys` [N]; rows past an episode's last row repeat it (agents/step.py)."""
+        rows = [keys]
+        for _ in range(self.window):
+            rows.append(np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], rows[-1] + self.streams))
+        slots = self._slot(np.stack(rows[:-1]))
+        part = {name: torch.from_numpy(self._flat[name][slots]) for name in ("action", "reward", "discount", "last")}
+        obs = self._stacks(np.stack([rows[m] for m in self.moments]))
+        return Batch(obs, **part, weight=torch.from_numpy(weight), key=keys)
+
+    def _stacks(self, keys: np.ndarray) -> torch.Tensor:
+        """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
+        back = np.arange(self.stack - 1, -1, -1)
+        frames = self.frames.index_select(0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel()))
+        frames = frames.view(*keys.shape, self.stack, -1)
+        if self.stack > 1:
+            before = self._flat["age"][self._slot(keys)][..., None] < back
+            if before.any():
+                frames[torch.from_numpy(before)] = 0
+        return frames.view(*keys.shape, self.stack * self.shape[0], *self.shape[1:])
+
+    def _slot(self, keys: np.ndarray) -> np.ndarray:
+        return keys % (self.rows * self.streams)
+
+    def extract(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Rows [start, stop) as arrays [rows, B, …], for saving."""
+        slots = np.arange(start, stop) % self.rows
+        return {"obs": self._frames[slots], **{name: array[slots] for name, array in self.field.items()}}
+
+    def insert(self, start: int, arrays: dict[str, np.ndarray]) -> None:
+        """Put extracted rows back at row number `start`."""
+        slots = np.arange(start, start + len(arrays["obs"])) % self.rows
+        self._frames[slots] = arrays["obs"]
+        for name, array in self.field.items():
+            array[slots] = arrays[name]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.count = state["count"]

@@ -1,0 +1,34 @@
+"""From observations to features."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from agents.nets.layers import Conv2d
+from agents.spec import Network as NetworkSpec
+
+WIDE = 32  # pixels: from this side on channels-last convolutions are the faster ones on CPU and GPU
+
+
+class Convolutional(nn.Module):
+    """Convolutions, then fully connected layers, all with ReLU (Mnih et al. 2015; Young & Tian 2019)."""
+
+    def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for channels, kernel, stride in spec.convolutions:
+            self.layers.append(Conv2d(shape, channels, kernel, stride))
+            shape = self.layers[-1].output_shape
+        size = shape[0] * shape[1] * shape[2]
+        for units in spec.units:
+            self.layers.append(nn.Linear(size, units))
+            size = units
+        self.size = size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, H, W] float -> [B, size]."""
+        if x.shape[-1] >= WIDE:
+            x = x.contiguous(memory_format=torch.channels_last)
+        for layer in self.layers:
+            x = F.relu(layer(x.flatten(1) if isinstance(layer, nn.Linear) else x))
+        return x

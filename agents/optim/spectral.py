@@ -1,0 +1,115 @@
+"""Spectral normalisation and its measurement (Gogianu et al. 2021; Miyato et al. 2018; Gouk et al. 2018).
+
+A `Meter` follows the largest singular value rho of one layer by power iteration: of the matrix for linear
+layers, of the true convolution operator (not of the reshaped kernel) for convolutions. It moves only when
+`advance` is called, never as a side effect of a forward pass. Layers are named by their index from the output.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from agents.nets.network import Network
+from agents.spec import Spectral as SpectralSpec
+
+
+def raw_weight(layer: nn.Module) -> torch.Tensor:
+    """The parameter behind a layer's weight, before any normalisation."""
+    return layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight
+
+
+class Meter(nn.Module):
+    """Singular vectors u (output side) and v (input side) of one layer's operator W; rho = <u, W v>."""
+
+    def __init__(self, layer: nn.Module, dice: np.random.Generator):
+        super().__init__()
+        self._stride = layer.stride if isinstance(layer, nn.Conv2d) else None
+        shape = (1, *layer.input_shape) if self._stride else (layer.in_features,)
+        v = torch.from_numpy(dice.standard_normal(shape, dtype=np.float32)).to(raw_weight(layer).device)
+        self.register_buffer("v", F.normalize(v, dim=None))
+        self.register_buffer("u", torch.zeros_like(self._apply_to(raw_weight(layer).detach(), v)))
+
+    def _apply_to(self, weight: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(v, weight, stride=self._stride) if self._stride else weight.mv(v)
+
+    def _adjoint(self, weight: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+        if not self._stride:
+            return weight.t().mv(u)
+        out = F.conv_transpose2d(u, weight, stride=self._stride)
+        gap = [a - b for a, b in zip(self.v.shape[-2:], out.shape[-2:], strict=True)]  # pixels no kernel reaches
+        return F.pad(out, (0, gap[1], 0, gap[0]))
+
+    @torch.no_grad()
+    def advance(self, weight: torch.Tensor, steps: int) -> None:
+        """`steps` power iterations on the raw weight."""
+        u, v = self.u, self.v
+        for _ in range(steps):
+            u = F.normalize(self._apply_to(weight, v), dim=None)
+            v = F.normalize(self._adjoint(weight, u), dim=None)
+        self.u.copy_(F.normalize(self._apply_to(weight, v), dim=None))
+        self.v.copy_(v)
+
+    def rho(self, weight: torch.Tensor) -> torch.Tensor:
+        """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar."""
+        # Clones: a later `advance` must not change what an earlier forward pass saved for its backward pass.
+        return (self.u.clone() * self._apply_to(weight, self.v.clone())).sum()
+
+
+class Normalise(nn.Module):
+    """W -> W / (rho / bound), or W / max(rho / bound, 1) with only_shrink; biases stay as they are."""
+
+    def __init__(self, meter: Meter, spec: SpectralSpec):
+        super().__init__()
+        self.meter, self._bound, self._only_shrink = meter, spec.bound, spec.only_shrink
+        self._flow = spec.flow == "all" or (spec.flow == "linear" and meter._stride is None)
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        rho = self.meter.rho(weight if self._flow else weight.detach()) / self._bound
+        return weight / (rho.clamp(min=1) if self._only_shrink else rho)
+
+
+class Gauge:
+    """The meters of some layers of one network: advance them together, read them by name."""
+
+    def __init__(self, members: dict[int, tuple[nn.Module, Meter]]):
+        self.members = members
+
+    def advance(self, steps: int) -> None:
+        for layer, meter in self.members.values():
+            meter.advance(raw_weight(layer), steps)
+
+    def rho(self) -> dict[str, float]:
+        """Layer index -> largest singular value of its raw weight."""
+        with torch.no_grad():
+            return {f"rho[{i}]": float(meter.rho(raw_weight(layer))) for i, (layer, meter) in self.members.items()}
+
+    def state_dict(self) -> dict[int, dict[str, torch.Tensor]]:
+        return {i: meter.state_dict() for i, (_, meter) in self.members.items()}
+
+    def load_state_dict(self, state: dict[int, dict[str, torch.Tensor]]) -> None:
+        for i, saved in state.items():
+            self.members[i][1].load_state_dict(saved)
+
+
+def measure(network: Network, indices: list[int], warmup: int, dice: np.random.Generator) -> Gauge:
+    """Meters beside the network: rho is read, nothing is changed."""
+    gauge = Gauge({i: (network.layers[i], Meter(network.layers[i], dice)) for i in indices})
+    gauge.advance(warmup)
+    return gauge
+
+
+def normalise(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> None:
+    """Attach spectral normalisation to the layers of `spec`; the meters travel with the network's state_dict."""
+    for index, (layer, meter) in measure(network, spec.layers, spec.warmup_steps, dice).members.items():
+        parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
+
+
+def attached(network: Network) -> Gauge:
+    """The meters that `normalise` put into a network (or into one copied from it)."""
+    found = {}
+    for i, layer in enumerate(network.layers, start=-len(network.layers)):
+        if parametrize.is_parametrized(layer, "weight"):
+            found[i] = (layer, layer.parametrizations.weight[0].meter)
+    return Gauge(found)

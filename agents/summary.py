@@ -1,0 +1,52 @@
+"""The small table that figures read: every curve of a run in at most `bins` rows."""
+
+import numpy as np
+import pyarrow as pa
+
+from agents.record import SCHEMAS
+
+LAST = 100  # episodes in training_return_100 (the moving average of Young & Tian 2019 and Machado et al. 2018)
+
+
+def summarise(tables: dict[str, pa.Table], budget: int, bins: int) -> pa.Table:
+    """Bin the episodes and learning metrics of a run by training frame; evaluations keep their own frames.
+
+    A bin's frame is its right edge. Bins without a value give no row, nor do bins after the last episode.
+    """
+    rows: list[tuple[str, int, float, int]] = []
+    edges = np.ceil(np.arange(1, bins + 1) * budget / bins).astype(np.int64)
+
+    def binned(metric: str, frame: np.ndarray, value: np.ndarray) -> None:
+        place = np.minimum(np.searchsorted(edges, frame), bins - 1)
+        count = np.bincount(place, minlength=bins)
+        total = np.bincount(place, weights=value, minlength=bins)
+        rows.extend((metric, int(edges[i]), float(total[i] / count[i]), int(count[i])) for i in np.flatnonzero(count))
+
+    episodes = tables["episodes"]
+    frame, value = episodes["frame"].to_numpy(), episodes["return"].to_numpy()
+    binned("training_return", frame, value)
+    sums = np.concatenate([[0.0], np.cumsum(value)])
+    played = np.searchsorted(frame, edges, side="right")  # episodes up to each edge
+    for edge, end in zip(edges, played, strict=True):
+        begin = max(0, end - LAST)
+        if end:
+            mean = float((sums[end] - sums[begin]) / (end - begin))
+            rows.append(("training_return_100", int(edge), mean, int(end - begin)))
+        if end == len(frame):
+            break
+
+    evaluations = tables["evaluations"]
+    frame, value = evaluations["frame"].to_numpy(), evaluations["return"].to_numpy()
+    for at in np.unique(frame):
+        chosen = value[frame == at]
+        rows.append(("evaluation_return", int(at), float(chosen.mean()), len(chosen)))
+
+    learning = tables["learning"]
+    metric = np.array(learning["metric"].to_pylist(), dtype=object)
+    frame, value = learning["frame"].to_numpy(), learning["value"].to_numpy()
+    for name in sorted(set(metric)):
+        binned(name, frame[metric == name], value[metric == name])
+
+    columns = list(zip(*rows, strict=True)) or [()] * 4
+    schema = SCHEMAS["summary"]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

@@ -1,0 +1,33 @@
+"""Small complete specs for tests, built from the shipped algorithm file."""
+
+from pathlib import Path
+from typing import Any
+
+from agents.spec import Spec
+from workflow.strict_yaml import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
+    """The `spec` section of a shipped algorithm file."""
+    return load(ROOT / "config" / "algorithms" / f"{algorithm}.yaml").data["spec"]
+
+
+def spec(algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 0, budget: int = 3_000, **changes) -> Spec:
+    """A run of a few seconds; `changes` are dotted keys with `__` for the dot."""
+    tree = fields(algorithm)
+    tree["environment"]["game"] = game
+    tree |= {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
+    tree["exploration"] |= {"warmup_frames": 200, "end_frames": 1_000}
+    tree["learning"] |= {"start_frames": 200, "target_every_frames": 400}
+    tree["memory"]["capacity_steps"] = 1_000
+    tree["evaluation"] |= {"every_frames": 1_000, "episodes": 5, "frames": None, "streams": 2, "cap_frames": 500}
+    tree["record"] |= {"learning_every_frames": 100, "bins": 20}
+    for dotted, value in changes.items():
+        *path, leaf = dotted.split("__")
+        branch = tree
+        for name in path:
+            branch = branch[name]
+        branch[leaf] = value
+    return Spec.model_validate(tree)

@@ -1,0 +1,145 @@
+"""Exact resume: a run killed with SIGKILL again and again ends with the bytes of an undisturbed one."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents import __main__ as program
+from agents.checkpoint import Checkpoints
+from tests.agents.specs import spec
+
+torch.optim.Adam([torch.zeros(1)])  # imports half of torch: once here instead of in every process
+
+FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
+
+
+def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
+    """A training process for `run`, its messages in results/log."""
+
+    def child() -> None:
+        sys.stderr = open(results / "log", "a")
+        torch.set_num_threads(1)
+        arguments = ["train", "--spec", run.canonical(), "--results", str(results), "--keep-work"]
+        os._exit(program.main([*arguments, "--checkpoint-seconds", str(seconds)]))
+
+    results.mkdir(exist_ok=True)
+    process = FORK.Process(target=child)
+    process.start()
+    return process
+
+
+def finish(process: multiprocessing.Process) -> int:
+    process.join(timeout=300)
+    assert process.exitcode is not None, "the run hangs"
+    return process.exitcode
+
+
+def leavings(run, results: Path) -> dict:
+    """All that a finished run leaves: table bytes, and the state and replay of its last checkpoint."""
+    folder = results / "runs" / run.name()
+    tables = {p.name: p.read_bytes() for p in folder.glob("*.parquet") if p.stem != "timing"}
+    identity = json.loads(next((results / "work" / run.name() / "checkpoints").glob("manifest-*")).read_text())["identity"]
+    saved = Checkpoints(results / "work" / run.name() / "checkpoints", identity, print).load()
+    state = {k: v for k, v in saved.state.items() if k not in ("seconds", "resumes")}
+    rows = {}
+    for first, arrays in saved.segments:  # cut differently, but the same rows in the end
+        for name, array in arrays.items():
+            rows.setdefault(name, []).extend((first + i, row.tobytes()) for i, row in enumerate(array))
+    count = state["parts"]["memory"]["store"]["count"]
+    oldest = max(0, count - run.memory.capacity_steps // run.environment.streams)
+    return {"tables": tables, "state": state, "rows": {k: [r for r in v if r[0] >= oldest] for k, v in rows.items()}}
+
+
+def assert_same(a, b, path: str = "") -> None:
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{path}[{i}]")
+    elif isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype and torch.equal(a, b), path
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype and np.array_equal(a, b), path
+    else:
+        assert a == b, path
+
+
+SN = {"agent__selector": "online", "spectral__use": "weights", "spectral__layers": [-2, -3], "spectral__flow": "all"}
+ATARI = {
+    "budget": 1_600,
+    "learning__start_frames": 160,
+    "environment__cap_frames": 300,
+    "environment__sticky": 0.25,
+    "environment__reseed_every_steps": 60,
+    "evaluation__every_frames": 1_000,
+}
+CASES = {
+    "dqn": (spec(budget=16_000), 22),
+    "double-sn-3step-2streams": (spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN), 5),
+    "atari-pong": (spec("dqn_nature", "pong", **ATARI), 3),
+    "atari-breakout-2streams": (spec("dqn_nature", "breakout", environment__streams=2, **ATARI), 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
+    run, kills = CASES[case]
+    assert finish(start(run, tmp_path / "calm", seconds=1e9)) == 0
+    moments = random.Random(case)
+    done = 0
+    while done < kills:
+        process = start(run, tmp_path / "killed")
+        alive = tmp_path / "killed" / "work" / run.name() / "heartbeat.json"
+        before = alive.stat().st_mtime_ns if alive.exists() else None
+        while process.is_alive() and (alive.stat().st_mtime_ns if alive.exists() else None) == before:
+            time.sleep(0.005)  # until this process trains: kills during start-up would prove little
+        time.sleep(moments.uniform(0.1, 1.0))
+        os.kill(process.pid, signal.SIGKILL)
+        done += finish(process) == -signal.SIGKILL
+        if process.exitcode == 0:
+            pytest.fail(f"the run finished after {done} kills: give it a larger budget")
+    assert finish(start(run, tmp_path / "killed")) == 0
+    resumed = (tmp_path / "killed" / "log").read_text().count("resumed")
+    assert resumed >= kills // 2, "too few kills came after a checkpoint"
+    assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("during", ["training", "evaluation"])
+def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
+    long = {"evaluation__episodes": 100_000} if during == "evaluation" else {}
+    run = spec(budget=1_000_000, **long)
+    process = start(run, tmp_path, seconds=1e9)
+    heart = tmp_path / "work" / run.name() / "heartbeat.json"
+    while not heart.exists():
+        time.sleep(0.01)
+    time.sleep(1.0)
+    sent = time.monotonic()
+    os.kill(process.pid, number)
+    os.kill(process.pid, number)  # a second one changes nothing
+    assert finish(process) == 75
+    assert time.monotonic() - sent < 10
+    assert json.loads(heart.read_text())["state"] == "preempted"
+    assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
+
+
+def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(tmp_path):
+    runs = {"a": spec(seed=1), "b": spec(seed=1), "c": spec(seed=2)}
+    for folder, run in runs.items():
+        assert finish(start(run, tmp_path / folder)) == 0
+    a, b, c = (leavings(run, tmp_path / folder) for folder, run in runs.items())
+    assert_same(a, b)
+    assert a["tables"]["episodes.parquet"] != c["tables"]["episodes.parquet"]
