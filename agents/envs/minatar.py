@@ -4,6 +4,7 @@ Observation [C, 10, 10] of 0 and 1 (C = 4 to 10 by game), six actions, sticky ac
 One agent step is one frame. `last_action`, which sticky actions repeat, survives an episode's end.
 """
 
+import copy
 import logging
 import sys
 from typing import Any
@@ -99,7 +100,7 @@ def _pack(game: Any) -> dict[str, Any]:
     return {
         "last_action": int(game.last_action),
         "random": [name, keys.astype(np.int64), int(position), int(has_gauss), float(gauss)],
-        "env": {k: v.item() if isinstance(v, np.generic) else v for k, v in inner.items()},
+        "env": copy.deepcopy(inner),
     }
 
 

@@ -87,7 +87,7 @@ ATARI = {
     "evaluation__every_frames": 1_000,
 }
 CASES = {
-    "dqn": (spec(budget=16_000), 22),
+    "dqn": (spec(budget=12_000), 22),
     "double-sn-3step-2streams": (spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN), 5),
     "atari-pong": (spec("dqn_nature", "pong", **ATARI), 3),
     "atari-breakout-2streams": (spec("dqn_nature", "breakout", environment__streams=2, **ATARI), 3),
@@ -106,14 +106,14 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
         before = alive.stat().st_mtime_ns if alive.exists() else None
         while process.is_alive() and (alive.stat().st_mtime_ns if alive.exists() else None) == before:
             time.sleep(0.005)  # until this process trains: kills during start-up would prove little
-        time.sleep(moments.uniform(0.1, 1.0))
+        time.sleep(moments.uniform(0.2, 1.0))
         os.kill(process.pid, signal.SIGKILL)
         done += finish(process) == -signal.SIGKILL
         if process.exitcode == 0:
             pytest.fail(f"the run finished after {done} kills: give it a larger budget")
     assert finish(start(run, tmp_path / "killed")) == 0
     resumed = (tmp_path / "killed" / "log").read_text().count("resumed")
-    assert resumed >= kills // 2, "too few kills came after a checkpoint"
+    assert resumed >= kills * 3 // 4, "too few kills came after a checkpoint"
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
 
 

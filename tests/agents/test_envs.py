@@ -1,0 +1,142 @@
+"""Streams against the environments they wrap, stepped by hand."""
+
+import numpy as np
+import pytest
+from ale_py import ALEInterface, LoggerMode, roms
+
+from agents import rng
+from agents.actor import Stacker
+from agents.envs.atari import Atari
+from agents.envs.minatar import MinAtar, _environment
+from tests.agents.specs import spec
+
+GAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
+
+
+def minatar(game: str, streams: int = 2, cap: int | None = None) -> MinAtar:
+    return MinAtar(spec(game=game).environment, streams, cap, 7, "environment")
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_minatar_rows_are_those_of_the_package(game):
+    stream, dice = minatar(game), np.random.default_rng(0)
+    games = [_environment()(game, 0.1, True) for _ in range(2)]
+    for i, each in enumerate(games):
+        each.seed(rng.integer(7, "environment", i))
+        each.reset()
+    fresh, scores, episodes, frames = [False, False], [0.0, 0.0], [], 0
+    for _ in range(3_000):
+        actions = dice.integers(6, size=2)
+        step = stream.step(actions)
+        for i, each in enumerate(games):
+            assert np.array_equal(step.obs[i], each.state().transpose(2, 0, 1))
+            assert step.last[i] == fresh[i]
+            if fresh[i]:  # the last row: nothing is done, the game starts anew
+                each.reset()
+                fresh[i] = False
+                assert step.reward[i] == 0 and step.discount[i] == 1
+                continue
+            reward, terminal = each.act(actions[i])
+            frames += 1
+            scores[i] += reward
+            assert step.reward[i] == reward and step.discount[i] == (not terminal)
+            if terminal:
+                episodes.append((i, scores[i]))
+                fresh[i], scores[i] = True, 0.0
+    assert [(e.env, e.score) for e in stream.ledger.take()] == episodes
+    assert stream.ledger.frames == frames
+    assert episodes or game == "freeway"
+
+
+def test_minatar_cap_truncates_without_ending_the_return():
+    stream = minatar("freeway", streams=1, cap=50)
+    rows = [stream.step(np.array([0])) for _ in range(51)]
+    assert [row.last[0] for row in rows] == [False] * 50 + [True]
+    assert all(row.discount[0] == 1 for row in rows)
+    (episode,) = stream.ledger.take()
+    assert (episode.length, episode.truncated) == (50, True)
+
+
+def pong(streams: int = 2, game: str = "pong", **changes) -> Atari:
+    return Atari(spec("dqn_nature", game, **changes).environment, streams, None, 3, "environment")
+
+
+def test_atari_counts_the_emulators_frames_and_raw_scores():
+    """One game stepped by hand through ALE, from the same seed, without no-ops."""
+    stream = pong(1, environment__noop_max=0, environment__clip_reward=True)
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    ale = ALEInterface()
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(roms.get_rom_path("pong"))
+    ale.reset_game()
+    actions, dice, total = ale.getMinimalActionSet(), np.random.default_rng(1), 0.0
+    for turn in range(1_500):
+        action = int(dice.integers(len(actions)))
+        step = stream.step(np.array([action]))
+        reward = sum(ale.act(actions[action]) for _ in range(4))
+        total += reward
+        assert step.reward[0] == np.clip(reward, -1, 1)
+        assert stream.ledger.frames == ale.getFrameNumber() == 4 * (turn + 1)
+        if ale.game_over():
+            break
+    (episode,) = stream.ledger.take()
+    assert episode.score == total and episode.length == stream.ledger.frames
+    assert step.discount[0] == 0 and stream.last[0]
+
+
+def test_a_lost_life_ends_the_return_but_not_the_episode():
+    stream, dice = pong(1, "breakout"), np.random.default_rng(0)
+    cut = finished = 0
+    while not stream.ledger.finished:
+        step = stream.step(dice.integers(4, size=1))
+        cut += step.discount[0] == 0
+        finished += stream.last[0]
+    assert (cut, finished) == (5, 1)
+    plain, dice = pong(1, "breakout", environment__life_loss=False), np.random.default_rng(0)
+    cut = 0
+    while not plain.ledger.finished:
+        cut += plain.step(dice.integers(4, size=1)).discount[0] == 0
+    assert cut == 1
+
+
+@pytest.mark.parametrize("kind", ["minatar", "atari"])
+def test_a_stream_goes_on_from_its_state(kind):
+    def make():
+        if kind == "minatar":
+            return minatar("seaquest", 3)
+        changes = {"environment__reseed_every_steps": 40, "environment__cap_frames": 200, "environment__sticky": 0.25}
+        return pong(3, "breakout", **changes)
+
+    one, two, dice = make(), make(), np.random.default_rng(2)
+    for _ in range(170):
+        one.step(dice.integers(4, size=3))
+    two.load_state_dict(one.state_dict())
+    for _ in range(150):
+        actions = dice.integers(4, size=3)
+        for a, b in zip(one.step(actions), two.step(actions), strict=True):
+            assert np.array_equal(a, b)
+    assert one.ledger.take()[-3:] == two.ledger.take()[-3:] and one.ledger.frames == two.ledger.frames
+
+
+def test_streams_differ_from_each_other_and_equal_themselves():
+    a, b = minatar("asterix", 4), minatar("asterix", 4)
+    for _ in range(100):
+        actions = np.zeros(4, np.int64)
+        x, y = a.step(actions), b.step(actions)
+        assert np.array_equal(x.obs, y.obs)
+    assert len({row.tobytes() for row in x.obs}) > 1
+
+
+def test_stacks_hold_zeros_before_an_episode_and_the_newest_frame_last():
+    stacker = Stacker(2, 3, (1, 1, 1))
+    seen = [[(1, 11), (1, 1)], [(2, 12), (0, 0)], [(3, 13), (0, 1)], [(4, 14), (0, 0)]]
+    stacks = [
+        stacker(np.array(obs, np.uint8).reshape(2, 1, 1, 1), np.array(first, bool)).reshape(2, 3).tolist()
+        for obs, first in seen
+    ]
+    assert stacks == [
+        [[0, 0, 1], [0, 0, 11]],
+        [[0, 1, 2], [0, 11, 12]],
+        [[1, 2, 3], [0, 0, 13]],
+        [[2, 3, 4], [0, 13, 14]],
+    ]

@@ -1,0 +1,139 @@
+"""The frame store against a naive list of episodes, and the uniform selector's frequencies."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from agents import rng
+from agents.memory.replay import Replay
+from agents.memory.select import Uniform
+from agents.memory.store import FrameStore
+from agents.step import Step
+
+SHAPE = (2, 1, 1)
+
+
+def history(rows: int, streams: int, seed: int) -> list[Step]:
+    """Random episodes of 1 to 9 transitions, ended by termination or truncation; every frame is unique."""
+    dice, steps = np.random.default_rng(seed), []
+    left = dice.integers(1, 10, streams)
+    first = np.ones(streams, bool)
+    for t in range(rows):
+        last = left == 0
+        ends = dice.random(streams) < 0.5
+        discount = np.where((left == 1) & ends, 0.0, 1.0).astype(np.float32)
+        frame = np.stack([np.full(SHAPE, 0) + [[[1 + t % 250]], [[1 + b]]] for b in range(streams)]).astype(np.uint8)
+        reward = np.where(last, 0.0, dice.normal(size=streams)).astype(np.float32)
+        steps.append(Step(frame, dice.integers(0, 6, streams), reward, discount, first, last))
+        first = last
+        left = np.where(last, dice.integers(1, 10, streams), left - 1)
+    return steps
+
+
+def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[int, ...], streams: int):
+    """One chunk, put together row by row."""
+    t, b = divmod(key, streams)
+
+    def stacked(at: int) -> np.ndarray:
+        begin = at
+        while not steps[begin].first[b]:
+            begin -= 1
+        frames = [steps[i].obs[b] if i >= begin else np.zeros(SHAPE) for i in range(at - stack + 1, at + 1)]
+        return np.concatenate(frames)
+
+    rows, at = [t], t
+    for _ in range(window):
+        at = at if steps[at].last[b] else at + 1
+        rows.append(at)
+    parts = [[getattr(steps[i], name)[b] for i in rows[:-1]] for name in ("action", "reward", "discount", "last")]
+    return np.stack([stacked(rows[m]) for m in moments]), *map(np.array, parts)
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+@pytest.mark.parametrize(("stack", "window", "moments"), [(1, 1, (0, 1)), (4, 1, (0, 1)), (4, 3, (0, 3)), (2, 5, (0, 2, 5))])
+def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
+    steps, capacity = history(700, streams, seed=streams), 100 * streams
+    store = FrameStore(capacity, streams, SHAPE, stack, window, moments)
+    for t, step in enumerate(steps):
+        store.add(step)
+        if t not in (30, 99, 100, 101, 350, 699):
+            continue
+        low, high = store.span()
+        keys = np.arange(low, high)
+        oldest = max(0, t + 1 - 100)
+        expected = []
+        for key in keys:  # valid: a transition starts there and its history is still stored
+            row, b = divmod(int(key), streams)
+            begin = row
+            while not steps[begin].first[b]:
+                begin -= 1
+            expected.append(not steps[row].last[b] and max(begin, row - stack + 1) >= oldest)
+        assert store.valid(keys).tolist() == expected
+        assert high == (t + 1 - window) * streams and low == oldest * streams
+        keys = keys[np.array(expected)]
+        batch = store.gather(keys, np.ones(len(keys), np.float32))
+        for i, key in enumerate(keys):
+            obs, action, reward, discount, last = naive(steps, int(key), stack, window, moments, streams)
+            assert np.array_equal(batch.obs[:, i].numpy(), obs)
+            assert np.array_equal(batch.action[:, i].numpy(), action)
+            assert np.array_equal(batch.reward[:, i].numpy(), reward)
+            assert np.array_equal(batch.discount[:, i].numpy(), discount)
+            assert np.array_equal(batch.last[:, i].numpy(), last)
+
+
+def test_a_truncated_episode_bootstraps_from_its_final_observation():
+    store = FrameStore(50, 1, (1, 1, 1), 1, window=3, moments=(0, 3))
+    for t in range(10):  # rows 0 to 3 are one episode, row 3 its final observation; nothing terminated
+        obs = np.full((1, 1, 1, 1), t, np.uint8)
+        is_last = t in (3, 7)
+        one = np.array([0.0 if is_last else 1.0], np.float32)
+        store.add(Step(obs, np.array([0]), one, np.ones(1, np.float32), np.array([t in (0, 4)]), np.array([is_last])))
+    batch = store.gather(np.array([1, 2]), np.ones(2, np.float32))
+    assert batch.obs[:, :, 0, 0, 0].tolist() == [[1, 2], [3, 3]]  # seen first, seen at the end
+    assert batch.reward.tolist() == [[1, 1], [1, 0], [0, 0]]  # nothing of the next episode
+
+
+def test_uniform_draws_are_uniform_over_valid_rows():
+    steps = history(120, 2, seed=5)
+    store = FrameStore(160, 2, SHAPE, 3, 2, (0, 2))
+    for step in steps:
+        store.add(step)
+    keys, weights = Uniform().draw(store, rng.generator(0, "memory"), 200_000)
+    low, high = store.span()
+    valid = np.arange(low, high)[store.valid(np.arange(low, high))]
+    drawn, counts = np.unique(keys, return_counts=True)
+    assert drawn.tolist() == valid.tolist() and (weights == 1).all()
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_nothing_to_draw_is_an_error_and_not_a_hang():
+    store = FrameStore(20, 1, SHAPE, 1, 1, (0, 1))
+    with pytest.raises(LookupError, match="before the memory holds one window"):
+        Uniform().draw(store, rng.generator(0, "memory"), 4)
+
+
+def test_a_memory_comes_back_from_its_saved_rows():
+    steps = history(300, 2, seed=3)
+
+    def memory() -> Replay:
+        store = FrameStore(120, 2, SHAPE, 4, 1, (0, 1))
+        return Replay(store, Uniform(), rng.generator(1, "memory"), 16, torch.device("cpu"))
+
+    one = memory()
+    for step in steps[:250]:
+        one.add(step)
+    one.draw()
+    two = memory()
+    two.store.insert(190, one.store.extract(190, 230))
+    two.store.insert(230, one.store.extract(230, 250))
+    two.load_state_dict(one.state_dict())
+    for step in steps[250:]:
+        one.add(step), two.add(step)
+        for a, b in zip(one.draw(), two.draw(), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_a_memory_shorter_than_its_windows_is_refused():
+    with pytest.raises(ValueError, match="too short for windows of 3 and stacks of 4"):
+        FrameStore(14, 2, SHAPE, 4, 3, (0, 3))

@@ -1,0 +1,215 @@
+"""Clocks, optimizers, layers, the agent, evaluation: values, not shapes."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from agents import rng
+from agents.build import build
+from agents.clock import linear, ticks
+from agents.evaluate import _shares, evaluate
+from agents.nets.layers import Conv2d
+from agents.optim.build import adam, rmsprop
+from agents.spec import Adam, RMSprop, Spec
+from agents.step import Batch
+from tests.agents.specs import fields, spec
+
+
+def test_ticks_count_multiples_passed_since_the_start():
+    assert [ticks(b, b + 1, 4) for b in range(8)] == [0, 0, 0, 1, 0, 0, 0, 1]
+    assert ticks(0, 40, 4) == 10 and ticks(3, 4, 4) == 1 and ticks(4, 4, 4) == 0
+    assert ticks(0, 10, 4, start=10) == 0 and ticks(10, 14, 4, start=10) == 1 and ticks(0, 22, 4, start=10) == 3
+
+
+def test_exploration_is_linear_between_its_frames():
+    values = [linear(f, 1.0, 0.1, 1_000, 10_000) for f in (0, 1_000, 5_500, 10_000, 99_999)]
+    assert values == pytest.approx([1.0, 1.0, 0.55, 0.1, 0.1])
+    assert linear(0, 1.0, 0.5, 0, 0) == 0.5
+
+
+def step_with(optimizer_of, spec_, grads: list[float]) -> float:
+    weight = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
+    optimizer = optimizer_of([weight], spec_)
+    for g in grads:
+        weight.grad = torch.tensor([g], dtype=torch.float64)
+        optimizer.step()
+    return weight.item()
+
+
+@pytest.mark.parametrize("centered", [True, False])
+def test_nature_rmsprop_has_epsilon_under_the_root(centered):
+    part = RMSprop(kind="rmsprop", lr=0.1, epsilon=0.01, decay=0.9, centered=centered, form="nature")
+    w, g, s = 1.0, 0.0, 0.0
+    for d in (2.0, -1.0, 0.5):
+        g, s = 0.9 * g + 0.1 * d, 0.9 * s + 0.1 * d * d
+        w -= 0.1 * d / (s - centered * g * g + 0.01) ** 0.5
+    assert step_with(rmsprop, part, [2.0, -1.0, 0.5]) == pytest.approx(w, rel=1e-12)
+    torch_form = part.model_copy(update={"form": "torch"})
+    assert abs(step_with(rmsprop, torch_form, [2.0, -1.0, 0.5]) - w) > 5e-4
+
+
+def test_adam_adds_epsilon_after_bias_correction():
+    part = Adam(kind="adam", lr=0.1, epsilon=0.5, beta1=0.9, beta2=0.99)
+    w, m, v = 1.0, 0.0, 0.0
+    for t, d in enumerate((2.0, -1.0, 0.5), start=1):
+        m, v = 0.9 * m + 0.1 * d, 0.99 * v + 0.01 * d * d
+        w -= 0.1 * (m / (1 - 0.9**t)) / ((v / (1 - 0.99**t)) ** 0.5 + 0.5)
+    assert step_with(adam, part, [2.0, -1.0, 0.5]) == pytest.approx(w, rel=1e-12)
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4)])
+def test_gathered_convolution_equals_torchs_in_value_and_gradient(side, kernel, stride):
+    torch.manual_seed(0)
+    ours = Conv2d((4, side, side), 6, kernel, stride).double()
+    plain = nn.Conv2d(4, 6, kernel, stride).double()
+    plain.load_state_dict(ours.state_dict())  # torch's own shapes and names
+    x = torch.randn(3, 4, side, side, dtype=torch.float64)
+    y, z = ours(x), plain(x)
+    assert y.shape == z.shape == (3, *ours.output_shape) and torch.allclose(y, z, atol=1e-12)
+    g = torch.randn_like(z)
+    y.backward(g), z.backward(g)
+    assert torch.allclose(ours.weight.grad, plain.weight.grad, atol=1e-10)
+    assert torch.allclose(ours.bias.grad, plain.bias.grad, atol=1e-10)
+
+
+def batch(n: int = 1, b: int = 4) -> Batch:
+    g = torch.Generator().manual_seed(0)
+    obs = torch.randint(0, 2, (2, b, 4, 10, 10), generator=g, dtype=torch.uint8)
+    reward = torch.rand(n, b, generator=g)
+    discount, last = torch.ones(n, b), torch.zeros(n, b, dtype=torch.bool)
+    return Batch(obs, torch.arange(n * b).view(n, b) % 6, reward, discount, last, torch.ones(b), np.arange(b))
+
+
+def agent_of(**changes):
+    agent = build(spec(**changes)).learner.agent
+    with torch.no_grad():
+        for parameter in agent.target.parameters():
+            parameter.mul_(1.5)  # so that the two networks disagree
+    return agent
+
+
+@pytest.mark.parametrize("selector", ["target", "online"])
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_loss_is_q_learning_written_out(selector, n):
+    agent, data = agent_of(agent__selector=selector, agent__n_step=n), batch(n)
+    data.discount[0, 1] = 0.0  # terminated
+    data.last[n - 1, 2] = n > 1  # reached the episode's end one step early: a loop with reward 0
+    data.reward[n - 1, 2] *= n == 1
+    loss = agent.loss(data)
+    total = 0.0
+    for i in range(4):
+        q = agent.online(data.obs[0, i : i + 1])[0, data.action[0, i], 0]
+        nxt, chooser = agent.target(data.obs[1, i : i + 1])[0, :, 0], agent.online(data.obs[1, i : i + 1])[0, :, 0]
+        best = (chooser if selector == "online" else nxt).argmax()
+        ret, factor = 0.0, 1.0
+        for k in range(n):
+            ret += factor * data.reward[k, i]
+            factor *= 1.0 if data.last[k, i] else 0.99 * data.discount[k, i]
+        error = ret + factor * nxt[best] - q
+        assert loss.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
+        total += error.item() ** 2 / 4
+    assert loss.terms["q"].item() == pytest.approx(total, rel=1e-4)
+    loss.terms["q"].backward()
+    assert all(p.grad is None for p in agent.target.parameters())
+    assert all(p.grad is not None for p in agent.online.parameters())
+
+
+def test_weights_scale_each_samples_loss():
+    agent, data = agent_of(), batch()
+    one = agent.loss(data).terms["q"]
+    assert agent.loss(data._replace(weight=torch.full((4,), 0.25))).terms["q"].item() == pytest.approx(one.item() / 4)
+    even = agent.loss(data._replace(weight=torch.tensor([4.0, 0, 0, 0])))
+    assert even.terms["q"].item() == pytest.approx(even.priorities[0].item() ** 2, rel=1e-4)
+
+
+def test_acting_is_greedy_but_for_epsilon():
+    agent, dice = build(spec()).learner.agent, rng.generator(0, "exploration")
+    obs = batch(b=4).obs[0]
+    greedy = agent.online(obs).squeeze(-1).argmax(-1).numpy()
+    assert all((agent.act(obs, 0.0, dice) == greedy).all() for _ in range(5))
+    many = np.stack([agent.act(obs, 0.5, dice) for _ in range(2_000)])
+    # a random action equals the greedy one in 1 of 6 cases: 0.5 + 0.5 / 6 = 0.583
+    assert ((many == greedy).mean(0) - (0.5 + 0.5 / 6) < 0.05).all() and (many == greedy).mean() > 0.53
+
+
+def test_the_target_is_copied_on_its_period_and_only_then():
+    parts = build(spec(learning__every_frames=4, learning__target_every_frames=12))  # every 3 updates
+    learner, same = parts.learner, []
+    for _ in range(6):
+        learner.learn(batch())
+        pairs = zip(learner.agent.online.parameters(), learner.agent.target.parameters(), strict=True)
+        same.append(all(torch.equal(a, b) for a, b in pairs))
+    assert same == [False, False, True, False, False, True]
+
+
+def test_clipping_bounds_the_global_norm_and_the_record_shows_it_unclipped():
+    parts = build(spec(learning__clip_norm=1e-3))
+    parts.learner.learn(batch())
+    norm = torch.cat([p.grad.flatten() for p in parts.learner.parameters]).norm().item()
+    assert norm == pytest.approx(1e-3, rel=1e-3) and parts.learner.read()["grad_norm"] > 1e-2
+
+
+def test_learning_fits_one_batch():
+    parts = build(spec(optimizer__lr=1e-3, agent__discount=0.0))
+    losses = []
+    for _ in range(300):
+        losses.append(parts.learner.agent.loss(batch()).terms["q"].item())
+        parts.learner.learn(batch())
+    assert losses[-1] < 1e-3 * losses[0]
+
+
+def test_evaluation_gives_each_environment_its_share_and_is_repeatable():
+    assert _shares(5, 2).tolist() == [3, 2] and _shares(None, 2).tolist() == [np.inf, np.inf]
+    run = spec(evaluation__episodes=7, evaluation__streams=3)
+    parts = build(run)
+    play = lambda number: evaluate(run, parts.suite, parts.actor.agent, parts.device, number, lambda: True)  # noqa: E731
+    one = play(0)
+    assert [e.env for e in one] == [0, 0, 0, 1, 1, 2, 2] and one == play(0) and one != play(1)
+    assert evaluate(run, parts.suite, parts.actor.agent, parts.device, 0, lambda: False) is None
+
+
+def test_evaluation_by_frames_counts_only_episodes_that_fit():
+    run = spec(evaluation__episodes=None, evaluation__frames=200, evaluation__streams=2)
+    parts = build(run)
+    episodes = evaluate(run, parts.suite, parts.actor.agent, parts.device, 0, lambda: True)
+    for env in (0, 1):
+        assert sum(e.length for e in episodes if e.env == env) <= 100
+
+
+def test_random_streams_are_separate_and_survive_a_round_trip():
+    a, b = rng.generator(5, "memory"), rng.generator(5, "exploration")
+    assert a.integers(1 << 30) != b.integers(1 << 30)
+    saved = rng.state(a)
+    first = a.normal(size=7).tolist()
+    rng.restore(b, saved)
+    assert b.normal(size=7).tolist() == first
+    assert rng.generator(5, "environment", 1).random() != rng.generator(5, "environment", 2).random()
+
+
+def test_digests_follow_values_and_nothing_else():
+    run = spec()
+    assert run.digest() == Spec.model_validate_json(run.canonical()).digest() != spec(seed=1).digest()
+    tree = fields()
+    assert run.name() == f"dqn.minatar-breakout.s0.{run.digest()[:12]}"
+    shuffled = dict(reversed(list(run.model_dump(mode="json").items())))
+    assert Spec.model_validate(shuffled).digest() == run.digest() and "label" not in tree
+    assert "agents.optim.spectral:measure" in run.components()
+    assert not any("spectral" in part for part in spec(spectral__track=[]).components())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning__target_every_frames": 401}, "multiple of every_frames"),
+        ({"spectral__layers": [-2]}, "use: none"),
+        ({"spectral__track": [-7]}, "beyond the network's 3 layers"),
+        ({"budget": -5}, "greater than or equal to 1"),
+        ({"optimizer__lr": "1e-3"}, "a number is wanted"),
+        ({"exploration__end_frames": 100}, "lies before warmup_frames"),
+        ({"evaluation__episodes": None}, "give episodes, frames or both"),
+    ],
+)
+def test_impossible_specs_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        spec(**changes)
