@@ -5,7 +5,6 @@ Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopp
 """
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agents.files import sha256, write_atomic
+from agents.files import sha256
 from agents.heartbeat import Heartbeat
 from agents.lease import Held, Lease
 from agents.spec import Spec

@@ -4,8 +4,6 @@ Double DQN is `selector: online`. What the network predicts is a value kind (los
 are drawn is the memory's affair. The loss is the mean over the batch of weight x per-sample loss.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 
@@ -13,13 +11,7 @@ from agents.losses.returns import n_step
 from agents.losses.value import Value, q_loss
 from agents.nets.network import Network
 from agents.spec import DQN as DQNSpec
-from agents.step import Batch
-
-
-class Loss(NamedTuple):
-    terms: dict[str, torch.Tensor]  # optimizer name -> scalar to minimise
-    priorities: torch.Tensor  # [B], without importance weights
-    metrics: dict[str, torch.Tensor]  # scalars to record
+from agents.step import Batch, Loss
 
 
 class DQN:

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.dqn import Loss
-from agents.step import Batch
+from agents.step import Batch, Loss
 
 
 class Agent(Protocol):
@@ -41,7 +40,12 @@ class Learner:
     ):
         self.agent, self.optimizer = agent, optimizer
         self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
-        self.gauges, self.tracked, self.power_steps, self.warmup_steps = gauges, tracked, power_steps, warmup_steps
+        self.gauges, self.tracked, self.power_steps, self.warmup_steps = (
+            gauges,
+            tracked,
+            power_steps,
+            warmup_steps,
+        )
         self.updates = 0
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading

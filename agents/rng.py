@@ -28,7 +28,11 @@ def integer(seed: int, stream: str, *index: int) -> int:
 def state(rng: np.random.Generator) -> dict[str, Any]:
     """The generator's state as plain lists and integers."""
     raw = rng.bit_generator.state
-    return {**raw, "state": {k: v.tolist() for k, v in raw["state"].items()}, "buffer": raw["buffer"].tolist()}
+    return {
+        **raw,
+        "state": {k: v.tolist() for k, v in raw["state"].items()},
+        "buffer": raw["buffer"].tolist(),
+    }
 
 
 def restore(rng: np.random.Generator, saved: dict[str, Any]) -> None:

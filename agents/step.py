@@ -46,6 +46,14 @@ class Batch(NamedTuple):
         return Batch(*(x.to(device, non_blocking=True) for x in self[:-1]), key=self.key)
 
 
+class Loss(NamedTuple):
+    """What an agent makes of a batch."""
+
+    terms: dict[str, torch.Tensor]  # optimizer name -> scalar to minimise
+    priorities: torch.Tensor  # [B], without importance weights
+    metrics: dict[str, torch.Tensor]  # scalars to record
+
+
 class Episode(NamedTuple):
     """A finished episode: raw game score over all lives, length in environment frames."""
 

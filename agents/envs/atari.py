@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 import numpy as np
-from ale_py import LoggerMode, ALEInterface
+from ale_py import ALEInterface, LoggerMode
 from ale_py.vector_env import AtariVectorEnv
 
 from agents import rng
@@ -112,7 +112,9 @@ class Atari:
                 actions = [log[turn - w] if turn >= w else 0 for log, w in zip(played, waiting, strict=True)]
                 obs, *_ = self._env.step(np.array(actions, np.int64))
         if not np.array_equal(obs, state["obs"]):
-            raise RuntimeError("the replayed actions lead to other screens: another ale-py or ROM than the checkpoint's?")
+            raise RuntimeError(
+                "the replayed actions lead to other screens: another ale-py or ROM than the checkpoint's?"
+            )
         rng.restore(self._seeds, state["seeds"])
         self._seed, self._played = state["seed"], [bytearray(log.tobytes()) for log in played]
         self.obs, self._lives = state["obs"], state["lives"]

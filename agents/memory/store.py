@@ -21,12 +21,24 @@ class FrameStore:
     """
 
     def __init__(
-        self, capacity: int, streams: int, shape: tuple[int, ...], stack: int, window: int, moments: tuple[int, ...]
+        self,
+        capacity: int,
+        streams: int,
+        shape: tuple[int, ...],
+        stack: int,
+        window: int,
+        moments: tuple[int, ...],
     ):
         self.rows = capacity // streams
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
-        self.streams, self.shape, self.stack, self.window, self.moments = streams, shape, stack, window, moments
+        self.streams, self.shape, self.stack, self.window, self.moments = (
+            streams,
+            shape,
+            stack,
+            window,
+            moments,
+        )
         self.count = 0  # rows ever added
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
@@ -67,7 +79,9 @@ class FrameStore:
     def _stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
         back = np.arange(self.stack - 1, -1, -1)
-        frames = self.frames.index_select(0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel()))
+        frames = self.frames.index_select(
+            0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel())
+        )
         frames = frames.view(*keys.shape, self.stack, -1)
         if self.stack > 1:
             before = self._flat["age"][self._slot(keys)][..., None] < back

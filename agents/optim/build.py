@@ -32,7 +32,8 @@ class NatureRMSprop(torch.optim.Optimizer):
 
     def __init__(self, parameters: Iterable[nn.Parameter], spec: RMSpropSpec):
         super().__init__(
-            parameters, {"lr": spec.lr, "decay": spec.decay, "epsilon": spec.epsilon, "centered": spec.centered}
+            parameters,
+            {"lr": spec.lr, "decay": spec.decay, "epsilon": spec.epsilon, "centered": spec.centered},
         )
 
     @torch.no_grad()

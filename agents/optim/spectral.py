@@ -102,7 +102,7 @@ def measure(network: Network, indices: list[int], warmup: int, dice: np.random.G
 
 def normalise(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> None:
     """Attach spectral normalisation to the layers of `spec`; the meters travel with the network's state_dict."""
-    for index, (layer, meter) in measure(network, spec.layers, spec.warmup_steps, dice).members.items():
+    for index, (_, meter) in measure(network, spec.layers, spec.warmup_steps, dice).members.items():
         parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
 
 

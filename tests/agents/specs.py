@@ -14,7 +14,9 @@ def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
     return load(ROOT / "config" / "algorithms" / f"{algorithm}.yaml").data["spec"]
 
 
-def spec(algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 0, budget: int = 3_000, **changes) -> Spec:
+def spec(
+    algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 0, budget: int = 3_000, **changes
+) -> Spec:
     """A run of a few seconds; `changes` are dotted keys with `__` for the dot."""
     tree = fields(algorithm)
     tree["environment"]["game"] = game
@@ -22,7 +24,13 @@ def spec(algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 
     tree["exploration"] |= {"warmup_frames": 200, "end_frames": 1_000}
     tree["learning"] |= {"start_frames": 200, "target_every_frames": 400}
     tree["memory"]["capacity_steps"] = 1_000
-    tree["evaluation"] |= {"every_frames": 1_000, "episodes": 5, "frames": None, "streams": 2, "cap_frames": 500}
+    tree["evaluation"] |= {
+        "every_frames": 1_000,
+        "episodes": 5,
+        "frames": None,
+        "streams": 2,
+        "cap_frames": 500,
+    }
     tree["record"] |= {"learning_every_frames": 100, "bins": 20}
     for dotted, value in changes.items():
         *path, leaf = dotted.split("__")

@@ -23,7 +23,10 @@ def state(k: int) -> dict:
 
 
 def rows(start: int, stop: int) -> dict[str, np.ndarray]:
-    return {"obs": (np.arange(start, stop) % 256).astype(np.uint8)[:, None], "last": np.zeros((stop - start, 1), bool)}
+    return {
+        "obs": (np.arange(start, stop) % 256).astype(np.uint8)[:, None],
+        "last": np.zeros((stop - start, 1), bool),
+    }
 
 
 def log(*values: int) -> dict[str, pa.Table]:
@@ -77,7 +80,7 @@ def test_every_damage_is_noticed_and_the_previous_checkpoint_used(tmp_path):
     fill(tmp_path / "good")
     newest = json.loads((tmp_path / "good" / "manifest-2.json").read_text())
     older = json.loads((tmp_path / "good" / "manifest-1.json").read_text())
-    own = sorted(set(newest["sha256"]) - set(older["sha256"])) + ["manifest-2.json"]
+    own = [*sorted(set(newest["sha256"]) - set(older["sha256"])), "manifest-2.json"]
     dice = random.Random(0)
     for trial in range(300):
         shutil.copytree(tmp_path / "good", tmp_path / "bad")
@@ -93,7 +96,7 @@ def test_every_damage_is_noticed_and_the_previous_checkpoint_used(tmp_path):
             (tmp_path / "bad" / name).unlink()
         step, found, frames, said = load(tmp_path / "bad")
         assert (step, found, frames) == (1, list(range(10)), [10, 11]), (name, kind)
-        assert kind == 2 and name.startswith("manifest") or said[0].startswith("manifest-2.json is not used: ")
+        assert (kind == 2 and name.startswith("manifest")) or said[0].startswith("manifest-2.json is not used: ")
         shutil.rmtree(tmp_path / "bad")
 
 
@@ -113,7 +116,9 @@ def test_a_foreign_checkpoint_is_named_and_not_loaded(key, tmp_path):
     fill(tmp_path)
     step, *_, said = load(tmp_path, {**IDENTITY, key: "other"})
     assert step is None
-    assert said[0] == f"manifest-2.json is not used: it belongs to another {key}: '{IDENTITY[key]}', this run has 'other'"
+    assert (
+        said[0] == f"manifest-2.json is not used: it belongs to another {key}: '{IDENTITY[key]}', this run has 'other'"
+    )
 
 
 def test_a_checkpoint_of_another_format_is_not_loaded(tmp_path, monkeypatch):
@@ -138,24 +143,28 @@ class Crash(BaseException):
     """The process dies here."""
 
 
+class Doom:
+    """Lets `left` wrapped calls pass and dies at the next."""
+
+    def __init__(self, left: int):
+        self.left = left
+
+    def __call__(self, function):
+        def call(*args, **kwargs):
+            self.left -= 1
+            if self.left < 0:
+                raise Crash
+            return function(*args, **kwargs)
+
+        return call
+
+
 def test_a_crash_at_any_write_leaves_the_old_or_the_new_checkpoint(tmp_path, monkeypatch):
     """Exhaustive: every open, fsync, rename and unlink of a save is made the last thing that happens, in turn."""
     outcomes = []
     for fatal in range(200):
-        folder = tmp_path / str(fatal)
+        folder, dying = tmp_path / str(fatal), Doom(fatal)
         fill(folder)
-        calls = 0
-
-        def dying(function):
-            def call(*args, **kwargs):
-                nonlocal calls
-                calls += 1
-                if calls > fatal:
-                    raise Crash
-                return function(*args, **kwargs)
-
-            return call
-
         with monkeypatch.context() as patch:
             patch.setattr(files.os, "replace", dying(os.replace))
             patch.setattr(files.os, "fsync", dying(os.fsync))

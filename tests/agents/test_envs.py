@@ -104,7 +104,11 @@ def test_a_stream_goes_on_from_its_state(kind):
     def make():
         if kind == "minatar":
             return minatar("seaquest", 3)
-        changes = {"environment__reseed_every_steps": 40, "environment__cap_frames": 200, "environment__sticky": 0.25}
+        changes = {
+            "environment__reseed_every_steps": 40,
+            "environment__cap_frames": 200,
+            "environment__sticky": 0.25,
+        }
         return pong(3, "breakout", **changes)
 
     one, two, dice = make(), make(), np.random.default_rng(2)

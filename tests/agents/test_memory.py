@@ -23,7 +23,7 @@ def history(rows: int, streams: int, seed: int) -> list[Step]:
         last = left == 0
         ends = dice.random(streams) < 0.5
         discount = np.where((left == 1) & ends, 0.0, 1.0).astype(np.float32)
-        frame = np.stack([np.full(SHAPE, 0) + [[[1 + t % 250]], [[1 + b]]] for b in range(streams)]).astype(np.uint8)
+        frame = np.array([[[[1 + t % 250]], [[1 + b]]] for b in range(streams)], np.uint8)
         reward = np.where(last, 0.0, dice.normal(size=streams)).astype(np.float32)
         steps.append(Step(frame, dice.integers(0, 6, streams), reward, discount, first, last))
         first = last
@@ -51,7 +51,9 @@ def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[i
 
 
 @pytest.mark.parametrize("streams", [1, 3])
-@pytest.mark.parametrize(("stack", "window", "moments"), [(1, 1, (0, 1)), (4, 1, (0, 1)), (4, 3, (0, 3)), (2, 5, (0, 2, 5))])
+@pytest.mark.parametrize(
+    ("stack", "window", "moments"), [(1, 1, (0, 1)), (4, 1, (0, 1)), (4, 3, (0, 3)), (2, 5, (0, 2, 5))]
+)
 def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
     steps, capacity = history(700, streams, seed=streams), 100 * streams
     store = FrameStore(capacity, streams, SHAPE, stack, window, moments)

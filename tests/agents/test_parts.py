@@ -100,7 +100,10 @@ def test_the_loss_is_q_learning_written_out(selector, n):
     total = 0.0
     for i in range(4):
         q = agent.online(data.obs[0, i : i + 1])[0, data.action[0, i], 0]
-        nxt, chooser = agent.target(data.obs[1, i : i + 1])[0, :, 0], agent.online(data.obs[1, i : i + 1])[0, :, 0]
+        nxt, chooser = (
+            agent.target(data.obs[1, i : i + 1])[0, :, 0],
+            agent.online(data.obs[1, i : i + 1])[0, :, 0],
+        )
         best = (chooser if selector == "online" else nxt).argmax()
         ret, factor = 0.0, 1.0
         for k in range(n):

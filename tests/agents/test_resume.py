@@ -47,7 +47,9 @@ def leavings(run, results: Path) -> dict:
     """All that a finished run leaves: table bytes, and the state and replay of its last checkpoint."""
     folder = results / "runs" / run.name()
     tables = {p.name: p.read_bytes() for p in folder.glob("*.parquet") if p.stem != "timing"}
-    identity = json.loads(next((results / "work" / run.name() / "checkpoints").glob("manifest-*")).read_text())["identity"]
+    identity = json.loads(next((results / "work" / run.name() / "checkpoints").glob("manifest-*")).read_text())[
+        "identity"
+    ]
     saved = Checkpoints(results / "work" / run.name() / "checkpoints", identity, print).load()
     state = {k: v for k, v in saved.state.items() if k not in ("seconds", "resumes")}
     rows = {}
@@ -56,7 +58,11 @@ def leavings(run, results: Path) -> dict:
             rows.setdefault(name, []).extend((first + i, row.tobytes()) for i, row in enumerate(array))
     count = state["parts"]["memory"]["store"]["count"]
     oldest = max(0, count - run.memory.capacity_steps // run.environment.streams)
-    return {"tables": tables, "state": state, "rows": {k: [r for r in v if r[0] >= oldest] for k, v in rows.items()}}
+    return {
+        "tables": tables,
+        "state": state,
+        "rows": {k: [r for r in v if r[0] >= oldest] for k, v in rows.items()},
+    }
 
 
 def assert_same(a, b, path: str = "") -> None:
@@ -77,7 +83,12 @@ def assert_same(a, b, path: str = "") -> None:
         assert a == b, path
 
 
-SN = {"agent__selector": "online", "spectral__use": "weights", "spectral__layers": [-2, -3], "spectral__flow": "all"}
+SN = {
+    "agent__selector": "online",
+    "spectral__use": "weights",
+    "spectral__layers": [-2, -3],
+    "spectral__flow": "all",
+}
 ATARI = {
     "budget": 1_600,
     "learning__start_frames": 160,
@@ -88,7 +99,10 @@ ATARI = {
 }
 CASES = {
     "dqn": (spec(budget=12_000), 22),
-    "double-sn-3step-2streams": (spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN), 5),
+    "double-sn-3step-2streams": (
+        spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN),
+        5,
+    ),
     "atari-pong": (spec("dqn_nature", "pong", **ATARI), 3),
     "atari-breakout-2streams": (spec("dqn_nature", "breakout", environment__streams=2, **ATARI), 3),
 }

@@ -1,0 +1,74 @@
+"""Who may know whom: the arrows between the layers, read from the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# package -> top-level names (or own packages) that its modules must not import
+FORBIDDEN = {
+    "agents/losses": {"agents", "numpy", "workflow", "analysis"},
+    "agents/clock.py": {"agents", "workflow", "analysis", "torch"},
+    "agents/nets": {"agents.losses", "agents.optim", "agents.memory", "agents.envs", "workflow", "analysis"},
+    "agents/memory": {"agents.losses", "agents.nets", "agents.optim", "agents.envs", "workflow", "analysis"},
+    "agents/envs": {
+        "agents.losses",
+        "agents.nets",
+        "agents.optim",
+        "agents.memory",
+        "workflow",
+        "analysis",
+        "torch",
+    },
+    "agents/spec.py": {"torch", "numpy", "pandas", "agents", "workflow", "analysis"},
+    "agents": {"workflow", "analysis", "snakemake", "pandas", "matplotlib", "seaborn"},
+    "analysis/spec.py": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
+    "analysis": {"agents", "workflow", "snakemake", "torch"},
+    "workflow": {"torch", "pandas", "matplotlib"},
+}
+# workflow/ reaches into the two layers below it only through their specs
+ONLY = {"workflow": {"agents": {"agents.spec"}, "analysis": {"analysis.spec"}}}
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def modules(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_layers_do_not_know_what_lies_above_them(place):
+    files = modules(place)
+    assert files
+    for path in files:
+        for name in imports(path):
+            for banned in FORBIDDEN[place]:
+                assert name != banned and not name.startswith(f"{banned}."), f"{path} imports {name}"
+
+
+def test_workflow_reaches_down_only_through_the_specs():
+    for path in modules("workflow"):
+        for name in imports(path):
+            package = name.partition(".")[0]
+            allowed = ONLY["workflow"].get(package)
+            if allowed:
+                assert any(name == a or name.startswith(f"{a}.") for a in allowed), f"{path} imports {name}"
+
+
+def test_only_workflow_and_the_rules_know_snakemake():
+    for place in ("agents", "analysis"):
+        for path in modules(place):
+            assert not any(name.startswith("snakemake") for name in imports(path)), path
