@@ -1,0 +1,159 @@
+"""Statements of a paper as checks on data, each with a verdict.
+
+'reproduced': the whole interval is beyond the margin (or the published numbers agree); 'not reproduced': the
+whole interval is on the wrong side; 'inconclusive': neither, or no interval (one seed); 'not run at this
+scale': the runs are missing or their scale is below the one the statement needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis import caption
+from analysis.curves import align, one_number
+from analysis.errors import UserError, unknown
+from analysis.files import dump_json, resolve, write_text
+from analysis.intervals import Estimate, difference, estimate
+from analysis.load import Scores, read_scores, select
+from analysis.normalise import SCALES, one_scale
+from analysis.published import recompute, values
+from analysis.reference import Reference
+from analysis.spec import CLAIMS, Claim, ClaimSpec, Greater, PublishedOrder, PublishedValue, Verdict
+from analysis.spec import SCALES as RUN_SCALES
+
+
+def check(specs: Iterable[ClaimSpec], scores: Iterable[Path], reference: Path, out: Path) -> list[dict[str, Any]]:
+    """Check every claim and write the list of results as JSON; returns it."""
+    loaded, facts = read_scores(scores), Reference(reference)
+    results = [resolve(CLAIMS[spec.kind])(spec, loaded, facts) for spec in specs]
+    names = [result["id"] for result in results]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"claims: id used twice: {', '.join(twice)}")
+    write_text(out, dump_json(results))
+    return results
+
+
+def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
+    base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
+    return base | {
+        "id": spec.id,
+        "kind": spec.kind,
+        "text": spec.text,
+        "source": spec.source,
+        "published": None if spec.published is None else _show(spec.published),
+        "verdict": verdict,
+        "ours": ours,
+        "why": why,
+        **numbers,
+    }
+
+
+def _show(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.10g}"
+
+
+# ---------------------------------------------------------------- checks on runs
+
+
+def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is variant a above variant b (or a number) by more than the margin? UserError for unknown names."""
+    known = {name: scores.experiments.get(name) for name in spec.experiments}
+    for name, about in known.items():
+        if about is None:
+            raise unknown("experiment", name, scores.experiments, f"claim {spec.id}")
+    scale = min((about["scale"] for about in known.values() if about), key=RUN_SCALES.index)
+    no = "not run at this scale"
+    missing = [m for m in scores.missing if m["experiment"] in spec.experiments]
+    common = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
+    if RUN_SCALES.index(scale) < RUN_SCALES.index(spec.at_least):
+        return _result(spec, no, "–", f"needs scale '{spec.at_least}', ran at '{scale}'", **common)
+    planned = scores.rows[scores.rows.experiment.isin(spec.experiments)]
+    variants = set(planned.variant) | {m["variant"] for m in missing}
+    sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
+    for name in sides:
+        if name not in variants:
+            raise unknown("variant", name, variants, f"claim {spec.id}")
+    if planned.empty or not set(sides) <= set(planned.variant):
+        return _result(spec, no, "–", "the runs are missing", **common)
+    rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
+    rows = rows[rows.variant.isin(sides)]
+    arms = []
+    for name in sides:
+        mine = rows[rows.variant == name]
+        if mine.label.nunique() > 1:
+            raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
+        if mine.empty or not np.isfinite(mine["mean"].to_numpy(dtype=float, na_value=np.nan)).any():
+            return _result(spec, no, "–", f"no run of {name!r} has a score", **common)
+        arms.append(align(mine, spec.window).scaled(spec.normalisation, reference))
+    games = sorted({game for arm in arms for game in arm.games})
+    if any(set(arm.games) != set(games) for arm in arms):
+        return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **common)
+    one_scale(spec, games)
+    numbers = [(one_number(arm, spec.score), arm.games) for arm in arms]
+    if len(numbers) == 2:
+        value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
+    else:
+        value = _minus(estimate(*numbers[0], spec.statistic, spec.interval), float(spec.b))
+    verdict, why = _judge(value, spec.margin)
+    gone = sum(m["variant"] in sides for m in missing)
+    if gone:
+        why += f"; {gone} planned run(s) missing"
+    low, high = (None if side is None else float(side) for side in (value.low, value.high))
+    ours = f"{float(value.point):+.3g}"
+    if low is not None and high is not None:
+        ours += f" [{low:+.3g}, {high:+.3g}]"
+    diverged = sum(len(arm.held) for arm in arms)
+    if diverged:
+        why += f"; {diverged} diverged run(s) counted with their last score"
+    runs = sorted({run for arm in arms for run in arm.runs})
+    return _result(
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs,
+        n=caption.seeds_text(value.n).removeprefix("n = "), **common,
+    )  # fmt: skip
+
+
+def _minus(value: Estimate, number: float) -> Estimate:
+    low, high = (None if side is None else side - number for side in (value.low, value.high))
+    return Estimate(value.point - number, low, high, value.n)
+
+
+def _judge(value: Estimate, margin: float) -> tuple[Verdict, str]:
+    if value.low is None or value.high is None:
+        return "inconclusive", "one seed per game gives no interval"
+    if value.low > margin:
+        return "reproduced", f"the whole interval of the difference is above {margin:g}"
+    if value.high < margin:
+        return "not reproduced", f"the whole interval of the difference is below {margin:g}"
+    return "inconclusive", f"the interval of the difference contains {margin:g}"
+
+
+# ---------------------------------------------------------------- checks on published numbers
+
+
+def published_value(spec: PublishedValue, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Does the printed number follow from printed per-game scores, within the tolerance?"""
+    printed = reference.number(spec.printed)
+    value, games = recompute(spec.recomputed, str(printed["unit"]), reference)
+    gap = abs(value - float(printed["value"]))
+    verdict: Verdict = "reproduced" if gap <= spec.tolerance else "not reproduced"
+    why = f"recomputed over {games} games; differs by {gap:.3g}, tolerance {spec.tolerance:g}"
+    if printed["confidence"] != "source":
+        why += f"; the printed value is {printed['confidence']}"
+    shown = spec.model_copy(update={"published": spec.published or float(printed["value"])})
+    unit = str(printed["unit"])
+    return _result(shown, verdict, f"{value:.6g}", why, value=value, unit=unit, n=f"{games} games")
+
+
+def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Do the numbers fall in the stated order, highest first?"""
+    found = [values(bar, "percent", reference) for bar in spec.order]
+    numbers = [(v.get("recomputed") or v["published"])[0] for v in found]
+    falls = bool(np.all(np.diff(numbers) < 0))
+    verdict: Verdict = "reproduced" if falls else "not reproduced"
+    ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
+    return _result(spec, verdict, ours, "published numbers only", unit="percent", n="published")

@@ -1,0 +1,63 @@
+"""Sample-efficiency curves: one panel per statistic over games, one line with interval per variant."""
+
+from __future__ import annotations
+
+from analysis import caption, style
+from analysis.aggregate import game_means
+from analysis.curves import by_label, one_number
+from analysis.figures import common
+from analysis.intervals import estimate
+from analysis.load import Scores, select
+from analysis.normalise import SCALES, one_scale
+from analysis.reference import Reference
+from analysis.spec import AggregateCurves
+
+TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "Optimality gap"}
+
+
+def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names and for raw scores of several games."""
+    rows = select(scores, spec)
+    one_scale(spec, list(rows.game), spec.statistics)
+    fixed = rows.variant.isin(spec.reference_lines)
+    lines = by_label(rows[~fixed], spec.variants, spec.window)
+    references = by_label(rows[fixed], spec.reference_lines, 1)
+    marks = style.marks(lines)
+    sheet = common.Sheet()
+    overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
+    across = (2 if len(spec.statistics) == 4 else 3) if spec.column == "double" else 1
+    names = list(lines) + list(references) + overlays
+    figure, axes = common.grid(spec, len(spec.statistics), across, 2.1, names)
+    factor = SCALES[spec.normalisation].factor
+    scaled = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
+    level = {label: curves.scaled(spec.normalisation, reference) for label, curves in references.items()}
+    last = max((int(curves.frames[-1]) for curves in scaled.values()), default=0)
+    for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):
+        title = TITLES[statistic]
+        for label, curves in scaled.items():
+            value = estimate(curves.values, curves.games, statistic, spec.interval, gamma=factor)
+            common.line(panel, sheet, title, label, curves.frames, value, marks[label])
+        for label, curves in level.items():
+            value = estimate(one_number(curves, "average"), curves.games, statistic, spec.interval, gamma=factor)
+            common.reference_line(panel, sheet, title, label, value)
+        for wanted in spec.published:
+            if wanted.statistic in (None, statistic):
+                common.published_curve(panel, sheet, title, wanted, reference, None, last)
+        panel.set_title(title)
+        panel.set_xlim(left=0)
+        style.frame_axis(panel)
+        if i % min(across, len(spec.statistics)) == 0:
+            panel.set_ylabel(SCALES[spec.normalisation].axis)
+    common.legend_below(figure, sheet.legend)
+    games = {label: len(game_means(curves.values, curves.games)) for label, curves in lines.items()}
+    few, many = min(games.values()), max(games.values())
+    notes = [f"Aggregated over {few if few == many else f'{few} to {many}'} games."]
+    if few != many:
+        notes.append("Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in games.items()) + ".")
+    if any(
+        curves.games.count(g) != curves.games.count(curves.games[0]) for curves in lines.values() for g in curves.games
+    ):
+        notes.append("IQM weights games by their number of runs.")
+    return common.Drawing(
+        figure, sheet.table(), caption.from_runs(spec, scores, lines | references, notes + sheet.notes)
+    )

@@ -1,0 +1,173 @@
+"""What the kinds of figures share: the drawing they return, lines with bands, legends outside the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.curves import Curves
+from analysis.errors import UserError
+from analysis.intervals import Estimate
+from analysis.reference import Reference
+from analysis.spec import PublishedCurve
+
+
+@dataclass
+class Drawing:
+    """A figure, exactly the numbers it shows, and its caption."""
+
+    figure: Figure
+    data: pd.DataFrame
+    caption: dict[str, Any]
+
+
+@dataclass
+class Sheet:
+    """Numbers and legend entries gathered while a figure is drawn."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    legend: dict[str, Artist] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A figure of `panels` axes, `across` per row, with room below for a legend; unused axes are removed."""
+    across = min(across, panels)
+    rows = math.ceil(panels / across)
+    wide = style.width(spec.venue, spec.column)
+    tall = rows * height + 0.17 * legend_rows(legend, wide) + 0.15
+    figure, axes = plt.subplots(rows, across, figsize=(wide, tall), squeeze=False, layout="constrained")
+    for extra in axes.flat[panels:]:
+        extra.remove()
+    return figure, list(axes.flat[:panels])
+
+
+def _columns(labels: Sequence[str], wide: float) -> int:
+    """Legend columns that fit in `wide` inches, with rows as even as possible."""
+    longest = max((len(label) for label in labels), default=1)
+    most = max(1, int(wide / (0.066 * longest + 0.5)))
+    return math.ceil(len(labels) / math.ceil(len(labels) / most)) if labels else 1
+
+
+def legend_rows(labels: Sequence[str], wide: float) -> int:
+    return math.ceil(len(labels) / _columns(labels, wide)) if labels else 0
+
+
+def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """One legend for all panels, under them and outside the data."""
+    if entries:
+        columns = _columns(list(entries), figure.get_figwidth())
+        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
+
+
+def line(
+    axes: Axes,
+    sheet: Sheet,
+    panel: str,
+    label: str,
+    frames: np.ndarray,
+    value: Estimate,
+    mark: tuple[str, object],
+) -> None:
+    """A curve with its interval band; its numbers go to the sheet."""
+    (handle,) = axes.plot(frames, value.point, color=mark[0], linestyle=mark[1], zorder=3)
+    if value.low is not None and value.high is not None:
+        axes.fill_between(frames, value.low, value.high, color=mark[0], alpha=0.2, linewidth=0, zorder=2)
+    sheet.legend.setdefault(label, handle)
+    nothing = [None] * len(frames)
+    low, high = (nothing if side is None else side for side in (value.low, value.high))
+    for x, y, bottom, top in zip(frames, value.point, low, high, strict=True):
+        sheet.rows.append(row(panel, label, "curve", int(x), y, bottom, top, value.n[1]))
+
+
+def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves, shade: str) -> None:
+    for seed, values in zip(curves.seeds, curves.values, strict=True):
+        axes.plot(curves.frames, values, color=shade, linewidth=0.5, alpha=0.45, zorder=1.5)
+        for x, y in zip(curves.frames, values, strict=True):
+            sheet.rows.append(row(panel, f"{label} seed {seed}", "seed", int(x), y, n=1))
+
+
+def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Estimate) -> None:
+    """A dotted horizontal line, e.g. a random policy."""
+    shade = style.colour(label)
+    y = float(value.point)
+    handle = axes.axhline(y, color=shade, linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
+    low, high = (None if side is None else float(side) for side in (value.low, value.high))
+    sheet.legend.setdefault(label, handle)
+    sheet.rows.append(row(panel, label, "reference", None, y, low, high, value.n[1]))
+
+
+def published_curve(
+    axes: Axes,
+    sheet: Sheet,
+    panel: str,
+    wanted: PublishedCurve,
+    reference: Reference,
+    game: str | None,
+    last: int,
+    shade: str | None = None,
+) -> None:
+    """A dashed published curve up to frame `last` (our own budget); nothing where the file lacks the game."""
+    table = reference.curve(wanted.file, wanted.algorithm, game)
+    if table.empty:
+        sheet.note(f"{wanted.file} has no curve for {panel}.")
+        return
+    if game is None and table.frames.duplicated().any():
+        raise UserError(f"{wanted.file} has several curves of {wanted.algorithm!r}; name one game set per file")
+    inside = table[table.frames <= last]
+    if len(inside) < len(table):
+        sheet.note("Published curves are cut at our last frame.")
+        if table.frames.iloc[0] < last:  # the value at the cut itself, between two published points
+            end = float(np.interp(last, table.frames, table["mean"]))
+            inside = pd.concat([inside[inside.frames < last], pd.DataFrame({"frames": [last], "mean": [end]})])
+    if inside.empty:
+        sheet.note(f"The published curve of {wanted.algorithm} begins after our last frame.")
+        return
+    label = f"{wanted.label or wanted.algorithm} ({wanted.source})"
+    shade = shade or style.colour(wanted.algorithm.replace("_", " "))
+    (handle,) = axes.plot(
+        inside.frames, inside["mean"], color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2
+    )
+    sheet.legend.setdefault(label, handle)
+    for x, y in zip(inside.frames, inside["mean"], strict=True):
+        sheet.rows.append(row(panel, label, "published", int(x), y))
+
+
+def row(
+    panel: str,
+    label: str,
+    role: str,
+    frame: int | None,
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    n: int | None = None,
+) -> dict[str, Any]:
+    """One line of a figure's data file."""
+    return {
+        "panel": panel,
+        "label": label,
+        "role": role,
+        "frame": frame,
+        "value": float(value),
+        "low": None if low is None else float(low),
+        "high": None if high is None else float(high),
+        "n": n,
+    }

@@ -1,0 +1,137 @@
+"""Heat map of two varied keys, one panel per variant: the mean in each cell, with the number of runs printed.
+
+Grey cells have no run; cells with a diverged run are hatched and say how many diverged.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+
+from analysis import caption, style
+from analysis.curves import Curves, align, one_number
+from analysis.errors import UserError, unknown
+from analysis.figures import common
+from analysis.load import Scores, select
+from analysis.normalise import SCALES, one_scale
+from analysis.reference import Reference
+from analysis.spec import HeatMap
+from analysis.text import number
+
+
+@dataclass
+class Cell:
+    """Runs of one variant with one pair of values."""
+
+    values: list[float] = field(default_factory=list)
+    diverged: int = 0
+    missing: int = 0
+
+
+def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names or keys, and for cells that mix settings of a third key."""
+    rows = select(scores, spec)
+    one_scale(spec, list(rows.game))
+    vary = {text: json.loads(text) for text in rows.vary.unique()}
+    keys = sorted({key for values in vary.values() for key in values})
+    for key in (spec.x, spec.y):
+        if key not in keys:
+            raise unknown("varied key", key, keys, spec.id)
+    cells: dict[str, dict[tuple, Cell]] = {}
+    curves: dict[str, Curves] = {}
+    for (variant, text), group in rows.groupby(["variant", "vary"]):
+        pair = (vary[text].get(spec.x), vary[text].get(spec.y))
+        if None in pair:
+            continue
+        if pair in cells.get(variant, {}):
+            raise UserError(f"{spec.id}: {variant} has several settings in cell {pair}; choose one with 'where'")
+        cell = cells.setdefault(variant, {}).setdefault(pair, Cell())
+        cell.diverged = group[group.status == "diverged"].run.nunique()
+        finite = group[np.isfinite(group["mean"].to_numpy(dtype=float, na_value=np.nan))]
+        if finite.empty:
+            continue
+        aligned = align(finite, spec.window)
+        curves[str(group.label.iloc[0])] = aligned
+        cell.values = list(one_number(aligned.scaled(spec.normalisation, reference), spec.score))
+    for entry in scores.missing:
+        pair = tuple((entry.get("vary") or {}).get(key) for key in (spec.x, spec.y))
+        if entry["experiment"] in spec.experiments and entry["variant"] in cells and None not in pair:
+            cells[entry["variant"]].setdefault(pair, Cell()).missing += 1
+    if not curves:
+        raise UserError(f"{spec.id}: no run has a score and both keys {spec.x!r} and {spec.y!r}")
+    order = [v for v in (spec.variants or sorted(cells)) if v in cells]
+    return _plot(spec, scores, {variant: cells[variant] for variant in order}, curves)
+
+
+def _plot(
+    spec: HeatMap, scores: Scores, cells: dict[str, dict[tuple, Cell]], curves: dict[str, Curves]
+) -> common.Drawing:
+    pairs = {pair for variant in cells.values() for pair in variant}
+    xs, ys = sorted({p[0] for p in pairs}), sorted({p[1] for p in pairs})
+    middle = np.mean if spec.statistic == "mean" else np.median
+    shown = [float(middle(c.values)) for v in cells.values() for c in v.values() if c.values]
+    low, high = min(shown), max(shown)
+    high = high if high > low else low + 1.0
+    across = min(len(cells), 3 if spec.column == "double" else 1)
+    sheet = common.Sheet()
+    height = max(1.5, 0.75 + 0.36 * len(ys))
+    figure, axes = common.grid(spec, len(cells), across, height, [])
+    colours = style.plt.get_cmap("cividis")
+    for i, (panel, (variant, grid)) in enumerate(zip(axes, cells.items(), strict=True)):
+        for (x, y), cell in sorted(grid.items()):
+            _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, low, high)
+            value = float(middle(cell.values)) if cell.values else np.nan
+            sheet.rows.append(
+                {"panel": variant, spec.x: x, spec.y: y, "value": value, "n": len(cell.values),
+                 "diverged": cell.diverged, "missing": cell.missing}
+            )  # fmt: skip
+        for x in range(len(xs)):
+            for y in range(len(ys)):
+                if (xs[x], ys[y]) not in grid:
+                    panel.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#d9d9d9", edgecolor="white"))
+        panel.set_xlim(-0.5, len(xs) - 0.5)
+        panel.set_ylim(-0.5, len(ys) - 0.5)
+        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs])
+        panel.set_yticks(range(len(ys)), [_tick(y) for y in ys])
+        panel.grid(visible=False)
+        panel.tick_params(length=0)
+        for side in panel.spines.values():
+            side.set_visible(False)
+        panel.set_xlabel(spec.x)
+        if i % across == 0:
+            panel.set_ylabel(spec.y)
+        panel.set_title(variant)
+    bar = figure.colorbar(
+        style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02
+    )
+    bar.set_label(SCALES[spec.normalisation].axis)
+    bar.outline.set_visible(False)
+    notes = [f"Cells: {spec.statistic} over runs, number of runs below it; grey: no run; hatched: a run diverged."]
+    return common.Drawing(
+        figure, pd.DataFrame(sheet.rows), caption.from_runs(spec, scores, curves, notes, interval=False)
+    )
+
+
+def _cell(panel, x: int, y: int, cell: Cell, middle, colours, low: float, high: float) -> None:
+    value = float(middle(cell.values)) if cell.values else None
+    share = 0.0 if value is None else (value - low) / (high - low)
+    face = "#d9d9d9" if value is None else colours(share)
+    ink = "white" if value is not None and share < 0.5 else "#111111"
+    hatch = "xxx" if cell.diverged else None
+    panel.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white", hatch=hatch, linewidth=0.8))
+    count = f"n={len(cell.values)}"
+    if cell.diverged:
+        count += f", {cell.diverged} div."
+    if cell.missing:
+        count += f", {cell.missing} missing"
+    inside = count if value is None else f"{number(value)}\n{count}"
+    box = {"facecolor": face, "edgecolor": "none", "pad": 0.8} if cell.diverged else None
+    panel.text(x, y, inside, ha="center", va="center", fontsize=6, color=ink, linespacing=1.25, bbox=box)
+
+
+def _tick(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

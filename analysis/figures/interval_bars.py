@@ -1,0 +1,49 @@
+"""Aggregates over games with their intervals: one panel per statistic, one bar per variant."""
+
+from __future__ import annotations
+
+from analysis import caption, style
+from analysis.curves import by_label, one_number
+from analysis.figures import common
+from analysis.figures.aggregate_curves import TITLES
+from analysis.intervals import estimate
+from analysis.load import Scores, select
+from analysis.normalise import SCALES, one_scale
+from analysis.reference import Reference
+from analysis.spec import IntervalBars
+from analysis.text import number
+
+
+def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names and for raw scores of several games."""
+    rows = select(scores, spec)
+    one_scale(spec, list(rows.game), spec.statistics)
+    curves = by_label(rows, spec.variants, spec.window)
+    scale = SCALES[spec.normalisation]
+    sheet = common.Sheet()
+    across = min(len(spec.statistics), 4 if spec.column == "double" else 2)
+    figure, axes = common.grid(spec, len(spec.statistics), across, 0.75 + 0.24 * len(curves), [])
+    labels = list(curves)
+    for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):
+        for y, label in enumerate(labels):
+            scaled = curves[label].scaled(spec.normalisation, reference)
+            value = estimate(one_number(scaled, spec.score), scaled.games, statistic, spec.interval, gamma=scale.factor)
+            point = float(value.point)
+            low, high = (None if side is None else float(side) for side in (value.low, value.high))
+            shade = style.colour(label)
+            if low is not None and high is not None:
+                panel.barh(y, high - low, left=low, height=0.62, color=shade, alpha=0.4, linewidth=0)
+            panel.plot([point, point], [y - 0.31, y + 0.31], color=shade, linewidth=2, solid_capstyle="butt")
+            sheet.rows.append(common.row(TITLES[statistic], label, "bar", None, point, low, high, value.n[1]))
+        panel.set_title(TITLES[statistic])
+        panel.use_sticky_edges = False
+        panel.margins(x=0.12)
+        panel.set_ylim(len(labels) - 0.4, -0.6)
+        panel.set_yticks(range(len(labels)), labels if i % across == 0 else [""] * len(labels))
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="y", visible=False)
+        panel.xaxis.set_major_locator(style.MaxNLocator(3))
+        panel.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
+    figure.supxlabel(scale.axis, fontsize=8)
+    notes = ["Stroke: point estimate; band: its interval.", f"Aggregated over {rows.game.nunique()} game(s)."]
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, notes))

@@ -1,0 +1,70 @@
+"""Learning curves: one panel per game, one line with interval per variant."""
+
+from __future__ import annotations
+
+from analysis import caption, style
+from analysis.curves import by_label, one_number
+from analysis.figures import common
+from analysis.intervals import estimate
+from analysis.load import Scores, select
+from analysis.normalise import SCALES
+from analysis.reference import Reference
+from analysis.spec import LearningCurves
+from analysis.text import game_title
+
+
+def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names; a game that lacks a variant simply has no line of it."""
+    rows = select(scores, spec)
+    present = set(rows.game.unique())
+    games = [game for game in spec.games or sorted(present) if game in present]
+    fixed = rows.variant.isin(spec.reference_lines)
+    per_game = {
+        game: {
+            "lines": by_label(rows[~fixed & (rows.game == game)], spec.variants, spec.window),
+            "references": by_label(rows[fixed & (rows.game == game)], spec.reference_lines, 1),
+        }
+        for game in games
+    }
+    labels = list(dict.fromkeys(label for parts in per_game.values() for label in parts["lines"]))
+    references = list(dict.fromkeys(label for parts in per_game.values() for label in parts["references"]))
+    for name in set(spec.reference_lines) - set(rows.variant):
+        raise common.UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
+    overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
+    marks = style.marks(labels)
+    sheet = common.Sheet()
+    across = spec.panels if spec.column == "double" else min(spec.panels, 1)
+    height = 2.2 if min(across, len(games)) < 3 else 1.75
+    figure, axes = common.grid(spec, len(games), across, height, labels + references + overlays)
+    for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+        last = 0
+        for label, curves in per_game[game]["lines"].items():
+            curves = curves.scaled(spec.normalisation, reference)
+            last = max(last, int(curves.frames[-1]))
+            value = estimate(curves.values, curves.games, spec.statistic, spec.interval)
+            if spec.seeds and len(curves.runs) > 1:
+                common.seed_lines(panel, sheet, game, label, curves, marks[label][0])
+            common.line(panel, sheet, game, label, curves.frames, value, marks[label])
+        for label, curves in per_game[game]["references"].items():
+            curves = curves.scaled(spec.normalisation, reference)
+            value = estimate(one_number(curves, "average"), curves.games, "mean", spec.interval)
+            common.reference_line(panel, sheet, game, label, value)
+        for wanted in spec.published:
+            common.published_curve(panel, sheet, game, wanted, reference, game, last)
+        panel.set_title(game_title(game))
+        panel.set_xlim(left=0)
+        style.frame_axis(panel, label=i + across >= len(games))
+        if i % across == 0:
+            panel.set_ylabel(SCALES[spec.normalisation].axis)
+    common.legend_below(figure, sheet.legend)
+    used = {
+        f"{label} on {game}": curves
+        for game, parts in per_game.items()
+        for label, curves in (parts["lines"] | parts["references"]).items()
+    }
+    notes = [f"Lines: {spec.statistic} over seeds" + ("; thin lines: single seeds." if spec.seeds else ".")]
+    if references:
+        notes.append(f"Dotted: {', '.join(references)}, mean over all checkpoints.")
+    if spec.published:
+        notes.append("Dashed: published curves, named with their source.")
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes + sheet.notes))

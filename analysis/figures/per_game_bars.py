@@ -1,0 +1,189 @@
+"""Per-game bars: scores of variants and published algorithms, or their improvement over a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis import caption, style
+from analysis.curves import Curves, by_label, one_number
+from analysis.errors import UserError, unknown
+from analysis.figures import common
+from analysis.intervals import difference, estimate
+from analysis.load import Scores, select
+from analysis.normalise import SCALES, bounds, normalise, short
+from analysis.reference import Reference
+from analysis.spec import PerGameBars
+from analysis.text import game_title, number
+
+
+@dataclass(frozen=True)
+class Series:
+    """Raw scores of one label: game -> scores of its runs (one number for a published score)."""
+
+    label: str
+    scores: dict[str, np.ndarray]
+    published: bool
+
+
+def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names, and where a normalisation or baseline lacks reference scores."""
+    curves: dict[str, Curves] = {}
+    if spec.experiments:
+        curves = by_label(select(scores, spec), spec.variants, spec.window)
+    series = [Series(label, _by_game(c, one_number(c, spec.score)), False) for label, c in curves.items()]
+    for wanted in spec.published:
+        printed = reference.per_game(wanted, spec.game_set)
+        label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
+        series.append(Series(label, {g: np.array([s]) for g, s in printed.items()}, True))
+    games = _games(spec, series, reference)
+    scale = SCALES[spec.normalisation]
+    sheet = common.Sheet()
+    if spec.baseline is not None:
+        shown = _improvement(spec, series, games, reference, sheet)
+        one = f" of {next(iter(shown))}" if len(shown) == 1 else ""
+        axis = f"Improvement{one} over {spec.baseline} (%)"
+    else:
+        shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
+    figure = _bars(spec, shown, games, axis)
+    notes = []
+    if spec.published:
+        notes.append("Hatched bars are published scores: " + "; ".join(_source(spec, reference)) + ".")
+    if spec.baseline is not None:
+        notes.append(
+            f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent, "
+            "symmetric log axis; only the difference is resampled."
+        )
+    if curves:
+        text = caption.from_runs(spec, scores, curves, notes + sheet.notes)
+    else:
+        text = caption.base(spec, [f"Scale of scores: {scale.text}.", *notes, *sheet.notes, "No run of ours is shown."])
+    return common.Drawing(figure, sheet.table(), text)
+
+
+def _by_game(curves: Curves, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    names = np.asarray([short(game) for game in curves.games])
+    return {str(game): numbers[names == game] for game in np.unique(names)}
+
+
+def _games(spec: PerGameBars, series: list[Series], reference: Reference) -> list[str]:
+    names = {game for s in series for game in s.scores}
+    if spec.games is not None:
+        names &= {short(game) for game in spec.games}
+    if spec.game_set is not None:
+        names &= set(reference.game_set(spec.game_set))
+    if spec.baseline is not None or spec.normalisation != "raw":
+        convention = spec.normalisation if spec.normalisation != "raw" else "standard"
+        names &= set(bounds(reference, convention, _regime(spec)).index)
+    if not names:
+        raise UserError(f"{spec.id}: no game is left to draw (needs scores and, if normalised, reference scores)")
+    return sorted(names)
+
+
+def _regime(spec: PerGameBars) -> str:
+    regimes = {p.regime for p in spec.published}
+    return "human_starts" if regimes == {"human_starts"} else "noop_starts"
+
+
+def _levels(
+    spec: PerGameBars, series: list[Series], games: list[str], reference: Reference, sheet: common.Sheet
+) -> dict[str, list]:
+    factor = SCALES[spec.normalisation].factor
+    shown: dict[str, list] = {}
+    for s in series:
+        for game in (g for g in games if g in s.scores):
+            values = s.scores[game]
+            values = factor * normalise(values, [game] * len(values), spec.normalisation, reference, _regime(spec))
+            value = estimate(values, [game] * len(values), "mean", spec.interval)
+            _keep(shown, sheet, s, game, float(value.point), value.low, value.high, value.n[1])
+    return shown
+
+
+def _improvement(
+    spec: PerGameBars, series: list[Series], games: list[str], reference: Reference, sheet: common.Sheet
+) -> dict[str, list]:
+    base = next((s for s in series if s.label == spec.baseline), None)
+    if base is None:
+        raise unknown("baseline", spec.baseline, [s.label for s in series], spec.id)
+    limits = bounds(reference, "standard", _regime(spec))
+    shown: dict[str, list] = {}
+    for s in (s for s in series if s is not base):
+        for game in (g for g in games if g in s.scores and g in base.scores):
+            a, b = s.scores[game], base.scores[game]
+            unit = 100 / (max(limits.high[game], b.mean()) - limits.low[game])
+            value = difference(a, [game] * len(a), b, [game] * len(b), "mean", spec.interval)
+            low, high = (None if side is None else side * unit for side in (value.low, value.high))
+            _keep(shown, sheet, s, game, float(value.point) * unit, low, high, value.n[1])
+    if not shown:
+        raise UserError(f"{spec.id}: nothing to compare with {spec.baseline!r}")
+    return shown
+
+
+def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, low, high, n: int) -> None:
+    low, high = (None if side is None else float(side) for side in (low, high))
+    shown.setdefault(s.label, []).append((game, point, low, high, s.published))
+    role = "published" if s.published else "bar"
+    sheet.rows.append(common.row(game, s.label, role, None, point, low, high, None if s.published else n))
+
+
+def _bars(spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str) -> Figure:
+    """Horizontal groups, games from best to worst of the first label."""
+    first = {game: point for game, point, *_ in next(iter(shown.values()))}
+    games = sorted(games, key=lambda game: (-first.get(game, -np.inf), game))
+    games = [game for game in games if any(game == bar[0] for bars in shown.values() for bar in bars)]
+    place = {game: i for i, game in enumerate(games)}
+    thick = 0.8 / len(shown)
+    labels = list(shown)
+    row_height = max(0.15, 0.1 * len(shown) + 0.05)
+    figure, (axes,) = common.grid(spec, 1, 1, 0.6 + row_height * len(games), labels if len(labels) > 1 else [])
+    legend = {}
+    for k, (label, bars) in enumerate(shown.items()):
+        y = np.array([place[bar[0]] for bar in bars]) + (k - (len(shown) - 1) / 2) * thick
+        point = np.array([bar[1] for bar in bars])
+        hatch = "////" if bars[0][4] else None
+        shade = style.colour(label if not bars[0][4] else label.split(" (")[0])
+        legend[label] = axes.barh(
+            y,
+            point,
+            height=thick * 0.92,
+            color=shade,
+            hatch=hatch,
+            edgecolor="white" if hatch else "none",
+            linewidth=0,
+        )
+        spread = [(at, bar[1], bar[2], bar[3]) for at, bar in zip(y, bars, strict=True) if bar[2] is not None]
+        for at, _, low, high in spread:
+            axes.plot([low, high], [at, at], color="#222222", linewidth=0.8, solid_capstyle="butt")
+    sizes = np.abs([bar[1] for bars in shown.values() for bar in bars])
+    if spec.baseline is not None or sizes.max() > 25 * max(np.median(sizes), 1e-12):
+        axes.set_xscale("symlog", linthresh=100 if spec.baseline is not None else max(float(np.median(sizes)), 1e-6))
+        ticks = _symlog_ticks(axes.get_xlim())
+        if spec.baseline is not None and ticks:
+            axes.set_xticks(ticks)
+            axes.xaxis.set_minor_locator(style.MaxNLocator(1))
+    axes.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
+    axes.axvline(0, color="#444444", linewidth=0.7)
+    axes.set_yticks(range(len(games)), [game_title(game) for game in games])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_ylim(len(games) - 0.45, -0.55)
+    axes.set_xlabel(axis)
+    if len(legend) > 1:
+        common.legend_below(figure, legend)
+    return figure
+
+
+def _symlog_ticks(limits: tuple[float, float]) -> list[float]:
+    powers = [-1e5, -1e4, -1e3, -100, 0, 100, 1e3, 1e4, 1e5]
+    return [p for p in powers if limits[0] <= p <= limits[1]]
+
+
+def _source(spec: PerGameBars, reference: Reference) -> list[str]:
+    texts = []
+    for wanted in spec.published:
+        table = reference.published
+        rows = table[(table.paper == wanted.paper) & (table.algorithm == wanted.algorithm)]
+        texts.append(f"{wanted.label or wanted.algorithm} from {rows.source.iloc[0]} ({wanted.regime})")
+    return texts

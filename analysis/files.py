@@ -1,0 +1,62 @@
+"""Writing results so that a reader never sees half a file and equal content gives equal bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.errors import UserError
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary path beside `path`, then rename it into place; OSError -> UserError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):  # the folder itself may be what failed
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def dump_json(value: Any) -> str:
+    """JSON with sorted keys and a final newline; NaN is refused (callers write null)."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"cannot read {path} as JSON: {error}") from error
+
+
+def target(out: Path, suffix: str) -> Path:
+    return out.with_name(f"{out.name}.{suffix}")
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """Numbers with all their digits; columns without any value are left out."""
+    return data.dropna(axis=1, how="all").to_csv(index=False, lineterminator="\n")
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """'module:function' -> the function, imported now."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,259 @@
+"""Reading what runs leave behind, and the scores files made of it.
+
+`COLUMNS` is this side's copy of the Parquet schemas that training writes. A figure reads only scores files, a
+scores file is made only from run summaries. A run that is missing is listed, never filled in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.errors import UserError, unknown
+from analysis.files import read_json, write_atomic
+from analysis.spec import FromRuns
+
+METADATA = b"paper_arcade"
+_METRIC = "dictionary<values=string, indices=int32, ordered=0>"
+# file -> column -> (Arrow type, unit)
+COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
+    "episodes.parquet": {
+        "frame": ("int64", "frames"),
+        "env": ("int32", "1"),
+        "return": ("double", "game score"),
+        "length": ("int64", "frames"),
+    },
+    "evaluations.parquet": {
+        "frame": ("int64", "frames"),
+        "episode": ("int32", "1"),
+        "return": ("double", "game score"),
+        "length": ("int64", "frames"),
+        "truncated": ("bool", "1"),
+    },
+    "learning.parquet": {
+        "frame": ("int64", "frames"),
+        "update": ("int64", "updates"),
+        "metric": (_METRIC, "1"),
+        "value": ("double", "of the metric"),
+    },
+    "summary.parquet": {
+        "metric": (_METRIC, "1"),
+        "frame": ("int64", "frames"),
+        "mean": ("double", "of the metric"),
+        "count": ("int64", "1"),
+    },
+    "timing.parquet": {
+        "frame": ("int64", "frames"),
+        "seconds": ("double", "s"),
+        "frames_per_second": ("double", "frames/s"),
+    },
+}
+_NAME = pa.dictionary(pa.int32(), pa.string())
+SCORES = pa.schema(
+    [
+        pa.field("run", _NAME),
+        pa.field("variant", _NAME),
+        pa.field("game", _NAME),
+        pa.field("seed", pa.int64()),
+        pa.field("status", _NAME),
+        pa.field("vary", _NAME),
+        pa.field("metric", _NAME),
+        pa.field("frame", pa.int64(), metadata={b"unit": b"frames"}),
+        pa.field("mean", pa.float64(), metadata={b"unit": b"of the metric"}),
+        pa.field("count", pa.int64(), metadata={b"unit": b"1"}),
+    ]
+)
+METRICS: dict[str, str] = {
+    "evaluation_return": "mean return of one evaluation's full episodes",
+    "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
+    "training_return_100": "mean return of the last 100 training episodes, exploring policy",
+}
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is equal for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def read_parquet(path: Path, columns: Iterable[str]) -> pa.Table:
+    """The named columns and the file's metadata; UserError names the path and the cause."""
+    try:
+        with pq.ParquetFile(path) as file:
+            lost = [name for name in columns if name not in file.schema_arrow.names]
+            if lost:
+                raise UserError(f"{path}: no column {', '.join(lost)}; it has {', '.join(file.schema_arrow.names)}")
+            return file.read(columns=list(columns))
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} is cut short or not Parquet: {error}") from error
+
+
+def metadata_of(table: pa.Table, path: Path) -> dict[str, Any]:
+    """The provenance JSON in a file's metadata."""
+    raw = (table.schema.metadata or {}).get(METADATA)
+    if raw is None:
+        raise UserError(f"{path}: no 'paper_arcade' entry in its metadata, so it is not ours")
+    return json.loads(raw)
+
+
+# ---------------------------------------------------------------- scores of one experiment
+
+
+def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
+    """Summaries of an experiment's runs as one table [run x metric x frame].
+
+    `experiment` is the JSON that lists its runs; `runs` holds one folder per run. Runs without a summary are
+    listed in the metadata ('missing'). UserError for a damaged summary or an experiment without its keys.
+    """
+    lost = [key for key in ("paper", "experiment", "scale", "runs") if key not in experiment]
+    if lost:
+        raise UserError(f"experiment JSON: no key {', '.join(lost)}")
+    keep = experiment.get("metrics")
+    tables, missing = [], []
+    for entry in experiment["runs"]:
+        path = Path(runs) / entry["run"] / "summary.parquet"
+        if not path.exists():
+            missing.append(entry)
+            continue
+        summary = read_parquet(path, COLUMNS["summary.parquet"])
+        status = metadata_of(summary, path).get("status", "finished")
+        summary = summary.set_column(
+            summary.column_names.index("metric"), "metric", summary["metric"].cast(pa.string())
+        )
+        if keep is not None:
+            summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
+        names = [entry["run"], entry["variant"], entry["game"], status, canonical(entry.get("vary") or {})]
+        run, variant, game, state, vary = (_constant(name, len(summary)) for name in names)
+        seed = pa.array([entry["seed"]] * len(summary), pa.int64())
+        metric = summary["metric"].combine_chunks().dictionary_encode().cast(_NAME)
+        data = [summary[name].cast(SCORES.field(name).type) for name in ("frame", "mean", "count")]
+        tables.append(pa.Table.from_arrays([run, variant, game, seed, state, vary, metric, *data], schema=SCORES))
+    table = pa.concat_tables(tables).unify_dictionaries() if tables else SCORES.empty_table()
+    about = {
+        "schema_version": 1,
+        "table": "scores",
+        "experiment": {key: value for key, value in experiment.items() if key != "runs"},
+        "planned": len(experiment["runs"]),
+        "missing": missing,
+    }
+    return table.combine_chunks().replace_schema_metadata({METADATA: canonical(about).encode()})
+
+
+def _constant(text: str, length: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * length, pa.int32()), pa.array([text], pa.string()))
+
+
+def write_scores(experiment: Path, runs: Path, out: Path) -> list[str]:
+    """Make one scores file; returns the names of the missing runs."""
+    table = collect_scores(read_json(experiment), runs)
+    write_atomic(out, lambda path: pq.write_table(table, path, compression="zstd"))
+    return [entry["run"] for entry in metadata_of(table, out)["missing"]]
+
+
+# ---------------------------------------------------------------- scores of several experiments, for a figure
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rows of the chosen experiments and what is known about them."""
+
+    rows: pd.DataFrame  # columns of SCORES, and `experiment`
+    experiments: dict[str, dict[str, Any]]  # 'paper.experiment' -> its JSON without runs
+    missing: list[dict[str, Any]]
+
+
+def read_scores(paths: Iterable[Path]) -> Scores:
+    """Read scores files; metadata included."""
+    rows, experiments, missing = [], {}, []
+    for path in map(Path, paths):
+        table = read_parquet(path, SCORES.names)
+        about = metadata_of(table, path)
+        name = f"{about['experiment']['paper']}.{about['experiment']['experiment']}"
+        experiments[name] = about["experiment"] | {"planned": about["planned"]}
+        missing += [entry | {"experiment": name} for entry in about["missing"]]
+        rows.append(table.to_pandas().assign(experiment=name))
+    empty = SCORES.empty_table().to_pandas().assign(experiment="")
+    frame = pd.concat(rows, ignore_index=True) if rows else empty
+    # concatenated categories with different values fall back to objects; plain strings compare most simply
+    for column in ("run", "variant", "game", "status", "vary", "metric", "experiment"):
+        frame[column] = frame[column].astype(str)
+    return Scores(frame, experiments, missing)
+
+
+def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.DataFrame:
+    """Rows of one metric that a figure, table or claim asks for, with a column `label`.
+
+    A variant whose runs differ in varied keys becomes one label per combination, so that different settings
+    are never averaged as if they were seeds. UserError names an experiment, metric, variant, game or key that
+    is unknown.
+    """
+    for name in spec.experiments:
+        if name not in scores.experiments:
+            raise unknown("experiment", name, scores.experiments)
+    rows = scores.rows[scores.rows.experiment.isin(spec.experiments)]
+    if len(spec.experiments) > 1:  # experiments may share runs
+        rows = rows.drop_duplicates(["run", "variant", "metric", "frame"])
+    if rows.empty:
+        raise UserError(f"no finished run in {', '.join(spec.experiments)}")
+    metric = metric or spec.metric
+    names = rows.metric.unique()
+    if metric not in names:
+        raise unknown("metric", metric, names, ", ".join(spec.experiments))
+    missing = [entry for entry in scores.missing if entry["experiment"] in spec.experiments]
+    for column, wanted in (("variant", spec.variants), ("game", spec.games)):
+        if wanted is None:
+            continue
+        planned = set(rows[column]) | {entry[column] for entry in missing}
+        for name in wanted:
+            if name not in planned:
+                raise unknown(column, name, planned, ", ".join(spec.experiments))
+        rows = rows[rows[column].isin(wanted)]
+    if spec.where:
+        vary = {text: json.loads(text) for text in rows.vary.unique()}
+        keys = {key for values in vary.values() for key in values}
+        for key in spec.where:
+            if key not in keys:
+                raise unknown("varied key", key, keys, "where")
+        kept = [t for t, v in vary.items() if all(k in v and v[k] == wanted for k, wanted in spec.where.items())]
+        rows = rows[rows.vary.isin(kept)]
+        if rows.empty:
+            raise UserError(f"no run matches where {canonical(spec.where)}")
+    rows = rows[rows.metric == metric].copy()
+    rows["label"] = _labels(rows)
+    seen = rows.drop_duplicates(["label", "game", "seed", "run"])
+    twice = seen[seen.duplicated(["label", "game", "seed"], keep=False)]
+    if len(twice):
+        first = twice.iloc[0]
+        raise UserError(
+            f"several runs of {first.label!r} on {first.game} with seed {first.seed} "
+            f"({', '.join(sorted(twice.run)[:2])}): choose with 'variants' or 'where'"
+        )
+    return rows
+
+
+def _labels(rows: pd.DataFrame) -> pd.Series:
+    """Variant, with its differing varied values where it has several settings."""
+    labels = rows.variant.astype(object)
+    for variant, texts in rows.drop_duplicates(["variant", "vary"]).groupby("variant").vary:
+        settings = {text: json.loads(text) for text in texts}
+        keys = sorted({key for values in settings.values() for key in values})
+        differing = [k for k in keys if len({canonical(v.get(k)) for v in settings.values()}) > 1]
+        if not differing:
+            continue
+        for text, values in settings.items():
+            tail = ", ".join(f"{key.rsplit('.', 1)[-1]} {_plain(values.get(key))}" for key in differing)
+            labels[(rows.variant == variant) & (rows.vary == text)] = f"{variant} ({tail})"
+    return labels
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

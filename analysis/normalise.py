@@ -1,0 +1,136 @@
+"""Scores on common scales: (score - low) / (high - low) per game, with the conventions that papers used.
+
+The conventions differ on Video Pinball alone, whose random policy beats the human under human starts:
+`standard` uses the random score as measured, `vp0` takes it as 0 (the papers' printed means), `abs` divides
+by |human - random| (Gorila, Double DQN and prioritised replay). `clipped_record_dreamerv2` also cuts at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import UserError
+from analysis.reference import Reference
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a normalisation is named and in which unit it is drawn."""
+
+    axis: str
+    factor: float  # 100: drawn in percent
+    text: str
+
+
+_HNS = "human-normalised score, 100 (score - random) / (human - random) percent"
+SCALES: dict[str, Scale] = {
+    "raw": Scale("Score", 1.0, "raw game score"),
+    "standard": Scale("Human-normalised score (%)", 100.0, f"{_HNS}, convention 'standard'"),
+    "vp0": Scale("Human-normalised score (%)", 100.0, f"{_HNS}, convention 'vp0' (Video Pinball random = 0)"),
+    "abs": Scale("Human-normalised score (%)", 100.0, f"{_HNS}, convention 'abs' (divided by |human - random|)"),
+    "mnih2015": Scale("Human-normalised score (%)", 100.0, f"{_HNS}, reference scores of Mnih et al. 2015"),
+    "gamer_dreamerv2": Scale("Gamer-normalised score", 1.0, "gamer-normalised score, references of DreamerV2"),
+    "record_dreamerv2": Scale("Record-normalised score", 1.0, "score normalised by human world records (DreamerV2)"),
+    "clipped_record_dreamerv2": Scale(
+        "Clipped record score", 1.0, "score normalised by human world records and clipped at 1 (DreamerV2)"
+    ),
+    "minatar_dqn": Scale(
+        "Share of published DQN (%)",
+        100.0,
+        "percent of the end score of DQN in Young & Tian 2019 (digitised); zero is a score of 0",
+    ),
+}
+_COLUMNS = {
+    "standard": ("random", "human"),
+    "vp0": ("random", "human"),
+    "abs": ("random", "human"),
+    "mnih2015": ("random_mnih2015", "human_mnih2015"),
+    "gamer_dreamerv2": ("random_dreamerv2_json", "gamer_dreamerv2"),
+    "record_dreamerv2": ("random_dreamerv2_json", "human_record"),
+    "clipped_record_dreamerv2": ("random_dreamerv2_json", "human_record"),
+}
+_MINATAR_METRIC = "moving_avg100_return_mean_of_4.8M_to_5M"
+
+
+def short(game: str) -> str:
+    """'atari/pong' -> 'pong'."""
+    return game.rsplit("/", 1)[-1]
+
+
+def bounds(reference: Reference, convention: str, regime: str = "noop_starts") -> pd.DataFrame:
+    """low and high score of every game that has both (index = game without suite)."""
+    if convention == "minatar_dqn":
+        rows = reference.minatar
+        rows = rows[(rows.algorithm == "DQN") & (rows.metric == _MINATAR_METRIC)].set_index("game")
+        return pd.DataFrame({"low": 0.0, "high": rows.score})
+    low, high = _COLUMNS[convention]
+    if regime == "human_starts" and convention in ("standard", "vp0", "abs"):
+        low, high = "random_human_starts", "human_human_starts"
+    table = pd.DataFrame({"low": reference.scores[low], "high": reference.scores[high]})
+    if convention == "vp0":
+        table.loc["video_pinball", "low"] = 0.0
+    return table.dropna()
+
+
+def normalise(
+    values: np.ndarray,
+    games: Sequence[str],
+    convention: str,
+    reference: Reference,
+    regime: str = "noop_starts",
+) -> np.ndarray:
+    """Scores [R] or [R, T] of runs on `games` [R] -> the same shape, as ratios (raw: unchanged).
+
+    UserError names the games that have no reference score, and conventions that fit the suite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if convention == "raw":
+        return values
+    suites = {game.split("/", 1)[0] for game in games if "/" in game}
+    wrong = suites - ({"minatar"} if convention == "minatar_dqn" else {"atari"})
+    table = bounds(reference, convention, regime)
+    names = [short(game) for game in games]
+    lost = sorted(set(names) - set(table.index))
+    if wrong or lost:
+        what = ", ".join(
+            sorted({g for g, n in zip(games, names, strict=True) if n in lost or g.split("/", 1)[0] in wrong})
+        )
+        raise UserError(
+            f"normalisation {convention!r} has no reference score for {what}; use 'raw'"
+            + (" or 'minatar_dqn'" if "minatar" in wrong else "")
+        )
+    low = table.low.reindex(names).to_numpy()
+    span = table.high.reindex(names).to_numpy() - low
+    if convention == "abs":
+        span = np.abs(span)
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    ratio = (values - low.reshape(shape)) / span.reshape(shape)
+    return np.minimum(ratio, 1.0) if convention == "clipped_record_dreamerv2" else ratio
+
+
+def published_aggregate(
+    scores: pd.Series, statistic: str, convention: str, reference: Reference, regime: str = "noop_starts"
+) -> tuple[float, int]:
+    """Mean or median over games of printed per-game scores, as a ratio, and the number of games.
+
+    Games without both reference scores (e.g. no human score) are left out, as every paper did.
+    """
+    if convention != "raw":
+        scores = scores[scores.index.isin(bounds(reference, convention, regime).index)]
+    ratio = normalise(scores.to_numpy(), list(scores.index), convention, reference, regime)
+    return float(np.median(ratio) if statistic == "median" else np.mean(ratio)), len(scores)
+
+
+def one_scale(spec: Any, games: Sequence[str], statistics: Sequence[str] = ()) -> None:
+    """Refuse averages of raw scores over different games, and an optimality gap of raw scores."""
+    if spec.normalisation != "raw":
+        return
+    if "optimality_gap" in statistics:
+        raise UserError(f"{spec.id}: an optimality gap needs a normalised score; set 'normalisation'")
+    if len(set(games)) > 1:
+        raise UserError(f"{spec.id}: raw scores of {len(set(games))} games cannot be averaged; set 'normalisation'")

@@ -1,0 +1,102 @@
+"""The published facts in config/reference: reference scores, game sets, results, headline numbers, curves."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.errors import UserError, unknown
+from analysis.spec import PublishedNumber, PublishedScores
+
+CURVE_COLUMNS = ("game", "algorithm", "frames", "mean", "sd", "n_seeds")
+
+
+class Reference:
+    """Reads each CSV once, when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def _read(self, name: str, needed: tuple[str, ...]) -> pd.DataFrame:
+        path = self.folder / name
+        try:
+            table = pd.read_csv(path)
+        except FileNotFoundError:
+            near = [p.name for p in path.parent.glob("*.csv")]
+            raise unknown("reference file", path.name, near, str(path.parent)) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read {path}: {error}") from error
+        lost = [column for column in needed if column not in table.columns]
+        if lost:
+            raise UserError(f"{path}: no column {', '.join(lost)}; it has {', '.join(table.columns)}")
+        return table
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Random, human and record scores; index = game."""
+        return self._read("atari_reference_scores.csv", ("game", "random", "human")).set_index("game")
+
+    @cached_property
+    def minatar(self) -> pd.DataFrame:
+        return self._read("minatar_reference.csv", ("algorithm", "game", "metric", "score"))
+
+    @cached_property
+    def game_sets(self) -> dict[str, list[str]]:
+        table = self._read("game_sets.csv", ("game_set", "game"))
+        return {str(name): list(rows.game) for name, rows in table.groupby("game_set")}
+
+    @cached_property
+    def published(self) -> pd.DataFrame:
+        return self._read("published_scores.csv", ("paper", "algorithm", "game", "regime", "score", "source"))
+
+    @cached_property
+    def aggregates(self) -> pd.DataFrame:
+        needed = ("paper", "algorithm", "regime", "metric", "value", "unit", "confidence", "source")
+        return self._read("published_aggregates.csv", needed)
+
+    def game_set(self, name: str) -> list[str]:
+        if name not in self.game_sets:
+            raise unknown("game set", name, self.game_sets, str(self.folder / "game_sets.csv"))
+        return self.game_sets[name]
+
+    def per_game(self, wanted: PublishedScores, game_set: str | None = None) -> pd.Series:
+        """Raw scores by game (index = game) that one paper printed; UserError when there are none."""
+        table, where = self.published, str(self.folder / "published_scores.csv")
+        for column in ("paper", "algorithm", "regime"):
+            rows = table[table[column] == getattr(wanted, column)]
+            if rows.empty:
+                raise unknown(column, getattr(wanted, column), table[column].unique(), where)
+            table = rows
+        scores = table.set_index("game").score
+        return scores[scores.index.isin(self.game_set(game_set))] if game_set else scores
+
+    def number(self, wanted: PublishedNumber) -> dict[str, object]:
+        """value, unit, confidence, source of one printed headline number."""
+        table, where = self.aggregates, str(self.folder / "published_aggregates.csv")
+        for column in ("paper", "algorithm", "regime", "metric"):
+            rows = table[table[column] == getattr(wanted, column)]
+            if rows.empty:
+                raise unknown(column, getattr(wanted, column), table[column].unique(), where)
+            table = rows
+        row = table.iloc[0]
+        return {
+            "value": float(row.value),
+            "unit": str(row.unit),
+            "confidence": str(row.confidence),
+            "source": str(row.source),
+        }
+
+    def curve(self, file: str, algorithm: str, game: str | None = None) -> pd.DataFrame:
+        """frames, mean, sd, n_seeds of one published curve, by frames; empty when the file lacks the game.
+
+        `game` may be 'suite/name' or 'name'; None keeps all rows of the algorithm.
+        """
+        table = self._read(f"curves/{file}", CURVE_COLUMNS)
+        rows = table[table.algorithm == algorithm]
+        if rows.empty:
+            raise unknown("algorithm", algorithm, table.algorithm.unique(), str(self.folder / "curves" / file))
+        if game is not None:
+            rows = rows[rows.game.isin([game, game.rsplit("/", 1)[-1]])]
+        return rows.sort_values("frames")[["frames", "mean", "sd", "n_seeds"]].reset_index(drop=True)

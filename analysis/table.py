@@ -1,0 +1,76 @@
+"""Make one table and save it: CSV (full precision), Markdown, LaTeX, JSON caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.files import csv_text, dump_json, resolve, target, write_text
+from analysis.load import read_scores
+from analysis.reference import Reference
+from analysis.spec import TABLES, TableSpec
+
+
+@dataclass
+class Sheet:
+    """A table for readers (`head`, `body` of text) and the numbers behind it in long form."""
+
+    head: list[str]
+    body: list[list[str]]
+    data: pd.DataFrame
+    caption: dict[str, Any]
+
+
+def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
+    """Build `spec` and write out.csv, .md, .tex and .json; returns their paths."""
+    sheet: Sheet = resolve(TABLES[spec.kind])(spec, read_scores(scores), Reference(reference))
+    caption = sheet.caption | {"head": sheet.head, "body": sheet.body}
+    texts = {
+        "csv": csv_text(sheet.data),
+        "md": markdown(sheet),
+        "tex": latex(sheet),
+        "json": dump_json(caption),
+    }
+    for suffix, text in texts.items():
+        write_text(target(out, suffix), text)
+    return [target(out, suffix) for suffix in texts]
+
+
+def markdown(sheet: Sheet) -> str:
+    escape = lambda cell: cell.replace("|", "\\|")  # noqa: E731
+    lines = [sheet.head, ["---"] + ["---:"] * (len(sheet.head) - 1), *sheet.body]
+    text = "\n".join("| " + " | ".join(map(escape, line)) + " |" for line in lines)
+    return f"{text}\n\n{sheet.caption['text']}\n"
+
+
+_LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+          "±": r"$\pm$", "–": "--", "−": "$-$"}  # fmt: skip
+
+
+def tex_escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def latex(sheet: Sheet) -> str:
+    """A booktabs table environment, ready for \\input."""
+    line = lambda cells: " & ".join(map(tex_escape, cells)) + r" \\"  # noqa: E731
+    parts = [
+        r"\begin{table}[t]",
+        r"\centering\small",
+        rf"\begin{{tabular}}{{l{'r' * (len(sheet.head) - 1)}}}",
+        r"\toprule",
+        line(sheet.head),
+        r"\midrule",
+        *map(line, sheet.body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{tex_escape(sheet.caption['title'])}. {tex_escape(sheet.caption['text'])}}}",
+        rf"\label{{tab:{sheet.caption['id']}}}",
+        r"\end{table}",
+    ]
+    return "\n".join(parts) + "\n"

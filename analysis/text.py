@@ -1,0 +1,34 @@
+"""Numbers, frames and games as short readable text."""
+
+from __future__ import annotations
+
+import math
+
+
+def frames_text(frames: float, _position: object = None) -> str:
+    """50000 -> '50k', 1500000 -> '1.5M'."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(frames) >= limit:
+            return f"{frames / limit:.4g}{suffix}"
+    return f"{frames:.4g}"
+
+
+def number(value: float) -> str:
+    """A score in at most four characters or so: 1234.5 -> '1,234', 3.14159 -> '3.14', 12345678 -> '12.3M'."""
+    size = abs(value)
+    if not math.isfinite(value):
+        return "–"
+    if size >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if size >= 1 or size == 0 else f"{value:.2g}"
+
+
+def game_title(game: str) -> str:
+    """'minatar/space_invaders' -> 'Space Invaders (MinAtar)'; Atari games go without their suite."""
+    suite, _, name = game.rpartition("/")
+    title = name.replace("_", " ").title()
+    return f"{title} (MinAtar)" if suite == "minatar" else title

@@ -1,0 +1,138 @@
+"""Seconds that Snakemake takes to plan 57 Atari games × 20 variants × 5 seeds (5,700 training jobs).
+
+`python benchmarks/dag.py` builds a checkout with such a paper in a temporary folder and times `snakemake -n`
+with nothing done yet, and with every run finished (outputs and Snakemake's records of them made up).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ALGORITHM = """
+label: DQN
+source: benchmark
+extends: dqn_minatar_sn
+spec:
+  environment:
+    {suite: atari, streams: 1, stack: 4, sticky: 0.25, repeat: 4, noop_max: 0, fire_reset: false,
+     life_loss: false, clip_reward: true, actions: minimal, screen: 84,
+     cap_frames: 108_000, reseed_every_steps: 50_000}
+"""
+# Stands for python in the rules: makes the outputs that it is told of, empty.
+STAND_IN = """#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in
+  --spec) spec=$2;; --results) results=$2;; --out) out=$2;; -m) what=$2:$3;; esac; shift; done
+case $what in
+  agents:train) run=$(printf %s "$spec" | sha256sum | cut -c-12); set -- "$results"/runs/*."$run"
+    for name in run.json summary.parquet episodes.parquet evaluations.parquet learning.parquet timing.parquet
+    do : >"$1/$name"; done;;
+  *:figure) for suffix in pdf svg png csv json; do : >"$out.$suffix"; done;;
+  *) : >"$out";;
+esac
+"""
+PAPER = """
+title: Sweep
+authors: nobody
+year: 2026
+venue: benchmark
+url: ""
+experiments:
+  sweep:
+    title: sweep
+    algorithm: dqn_atari
+    games: [atari57]
+    seeds: 5
+    budget_frames: 200_000_000
+    variants:
+{variants}
+figures:
+  - {{id: curves, kind: aggregate_curves, title: Curves, experiments: [sweep.sweep]}}
+"""
+
+
+def make_checkout(folder: Path) -> None:
+    """A copy of the code with the sweep as its one paper."""
+    for name in ("agents", "analysis", "workflow", "rules", "config", "Snakefile"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "config/algorithms/dqn_atari.yaml").write_text(ALGORITHM)
+    variants = "\n".join(f"      v{i:02d}: {{ optimizer.lr: {(i + 1) * 1e-5:.6f} }}" for i in range(20))
+    (folder / "config/papers/sweep.yaml").write_text(PAPER.format(variants=variants))
+
+
+def snakemake(folder: Path, *options: str) -> tuple[float, str]:
+    """Wall seconds and output of `snakemake sweep` at the scale of the paper."""
+    command = [sys.executable, "-m", "snakemake", *options, "--config", "scale=paper", "papers=[sweep]"]
+    triggers = ["--rerun-triggers", "mtime", "input", "params", "software-env"]
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": sys.prefix}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [*command, *triggers], cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return time.perf_counter() - start, done.stdout + done.stderr
+
+
+def finish(folder: Path) -> None:
+    """Make up every output, and Snakemake's record of each training run after that of one really executed."""
+    with (folder / "results/experiments/sweep.sweep.json").open() as file:
+        runs = [row["run"] for row in json.load(file)["runs"]]
+    sys.path.insert(0, str(folder))
+    from workflow.config import Project
+    from workflow.expand import Papers
+    from workflow.pipeline import RUN_FILES
+
+    specs = Papers(Project(folder, {"scale": "paper"})).runs("sweep.sweep")
+    stand_in = folder / "bin" / "python"
+    stand_in.parent.mkdir()
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+    first = runs[0]
+    snakemake(folder, f"results/runs/{first}/run.json", "--cores", "1")
+    records = folder / ".snakemake" / "metadata"
+    for name in RUN_FILES:
+        model = json.loads((records / _encoded(f"results/runs/{first}/{name}")).read_text())
+        for run in runs:
+            path = folder / "results" / "runs" / run / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            params = [repr(specs[run].spec) if part == repr(specs[first].spec) else part for part in model["params"]]
+            record = model | {"params": params, "log": [model["log"][0].replace(first, run)]}
+            (records / _encoded(f"results/runs/{run}/{name}")).write_text(json.dumps(record))
+    snakemake(folder, "sweep", "--cores", "1")  # what remains: scores, figures, report
+
+
+def _encoded(path: str) -> str:
+    """Name of Snakemake's record of an output."""
+    return base64.urlsafe_b64encode(path.encode()).decode()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_checkout(folder)
+        seconds, text = snakemake(folder, "sweep", "-n", "--quiet", "rules")
+        jobs = next((line for line in text.splitlines() if line.startswith("train ")), "no training jobs?")
+        print(f"nothing done   {seconds:6.1f} s   {' '.join(jobs.split())}")
+        finish(folder)
+        seconds, text = snakemake(folder, "sweep", "-n", "--quiet", "rules")
+        print(f"all finished   {seconds:6.1f} s   {text.strip().splitlines()[-1]}")
+        print(f"peak memory    {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:6.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+# The page about the papers: index.html for those of config/config.yaml together, <paper>.html for one of several.
+# in:  figures, tables, claims, scores and lists of runs of its papers; analysis/templates/
+# out: results/report/<page>.html
+
+
+rule report:
+    input:
+        unpack(P.report_input),
+    output:
+        report(f"{SHOWN}/report/{{page}}.html", category="Report", labels={"page": "{page}"}),
+    log:
+        f"{SHOWN}/logs/report/{{page}}.log",
+    localrule: True
+    params:
+        papers=P.report_json,
+        shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
+        runs=f"{RESULTS}/runs",
+    shell:
+        "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
+        " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"
+        " --runs {params.runs:q} --out {output:q} > {log:q} 2>&1"

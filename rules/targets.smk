@@ -1,0 +1,19 @@
+# What can be asked for by name beside `all`: each file of config/papers, and the same with _figures.
+# in:  config/papers/*.yaml (a paper's file is read only when it is asked for)
+# out: results/figures/, results/tables/, results/claims/, results/report/
+
+
+# `name=name`: a loop's variable would be read too late.
+for name in P.project.paper_names:
+
+    rule:
+        name:
+            name
+        input:
+            lambda wildcards, name=name: P.targets([name]),
+
+    rule:
+        name:
+            f"{name}_figures"
+        input:
+            lambda wildcards, name=name: P.figure_files(name),

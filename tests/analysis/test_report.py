@@ -1,0 +1,211 @@
+"""The report: complete, self-contained, escaped, and shown without faults by a real browser."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from analysis.claims import check
+from analysis.errors import UserError
+from analysis.figure import make_figure
+from analysis.report import make_report
+from analysis.spec import claims_adapter, figure_adapter, table_adapter
+from analysis.table import make_table
+from tests.analysis import fake
+from tests.analysis.test_figures import SPECS
+from tests.analysis.test_tables import DREAMER
+
+EVIL = "<script>alert(1)</script>\"'&"
+
+
+def _papers():
+    figures = [SPECS[kind] | {"id": kind, "kind": kind, "title": f"{kind} {EVIL}", "source": "Figure 1"}
+               for kind in ("learning_curves", "published_bars")]  # fmt: skip
+    return [
+        {
+            "paper": "demo", "title": f"A paper {EVIL}", "authors": ["Ann <b>", "Bo"], "year": 2021,
+            "url": "https://arxiv.org/abs/2105.05246", "figures": [*figures, {"id": "absent", "title": "Absent"}],
+            "tables": [DREAMER], "deviations": [f"shorter {EVIL}"],
+        },
+        {"paper": "other", "title": "Other", "url": "javascript:alert(2)", "figures": [], "tables": []},
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(house, reference, tmp_path_factory):
+    """A report of the fake runs; (folder, page path)."""
+    folder = tmp_path_factory.mktemp("report")
+    papers = _papers()
+    for item in papers[0]["figures"][:2]:
+        make_figure(
+            figure_adapter.validate_python(item),
+            house.scores,
+            reference,
+            folder / "figures/demo" / item["id"],
+        )
+    make_table(table_adapter.validate_python(DREAMER), [], reference, folder / "figures/demo/table1")
+    claims = [
+        {"id": "a", "kind": "greater", "text": f"SN helps {EVIL}", "experiments": ["demo.breakout"],
+         "a": "DQN SN[-2]", "b": "DQN"},
+        {"id": "b", "kind": "greater", "text": "T", "experiments": ["demo.breakout"], "a": "DQN", "b": 1.0,
+         "at_least": "paper"},
+    ]  # fmt: skip
+    check(claims_adapter.validate_python(claims), house.scores, reference, folder / "claims/demo.json")
+    build(folder, house, papers)
+    return folder, folder / "report/index.html"
+
+
+def build(folder, house, papers):
+    claims = [folder / "claims/demo.json"]
+    make_report(papers, folder / "figures", claims, house.experiments, house.runs, folder / "report/index.html")
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.open = [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if "id" in dict(attrs):
+            self.ids.append(dict(attrs)["id"])
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page(site):
+    return Page(site[1].read_text(encoding="utf-8"))
+
+
+def test_nothing_is_fetched_and_every_link_leads_somewhere(site, page):
+    assert [a for a in page.all("link")] == [] and all("src" not in a for a in page.all("script"))
+    assert all(a["src"].startswith("data:image/svg+xml;base64,") for a in page.all("img"))
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
+    assert len(page.ids) == len(set(page.ids))
+    for anchor in page.all("a"):
+        target = anchor["href"]
+        if target.startswith("#"):
+            assert target[1:] in page.ids, target
+        elif not target.startswith("https://arxiv.org/"):
+            assert (site[1].parent / unquote(target)).is_file(), target
+
+
+def test_text_from_configs_is_escaped(site, page):
+    text = site[1].read_text(encoding="utf-8")
+    assert "<script>alert" not in text and html.escape("<script>alert(1)</script>") in text
+    assert len(page.all("script")) == 1
+    assert not any(a["href"].startswith("javascript:") for a in page.all("a"))
+    assert all(not key.startswith("on") for _, attrs in page.tags for key in attrs)
+
+
+def test_what_the_front_says(site):
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", site[1].read_text(encoding="utf-8")))
+    assert "35 / 37 runs finished, 1 diverged, 1 missing" in text
+    assert "Scale reduced: 60k of the paper&#39;s 5M frames" in text
+    assert "reproduced" in text and "not run at this scale" in text
+    assert "This figure has not been drawn." in text
+    assert "8.852 (8.85)" in text and "method &#39;rliable&#39;" in text
+
+
+def test_run_table_has_every_run_with_its_status(site, page, house):
+    planned = {entry["run"] for path in house.experiments for entry in json.loads(path.read_text())["runs"]}
+    assert {name.removeprefix("run-") for name in page.ids if name.startswith("run-")} == planned
+    text = site[1].read_text(encoding="utf-8")
+    last = float(fake.curve(4.0, seed=1000)[1][-1])
+    row = text[text.index(f'id="run-{fake.run_name("breakout", 1, "minatar/breakout", 0)}"') :]
+    row = row[: row.index("</tr>")]
+    assert f'data-value="{last!r}"' in row and ">60k<" in row and 'data-value="1234.5"' in row
+
+
+def test_same_inputs_same_page(site, house):
+    before = site[1].read_bytes()
+    build(site[0], house, _papers())
+    assert site[1].read_bytes() == before
+
+
+def test_published_only_and_empty_reports(tmp_path):
+    make_report([{"paper": "p", "title": "P"}], tmp_path, [], [], tmp_path, tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert "No experiment was run" in text and "No claim is checked" in text
+
+
+def test_mistakes_are_explained(tmp_path):
+    (tmp_path / "x.json").write_text("[]")
+    (tmp_path / "bad.json").write_text("{")
+    args = tmp_path, tmp_path / "index.html"
+    with pytest.raises(UserError, match="claims of papers that the report does not have: x"):
+        make_report([{"paper": "p"}], tmp_path, [tmp_path / "x.json"], [], *args)
+    with pytest.raises(UserError, match=r"bad\.json as JSON"):
+        make_report([{"paper": "p"}], tmp_path, [], [tmp_path / "bad.json"], *args)
+    (tmp_path / "e.json").write_text('{"paper": "p"}')
+    with pytest.raises(UserError, match=r"e.json: no key experiment, scale, runs"):
+        make_report([{"paper": "p"}], tmp_path, [], [tmp_path / "e.json"], *args)
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PROBE = """<script>
+addEventListener("load", () => {
+  const images = [...document.images];
+  const out = {
+    width: innerWidth,
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    images: images.length,
+    broken: images.filter((i) => !i.complete || i.naturalWidth === 0).length,
+    clipped: images.filter((i) => i.getBoundingClientRect().right > innerWidth + 1).length,
+    outside: performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !/^(data|file):/.test(n)),
+  };
+  const heads = [...document.querySelectorAll("table.sortable th button")];
+  const column = heads.findIndex((b) => b.textContent === "Last return");
+  const read = () => [...document.querySelectorAll("table.sortable tbody tr")]
+    .map((r) => r.cells[column].dataset.value).filter((v) => v !== "").map(Number);
+  heads[column].click();
+  const up = read();
+  heads[column].click();
+  const down = read();
+  out.sorted = up.every((v, i) => i === 0 || up[i - 1] <= v) && down.every((v, i) => i === 0 || down[i - 1] >= v);
+  parent.postMessage(JSON.stringify(out), "*");
+});
+</script></body>"""
+
+
+# a frame can be narrower than the browser's smallest window
+FRAME = """<iframe src="probed.html" style="width:{width}px;height:1200px;border:0"></iframe>
+<script>addEventListener("message", (event) => {{ document.body.dataset.probe = event.data; }});</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the page is not looked at in a browser")
+@pytest.mark.parametrize("width", [1400, 400])
+def test_in_a_browser(width, site, tmp_path):
+    def show(path: Path) -> subprocess.CompletedProcess[str]:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                 "--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr",
+                 "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / path.stem}",
+                 "--window-size=1500,1200", "--virtual-time-budget=5000", "--dump-dom"]  # fmt: skip
+        return subprocess.run([BROWSER, *flags, path.as_uri()], capture_output=True, text=True, timeout=50)
+
+    plain = show(site[1])
+    assert plain.returncode == 0
+    assert "CONSOLE" not in plain.stderr, plain.stderr
+    # the same page with a probe, for which its content policy must be lifted
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", site[1].read_text(encoding="utf-8"))
+    probed = tmp_path / "probed.html"
+    probed.write_text(text.replace("</body>", PROBE), encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(f"<!DOCTYPE html><body>{FRAME.format(width=width)}</body>")
+    found = re.search(r'data-probe="([^"]*)"', show(frame).stdout)
+    assert found, "the probe did not run"
+    probe = json.loads(html.unescape(found.group(1)))
+    assert probe["images"] == 2
+    assert probe["broken"] == probe["clipped"] == 0 and probe["outside"] == []
+    assert probe["overflow"] <= 0 and probe["sorted"] is True
+    assert probe["width"] == width

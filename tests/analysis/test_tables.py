@@ -1,0 +1,81 @@
+"""Tables: golden values of a printed table, formats, escaping."""
+
+import json
+
+import pandas as pd
+
+from analysis.spec import table_adapter
+from analysis.table import make_table, tex_escape
+
+DREAMER = {
+    "id": "table1",
+    "kind": "published_aggregates",
+    "title": "DreamerV2 Table 1",
+    "game_set": "atari55_dreamerv2",
+    "rows": [
+        {"label": "DreamerV2", "printed_paper": "hafner2021_dreamerv2",
+         "scores": {"paper": "hafner2021_dreamerv2", "algorithm": "DreamerV2", "regime": "sticky_actions"}},
+        *(
+            {"label": name, "printed_paper": "hafner2021_dreamerv2",
+             "scores": {"paper": "castro2018_dopamine", "algorithm": name, "regime": "sticky_actions"}}
+            for name in ("IQN", "Rainbow", "C51", "DQN")
+        ),
+    ],
+    "columns": [
+        {"label": "Gamer median", "statistic": "median", "normalisation": "gamer_dreamerv2",
+         "metric": "gamer_median"},
+        {"label": "Gamer mean", "normalisation": "gamer_dreamerv2", "metric": "gamer_mean"},
+        {"label": "Record mean", "normalisation": "record_dreamerv2", "metric": "record_mean"},
+        {"label": "Clipped record mean", "normalisation": "clipped_record_dreamerv2",
+         "metric": "clipped_record_mean"},
+    ],
+}  # fmt: skip
+
+
+def build(spec, scores, reference, out):
+    make_table(table_adapter.validate_python(spec), scores, reference, out)
+    return pd.read_csv(f"{out}.csv"), json.loads(out.with_name(f"{out.name}.json").read_text())
+
+
+def test_dreamerv2_table_1_is_reproduced_to_the_last_digit(reference, tmp_path):
+    data, caption = build(DREAMER, [], reference, tmp_path / "t")
+    shown = {line[0]: [cell.split()[0] for cell in line[1:]] for line in caption["body"]}
+    assert shown["IQN"] == ["1.288", "8.852", "0.211", "0.209"]
+    assert shown["Rainbow"] == ["1.472", "9.116", "0.172", "0.172"]
+    assert shown["C51"] == ["1.092", "7.697", "0.150", "0.150"]
+    assert shown["DQN"] == ["0.653", "2.843", "0.123", "0.123"]
+    # from the rounded per-game scores of Table K.1; printed: 2.15, 11.33, 0.44, 0.28
+    assert shown["DreamerV2"] == ["2.146", "11.324", "0.438", "0.279"]
+    assert set(data.games) == {55}
+    printed = data[data.row == "DreamerV2"].printed.tolist()
+    assert printed == [2.15, 11.33, 0.44, 0.28]
+
+
+def test_formats(reference, tmp_path):
+    build(DREAMER, [], reference, tmp_path / "t")
+    markdown = (tmp_path / "t.md").read_text().splitlines()
+    assert markdown[0] == "| Algorithm | Gamer median | Gamer mean | Record mean | Clipped record mean |"
+    assert markdown[3] == "| IQN | 1.288 (1.29) | 8.852 (8.85) | 0.211 (0.21) | 0.209 (0.21) |"
+    tex = (tmp_path / "t.tex").read_text()
+    assert r"IQN & 1.288 (1.29) & 8.852 (8.85) & 0.211 (0.21) & 0.209 (0.21) \\" in tex
+    assert tex.count("{") == tex.count("}")
+    first = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    build(DREAMER, [], reference, tmp_path / "t")
+    assert first == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+
+def test_latex_specials_are_escaped():
+    assert tex_escape("a_b & 5% {x} \\ ~^#$") == (
+        r"a\_b \& 5\% \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{}\#\$"
+    )
+
+
+def test_final_scores_with_published_columns(house, reference, tmp_path):
+    spec = {"id": "f", "kind": "final_scores", "title": "T", "experiments": ["demo.atari"],
+            "published": [{"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}]}  # fmt: skip
+    data, caption = build(spec, house.scores, reference, tmp_path / "f")
+    assert caption["head"] == ["Game", "C51", "DQN", "Rainbow (published)"]
+    assert [line[0] for line in caption["body"]] == ["Breakout", "Pong", "Qbert"]
+    assert caption["body"][0][3] == "418"  # 417.5
+    ours = data[(data.label == "DQN") & (data.game == "atari/pong")].iloc[0]
+    assert ours.low <= ours.value <= ours.high and ours.n == 2

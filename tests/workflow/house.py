@@ -1,0 +1,138 @@
+"""A small checkout with made-up work: a paper whose jobs only touch what they should make."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow.plan import Job, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("agents", "analysis", "workflow", "rules", "config", "Snakefile")
+TRIGGERS = ("--rerun-triggers", "mtime", "input", "params", "software-env")
+
+# Two experiments that share the runs of lr 1e-3; SN alone reaches agents/optim/spectral.py.
+PAPER = """\
+title: House
+authors: Nobody
+year: 2026
+venue: tests
+url: ""
+experiments:
+  base:
+    title: Base
+    algorithm: dqn_minatar_sn
+    games: [minatar/breakout, minatar/asterix]
+    seeds: 2
+    budget_frames: 1000
+    set: { spectral.track: [], optimizer.lr: 1e-3 }
+    variants:
+      DQN: {}
+      SN: { spectral.use: weights, spectral.layers: [-2] }
+    scales:
+      smoke: { reduced: nothing but seeds, seeds: 1 }
+  sweep:
+    title: Sweep
+    algorithm: dqn_minatar_sn
+    games: [minatar/breakout]
+    seeds: [0, 1]
+    budget_frames: 1000
+    set: { spectral.track: [] }
+    vary: { optimizer.lr: [1e-3, 1e-2] }
+    scales:
+      smoke: { reduced: nothing but seeds, seeds: [0] }
+figures:
+  - { id: curves, kind: learning_curves, title: Curves, experiments: [house.base] }
+  - { id: swept, kind: learning_curves, title: Swept, experiments: [house.sweep] }
+  - { id: bars, kind: per_game_bars, title: Bars, experiments: [house.base] }
+claims:
+  - { id: better, kind: greater, text: SN is better., experiments: [house.base], a: SN, b: DQN }
+"""
+
+# Stands for `python -m agents train` and `python -m analysis …`: same names, no work.
+PYTHON = f"""#!{sys.executable} -SE
+import hashlib, json, os, sys
+words = sys.argv[2:]
+def option(name):
+    return words[words.index(name) + 1]
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+if words[:2] == ["agents", "train"]:
+    text = option("--spec")
+    spec, digest = json.loads(text), hashlib.sha256(text.encode()).hexdigest()
+    env = spec["environment"]
+    name = f"{{spec['agent']['kind']}}.{{env['suite']}}-{{env['game']}}.s{{spec['seed']}}.{{digest[:12]}}"
+    folder = f"{{option('--results')}}/runs/{{name}}"
+    with open(option("--code"), "rb") as file:
+        code = hashlib.sha256(file.read()).hexdigest()
+    for table in ("summary", "episodes", "evaluations", "learning", "timing"):
+        write(f"{{folder}}/{{table}}.parquet", name + code)
+    facts = dict(spec=spec, fingerprint=code, status="finished", frames=1000, seconds=10.0)
+    write(f"{{folder}}/run.json", json.dumps(facts | dict(frames_per_second=100.0, versions=dict(torch="2"))))
+elif words[0] == "analysis":
+    suffixes = dict(figure=".pdf .svg .png .csv .json", table=".csv .md .tex .json").get(words[1], "")
+    for suffix in suffixes.split() or [""]:
+        write(option("--out") + suffix, " ".join(words))
+else:
+    sys.exit(f"the stand-in for python does not know {{words}}")
+"""
+
+
+def copy_checkout(source: Path, target: Path, also: tuple[str, ...] = ()) -> Path:
+    """Copy what the workflow is made of (and `also`), with new modification times as `git clone` has them."""
+    for name in (*PARTS, *also):
+        if (source / name).is_dir():
+            shutil.copytree(
+                source / name,
+                target / name,
+                copy_function=shutil.copyfile,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
+    return target
+
+
+def build(folder: Path) -> Path:
+    """A checkout with the paper above as its only one, and the stand-in for python in bin/."""
+    copy_checkout(ROOT, folder)
+    for path in (folder / "config" / "papers").glob("*.yaml"):
+        path.unlink()
+    (folder / "config" / "papers" / "house.yaml").write_text(PAPER)
+    config = folder / "config" / "config.yaml"
+    config.write_text(
+        config.read_text().replace("papers: [demo]", "papers: [house]").replace("scale: reduced", "scale: paper")
+    )
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(PYTHON)
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a checkout made by `build`; `python` in its rules is the stand-in."""
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(folder)}
+    environment.pop("PYTHONPATH", None)
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "snakemake", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder: Path, *words: str) -> list[Job]:
+    """The jobs of a dry run."""
+    done = snakemake(folder, "--dry-run", "--nocolor", *TRIGGERS, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return parse(done.stdout + done.stderr)

@@ -1,0 +1,305 @@
+"""Everyday commands, on a small checkout whose work is done by a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from snakemake.api import Workflow  # snakemake.workflow cannot be imported first
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from tests.workflow.house import build, snakemake
+from workflow import runs, status, text
+from workflow.pipeline import Pipeline
+from workflow.plan import parse
+from workflow.progress import Log
+
+PAPER = "config/papers/house.yaml"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose work was done by `python -m workflow run`."""
+    folder = build(tmp_path_factory.mktemp("commands") / "a")
+    done = command(folder, "run", "house")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("18 jobs done in ")
+    return folder
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(folder)}
+    environment.pop("PYTHONPATH", None)
+    return subprocess.run(
+        [sys.executable, "-m", "workflow", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_run_says_when_there_is_nothing_to_do(house: Path):
+    done = command(house, "run", "house")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing to do: everything is up to date")
+
+
+def test_run_shows_what_failed(tmp_path: Path):
+    folder = build(tmp_path / "house")
+    shim = folder / "bin/python"
+    shim.write_text(
+        shim.read_text().replace(
+            'if words[:2] == ["agents", "train"]:',
+            'if words[:2] == ["agents", "train"]:\n    sys.exit("no memory left")',
+            1,
+        )
+    )
+    done = command(folder, "run", "house")
+    assert done.returncode == 1
+    assert "Error in rule train" in done.stdout
+    assert "no memory left" in done.stdout
+    assert "results/logs/snakemake.log" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_done(house: Path):
+    done = command(house, "done", "house")
+    assert done.returncode == 0
+    names = [f"results/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
+    assert done.stdout.splitlines() == [*names, "results/report/index.html"]
+    wrong = command(house, "done", "hause")
+    assert wrong.returncode == 1
+    assert "unknown paper 'hause'; did you mean 'house'?" in wrong.stderr
+
+
+def test_plan_names_reasons(house: Path):
+    assert command(house, "plan").stdout == "nothing to do: everything is up to date\n"
+    code, paper = house / "agents/optim/spectral.py", house / PAPER
+    before = code.read_text(), paper.read_text()
+    code.write_text(before[0] + "\nEDITED = 1\n")
+    paper.write_text(
+        before[1].replace("[1e-3, 1e-2]", "[1e-3, 3e-2]").replace("DQN: {}", "DQN: {}\n      More: { agent.n_step: 3 }")
+    )
+    try:
+        shown = command(house, "plan").stdout
+    finally:
+        code.write_text(before[0])
+        paper.write_text(before[1])
+    assert shown.splitlines()[:4] == [
+        "10 training runs",
+        "  4 × new",
+        "  4 × changed code (agents.optim.spectral)",
+        "  2 × changed spec (optimizer.lr)",
+    ]
+    assert ["dqn_minatar_sn", "4", "6", "10"] in [line.split() for line in shown.splitlines()]
+    # 1,000 frames at 100 frames/s and one CPU
+    assert "about 0.0 core-hours, 0.0 GPU-hours" in shown
+    assert "by the speed of finished runs" in shown
+    assert "and 1 claims, 3 figure, 1 report, 2 score" in shown
+
+
+def test_plan_reports_mistakes(house: Path):
+    done = command(house, "plan", "--config", "scale=smal")
+    assert done.returncode == 1
+    assert "unknown value 'smal'" in done.stderr
+    done = command(house, "plan", "hous")
+    assert done.returncode == 1
+    assert done.stderr == "unknown target 'hous'; did you mean 'house'?\n"
+    done = command(house, "plan", "results/nowhere.txt")
+    assert done.returncode == 1
+    assert "results/nowhere.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_runs_shows_what_differs(house: Path):
+    head, _, *rows = command(house, "runs").stdout.splitlines()
+    assert head.split() == [
+        "run",
+        "asked",
+        "for",
+        "by",
+        "status",
+        "frames",
+        "frames/s",
+        "time",
+        "optimizer.lr",
+        "spectral.layers",
+        "spectral.use",
+    ]
+    assert len(rows) == 10
+    assert any("house.base: DQN; house.sweep: DQN" in row for row in rows)
+    table = command(house, "runs", "--csv", "--all-columns").stdout.splitlines()
+    assert len(table) == 11
+    assert "learning.batch" in table[0].split(",")
+
+
+def test_diff_and_explain(house: Path):
+    names = sorted(path.name for path in (house / "results/runs").iterdir())
+    assert f"{names[0]} and {names[0]}: no difference" in command(house, "diff", names[0], names[0]).stdout
+    shown = command(house, "diff", names[0], names[1].rsplit(".", 1)[1]).stdout
+    assert names[1] in shown.splitlines()[0]
+    facts = house / "results/runs" / names[1] / "run.json"
+    before = facts.read_text()
+    facts.write_text(before.replace('"torch": "2"', '"torch": "3"'))
+    try:
+        lines = command(house, "diff", names[0], names[1]).stdout.splitlines()
+    finally:
+        facts.write_text(before)
+    assert ["versions.torch", "2", "3"] in [line.split() for line in lines]
+    assert "learning.batch" in command(house, "explain", names[0]).stdout
+    wrong = command(house, "diff", names[0], "dqn.minatar-brakout.s0.000000000000")
+    assert wrong.returncode == 1
+    assert "did you mean 'dqn.minatar-breakout.s0." in wrong.stderr
+    assert "could be any of" in command(house, "explain", "dqn").stderr
+
+
+def test_differing():
+    assert runs.differing([{"a": 1, "b": [1]}, {"a": 1.0, "b": [1]}, {"b": [1], "c": None}]) == ["a", "c"]
+
+
+def beat(folder: Path, run: str, **more: object) -> None:
+    path = folder / "work" / run / "heartbeat.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fixed = {"run": run, "state": "running", "frame": 400, "budget_frames": 1000, "frames_per_second": 100.0}
+    fixed |= {"eta_seconds": 6.0, "last_return": 1.5, "host": socket.gethostname(), "pid": os.getpid()}
+    fixed |= {"slurm_job": None, "time": time.time(), "resumes": 0}
+    path.write_text(json.dumps(fixed | more))
+
+
+def test_heartbeats_tell_the_lost_from_the_living(tmp_path: Path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    beat(tmp_path, "alive")
+    beat(tmp_path, "silent", time=time.time() - 3600)
+    beat(tmp_path, "dead", pid=gone.pid)
+    beat(tmp_path, "elsewhere", pid=gone.pid, host="another")
+    beat(tmp_path, "on_a_node", pid=gone.pid, slurm_job="7")
+    beat(tmp_path, "stopped", state="preempted", time=0)
+    (tmp_path / "work/torn").mkdir()
+    (tmp_path / "work/torn/heartbeat.json").write_text('{"state": "run')
+    states = {name: row["state"] for name, row in status.heartbeats(tmp_path).items()}
+    assert states == {
+        "alive": "running",
+        "silent": "lost",
+        "dead": "lost",
+        "elsewhere": "running",
+        "on_a_node": "running",
+        "stopped": "preempted",
+    }
+
+
+def test_status(house: Path, tmp_path: Path):
+    pipeline = Pipeline(house, {"results": str(tmp_path)})
+    names = list(pipeline.papers.runs("house.base"))
+    beat(tmp_path, names[0])
+    beat(tmp_path, names[1], time=0)
+    folder = tmp_path / "runs" / names[2]
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(
+        json.dumps({"status": "diverged", "frames": 700, "frames_per_second": 50.0, "host": "n1"})
+    )
+    shown = status.render(status.states(pipeline, ["house"]), limit=3).splitlines()
+    assert shown[0] == "10 runs: 1 lost · 1 running · 1 diverged · 7 waiting"
+    rows = [line.split() for line in shown[4:7]]
+    assert [(row[0], row[2]) for row in rows] == [(names[1], "lost"), (names[0], "running"), (names[2], "diverged")]
+    assert rows[1][3:7] == ["400/1k", "100", "6s", "1.5"]
+    assert shown[7] == "… and 7 more (waiting and after); --all shows them"
+    assert shown[9].endswith(f"gone): {names[1]}")
+    assert command(house, "status").stdout.startswith("10 runs: 10 finished")
+
+
+def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
+    folder = build(tmp_path / "house")
+    partial = ("--cores", "1", "--config", "partial=true")
+    first = snakemake(folder, "house.base".split(".")[0], *partial)
+    assert first.returncode == 0, first.stderr
+    made = {str(p.relative_to(folder / "results/partial")) for p in (folder / "results/partial").rglob("*.*")}
+    assert {"report/index.html", "claims/house.json"} <= made
+    assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
+    run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
+    path = folder / "results/runs" / run / "summary.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_text("a run")
+    second = snakemake(folder, "house", *partial)
+    assert second.returncode == 0, second.stderr
+    made = {path.stem for path in (folder / "results/partial/figures/house").iterdir()}
+    assert (
+        made == {"curves", "bars", "swept"}
+        if run in Pipeline(folder).papers.runs("house.sweep")
+        else {"curves", "bars"}
+    )
+    assert [p.name for p in (folder / "results/runs").iterdir()] == [run]
+    assert not (folder / "results/figures").exists()
+
+
+def test_snakemake_still_has_what_we_lean_on():
+    """`workflow.is_main_process` and `workflow.dryrun` are not documented."""
+    for mode, main in ((ExecMode.DEFAULT, True), (ExecMode.SUBPROCESS, False), (ExecMode.REMOTE, False)):
+        assert Workflow.is_main_process.fget(SimpleNamespace(exec_mode=mode)) is main
+    settings = SimpleNamespace(common_settings=SimpleNamespace(dryrun_exec=True))
+    assert Workflow.dryrun.fget(SimpleNamespace(executor_plugin=settings)) is True
+
+
+def test_parsing_a_dry_run():
+    log = """Building DAG of jobs...
+[Sat Nov 21 01:35:10 2026]
+localrule score:
+    input: a, b
+    output: c
+    reason: Missing output files: c; Code has changed
+    wildcards: experiment=demo.x
+    resources: tmpdir=/tmp
+[Sat Nov 21 01:35:10 2026]
+rule train:
+    output: d
+    jobid: 3
+    reason: Updated input files: results/code/x.fp
+    wildcards: run=dqn.a-b.s0.0123
+Job stats:
+"""
+    assert [tuple(job) for job in parse(log)] == [
+        ("score", {"experiment": "demo.x"}, "Missing output files: c; Code has changed"),
+        ("train", {"run": "dqn.a-b.s0.0123"}, "Updated input files: results/code/x.fp"),
+    ]
+
+
+def test_reading_snakemakes_log(tmp_path: Path):
+    path = tmp_path / "log"
+    path.write_text("job count\ntrain 3\ntotal      5\n[date]\n1 of 5 st")
+    log = Log(path)
+    log.read()
+    assert (log.done, log.total, log.idle) == (0, 5, False)
+    with path.open("a") as file:
+        file.write("eps (20%) done\n4 of 5 steps (80%) done\n")
+    log.read()
+    assert (log.done, log.total) == (4, 5)
+
+
+def test_text():
+    assert [text.frames(n) for n in (None, 0, 999, 2000, 43210, 1_200_000, 2e8)] == [
+        "–",
+        "0",
+        "999",
+        "2k",
+        "43k",
+        "1.2M",
+        "200M",
+    ]
+    assert [text.duration(s) for s in (None, 5, 99, 200, 720, 12000, 200000)] == [
+        "–",
+        "5s",
+        "99s",
+        "3m20s",
+        "12m",
+        "3h20m",
+        "2d07h",
+    ]
+    assert text.table(["a", "n"], [["x", 1], [None, 22]], right=("n",)) == "a   n\n-  --\nx   1\n–  22"

@@ -1,0 +1,202 @@
+"""Wrong configuration is refused with file, line, key and the nearest valid name; all of it at once."""
+
+# ruff: noqa: E501 - one case a line
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.house import ROOT, build, snakemake
+from workflow.config import Project, merge
+from workflow.expand import Papers
+from workflow.strict_yaml import ConfigError, load, nearest
+
+CONFIG, PAPER = "config/config.yaml", "config/papers/house.yaml"
+ALGORITHM = "config/algorithms/dqn_minatar_sn.yaml"
+
+
+def problems(root: Path) -> list[str]:
+    """Every problem of the configuration and its expansion, as users see them."""
+    try:
+        project = Project(root)
+        project.check()
+        papers = Papers(project)
+        for name in project.paper_names:
+            assert papers[name]
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems] or [str(error)]
+    return []
+
+
+def test_what_is_shipped_is_in_order(project: Path):
+    assert problems(project) == []
+    assert problems(ROOT) == []
+
+
+# file, old text, new text, the one problem that follows
+BAD = {
+    "unknown key": (CONFIG, "scale: paper", "scle: paper", ["unknown key; did you mean 'scale'?", "scale: is missing"]),
+    "unknown scale": (CONFIG, "scale: paper", "scale: papr", ["4: scale: unknown value 'papr'; did you mean 'paper'?"]),
+    "unknown paper": (CONFIG, "[house]", "[hause]", ["3: papers.0: unknown paper 'hause'; did you mean 'house'?"]),
+    "wrong type": (CONFIG, "threads: 1", "threads: one", ["threads: a number is wanted, not 'one'"]),
+    "inner key": (CONFIG, "level: 0.95", "levle: 0.95", ["interval.levle: unknown key; did you mean 'level'?"]),
+    "out of range": (CONFIG, "level: 0.95", "level: 95", ["interval.level: must be less than 1, not 95"]),
+    "missing key": (CONFIG, "partial: false", "", ["partial: is missing"]),
+    "duplicate key": (CONFIG, "scale: paper", "scale: paper\nscale: smoke", ["5: scale: given twice (first on line 4)"]),
+    "python tag": (CONFIG, "scale: paper", "scale: !!python/name:os.system", ["4: scale: the tag tag:yaml.org,2002:python/name:os.system is not allowed"]),
+    "not yaml": (CONFIG, "papers: [house]", "papers: [house", ["not valid YAML"]),
+    "no is not false": (CONFIG, "partial: false", "partial: perhaps", ["partial: true or false is wanted, not 'perhaps'"]),
+    "unknown algorithm": (PAPER, "algorithm: dqn_minatar_sn", "algorithm: dqn_minatar", ["9: experiments.base.algorithm: unknown algorithm 'dqn_minatar'; did you mean 'dqn_minatar_sn'?"]),
+    "unknown game": (PAPER, "minatar/asterix]", "minatar/asterics]", ["10: experiments.base.games.1: unknown game 'minatar/asterics'; did you mean 'minatar/asterix'?"]),
+    "unknown atari game": (PAPER, "minatar/asterix]", "atari/pongg]", ["unknown game 'atari/pongg'; did you mean 'atari/pong'?"]),
+    "unknown game set": (PAPER, "minatar/asterix]", "minatar6]", ["unknown game 'minatar6'; did you mean 'minatar5'?"]),
+    "game twice": (PAPER, "minatar/asterix]", "minatar5]", ["experiments.base.games: minatar/breakout is given twice"]),
+    "other suite": (PAPER, "minatar/asterix]", "atari/pong]", ["10: experiments.base.games.1: dqn_minatar_sn plays minatar games, not atari/pong"]),
+    "duplicate seeds": (PAPER, "seeds: [0, 1]", "seeds: [0, 1, 0]", ["23: experiments.sweep.seeds: seed 0 given twice"]),
+    "no seeds": (PAPER, "seeds: 2\n", "seeds: 0\n", ["experiments.base.seeds: at least one seed is wanted, not 0"]),
+    "negative budget": (PAPER, "budget_frames: 1000", "budget_frames: -5", ["12: experiments.base.budget_frames: must be greater than or equal to 1, not -5"]),
+    "number as text": (PAPER, "budget_frames: 1000", "budget_frames: '1000'", ["experiments.base.budget_frames: a number is wanted, not '1000'"]),
+    "unknown kind": (PAPER, "kind: per_game_bars", "kind: per_game_bar", ["32: figures.2.kind: unknown kind 'per_game_bar'; did you mean 'per_game_bars'?"]),
+    "missing kind": (PAPER, "kind: per_game_bars, ", "", ["32: figures.2.kind: is missing"]),
+    "unknown figure key": (PAPER, "title: Bars", "titel: Bars", ["32: figures.2.titel: unknown key; did you mean 'title'?", "figures.2.title: is missing"]),
+    "unknown experiment": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.bas]", ["32: figures.2.experiments.0: unknown experiment 'house.bas'; did you mean 'house.base'?"]),
+    "figure twice": (PAPER, "id: bars", "id: curves", ["32: figures.2.id: 'curves' is taken by figures.0"]),
+    "unknown claim variant": (PAPER, "a: SN", "a: SM", ["34: claims.0.a: unknown variant 'SM'; valid: DQN, SN"]),
+    "unknown variant key": (PAPER, "spectral.use", "spectrl.use", ["16: experiments.base.variants.SN.spectrl.use: unknown key of the spec; did you mean 'spectral.use'?"]),
+    "unknown varied key": (PAPER, "vary: { optimizer.lr", "vary: { optimizer.learning_rate", ["experiments.sweep.vary.optimizer.learning_rate: unknown key of the spec"]),
+    "short key": (PAPER, "vary: { optimizer.lr", "vary: { lr", ["experiments.sweep.vary.lr: unknown key of the spec; did you mean 'optimizer.lr'?"]),
+    "bad varied value": (PAPER, "[1e-3, 1e-2]", "[1e-3, -1]", ["26: experiments.sweep.vary.optimizer.lr: optimizer.lr: must be greater than 0, not -1"]),
+    "bad variant value": (PAPER, "spectral.use: weights", "spectral.use: wieghts", ["16: experiments.base.variants.SN.spectral.use: spectral.use: unknown value 'wieghts'; did you mean 'weights'?"]),
+    "inconsistent spec": (PAPER, "spectral.layers: [-2]", "spectral.layers: [-9]", ["beyond the network's 3 layers"]),
+    "seed in a variant": (PAPER, "spectral.use", "seed: 3, spectral.use", ["experiments.base.variants.SN.seed: must not be given here: it is the experiment's `seeds`"]),
+    "bad experiment name": (PAPER, "  sweep:\n    title: Sweep", "  ../sweep:\n    title: Sweep", ["19: experiments.../sweep: '../sweep' does not match ^[a-z0-9]"]),
+    "missing scale": (CONFIG, "scale: paper", "scale: reduced", ["experiments.base.scales: has no scale 'reduced'; it has paper, smoke", "experiments.sweep.scales: has no scale"]),
+    "unknown spec key": (ALGORITHM, "n_step: 1", "nstep: 1", ["spec.agent.nstep: unknown key; did you mean 'n_step'?", "spec.agent.n_step: is missing"]),
+    "unknown optimizer": (ALGORITHM, "kind: adam", "kind: adm", ["spec.optimizer.kind: unknown kind 'adm'; did you mean 'adam'?"]),
+    "key of another kind": (ALGORITHM, "beta2: 0.999", "beta2: 0.999\n    decay: 0.9", ["spec.optimizer.decay: unknown key"]),
+    "budget in an algorithm": (ALGORITHM, "  record:\n", "  budget_frames: 5\n  record:\n", ["spec.budget_frames: must not be given here: it is the experiment's"]),
+    "bad cluster": (ALGORITHM, "mem_mb: 3000", "mem: 3000", ["cluster.mem: unknown key; did you mean 'mem_mb'?", "cluster.mem_mb: is missing"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(project: Path, case: str):
+    file, old, new, wanted = BAD[case]
+    path = project / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    found = problems(project)
+    assert len(found) == len(wanted), found
+    for message in wanted:
+        assert any(message in problem for problem in found), found
+    assert all(problem.startswith((file, PAPER, CONFIG)) for problem in found)
+
+
+def test_all_problems_of_all_files_at_once(project: Path):
+    for case in ("out of range", "negative budget", "unknown kind", "unknown optimizer"):
+        file, old, new, _ = BAD[case]
+        path = project / file
+        path.write_text(path.read_text().replace(old, new, 1))
+    found = problems(project)
+    assert [line.split(":")[0] for line in found] == [ALGORITHM, CONFIG, PAPER, PAPER]
+
+
+def test_numbers_and_words_are_what_they_look_like(tmp_path: Path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "a: [1e-4, 1.5E3, 5_000_000, .5, -3, 007, 12:30, no, on, true, ~, null, 'x', 2021-01-01, +1, 1_0.5]"
+    )
+    assert load(path).data["a"] == [
+        1e-4, 1500.0, 5000000, 0.5, -3, "007", "12:30", "no", "on", True, None, None, "x", "2021-01-01", 1, 10.5,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &x [1]\nb: *x", "2: b: aliases (*name) are not allowed"),
+        ("a: &x [*x]", "aliases (*name) are not allowed"),
+        ("a: !!python/object/apply:os.system [echo]", "is not allowed"),
+        ("[1, 2]", "a mapping of keys to values is wanted"),
+        ("", "a mapping of keys to values is wanted"),
+        ("? [1]\n: 2", "keys must be plain text"),
+        ("a: !!int b", "'b' is not a int"),
+        ("a: 1\n b: 2", "not valid YAML"),
+    ],
+)
+def test_yaml_that_is_refused(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="problem") as caught:
+        load(path)
+    assert message in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "nowhere.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "binary.yaml")
+
+
+def test_nearest():
+    assert nearest("Breakout", ["minatar/breakout", "atari/pong"]) == "minatar/breakout"
+    assert nearest("lr", ["optimizer.lr", "agent.discount"]) == "optimizer.lr"
+    assert nearest("zzz", ["optimizer.lr"]) is None
+
+
+def test_merge_replaces_mappings_of_another_kind():
+    under = {"optimizer": {"kind": "adam", "lr": 1, "beta1": 2}, "x": {"a": 1, "b": 2}}
+    over = {"optimizer": {"kind": "sgd", "lr": 3}, "x": {"b": 5}}
+    assert merge(under, over) == {"optimizer": {"kind": "sgd", "lr": 3}, "x": {"a": 1, "b": 5}}
+    assert under["x"] == {"a": 1, "b": 2}
+
+
+def test_extends(project: Path):
+    folder = project / "config" / "algorithms"
+    (folder / "child.yaml").write_text(
+        "label: Child\nsource: tests\nextends: dqn_minatar_sn\nspec:\n  optimizer: { lr: 1 }\n"
+    )
+    (folder / "grandchild.yaml").write_text("label: G\nsource: tests\nextends: child\nspec: {}\n")
+    project_ = Project(project)
+    child, parent = project_.algorithm("child"), project_.algorithm("dqn_minatar_sn")
+    assert child.spec["optimizer"] == parent.spec["optimizer"] | {"lr": 1}
+    assert child.cluster == parent.cluster
+    with pytest.raises(ConfigError, match=r"grandchild.yaml:3: extends: child extends another"):
+        project_.algorithm("grandchild")
+
+
+def test_overrides(project: Path):
+    config = Project(project, {"scale": "smoke", "papers": "house", "interval": {"level": 0.9}}).config
+    assert (config.scale, config.papers, config.interval.level) == ("smoke", ["house"], 0.9)
+    with pytest.raises(ConfigError, match="--config: scle: unknown key; did you mean 'scale'"):
+        _ = Project(project, {"scle": "smoke"}).config
+    with pytest.raises(ConfigError, match="--config: scale: unknown value 'tiny'"):
+        _ = Project(project, {"scale": "tiny"}).config
+
+
+def test_snakemake_shows_the_message_and_no_traceback(tmp_path: Path):
+    folder = build(tmp_path / "house")
+    path = folder / PAPER
+    path.write_text(path.read_text().replace("budget_frames: 1000", "budget_frames: -1", 1))
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-2:] == [
+        "1 problem in the configuration:",
+        "  config/papers/house.yaml:12: experiments.base.budget_frames: must be greater than or equal to 1, not -1",
+    ]
+    assert "Traceback" not in done.stderr
+
+
+def test_results_that_cannot_be_written(tmp_path: Path):
+    folder = build(tmp_path / "house")
+    (folder / "file").write_text("in the way")
+    done = snakemake(folder, "--dry-run", "--config", "results=file/results")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "the results folder 'file/results' is not writable: Not a directory"
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,134 @@
+"""The fingerprint of code sees what can change a result, and only that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.house import ROOT
+from workflow.config import Project
+from workflow.expand import expand
+from workflow.fingerprint import EXEMPT, Code, changed, write_if_changed
+from workflow.pipeline import Pipeline
+from workflow.strict_yaml import ConfigError
+
+A = """\
+'''Doc.'''
+from . import b
+from agents.deep.c import thing
+
+def f(x):
+    '''Doc.'''
+    return x + 1
+"""
+C = """\
+from ..d import *
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from agents import unseen
+thing = 1
+"""
+RETOLD = """\
+'''Other.'''
+from . import b
+from agents.deep.c import thing
+# a note
+
+
+def f(x):
+    return (x +
+        1)
+"""
+FILES = {
+    "agents/__init__.py": "",
+    "agents/a.py": A,
+    "agents/b.py": "import numpy\n",
+    "agents/deep/__init__.py": "",
+    "agents/deep/c.py": C,
+    "agents/d.py": "def late():\n    import agents.e\n",
+    "agents/e.py": "",
+    "agents/unseen.py": "",
+    "agents/spec.py": "",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_what_is_reached(root: Path):
+    found = {"agents", "agents.a", "agents.b", "agents.deep", "agents.deep.c", "agents.d", "agents.e"}
+    assert Code(root).reach(["agents.a:f"]) == found
+    (root / "agents/b.py").write_text("from agents.spec import Spec\n")
+    assert Code(root).reach(["agents.a"]) == found  # agents.spec is exempt
+    assert Code(root).text(["agents.a:f"]).splitlines()[0].split()[1] == "agents"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (RETOLD, True),
+        (A.replace("x + 1", "x + 2"), False),
+        (A.replace("x + 1", "x + 1.0"), False),
+        (A.replace("return x", "'text'\n    return x"), False),
+        (A.replace("def f(x)", "def f(x, y=None)"), False),
+    ],
+    ids=["comments, docstrings, layout", "number", "float", "second string", "argument"],
+)
+def test_what_counts_as_a_change(root: Path, text: str, same: bool):
+    before = Code(root).text(["agents.a"])
+    (root / "agents/a.py").write_text(text)
+    after = Code(root).text(["agents.a"])
+    assert (before == after) is same
+    assert changed(before, after) == ([] if same else ["agents.a"])
+
+
+def test_a_module_that_is_not_there(root: Path):
+    with pytest.raises(ConfigError, match=r"names a module 'agents.gone' that is not in"):
+        Code(root).text(["agents.gone:X"])
+    (root / "agents/a.py").write_text("def f(:\n")
+    with pytest.raises(ConfigError, match=r"a.py:1: not valid Python"):
+        Code(root).text(["agents.a"])
+
+
+def test_written_only_if_changed(tmp_path: Path):
+    path = tmp_path / "code" / "x.fp"
+    assert write_if_changed(path, "1")
+    before = path.stat().st_mtime_ns
+    assert not write_if_changed(path, "1")
+    assert path.stat().st_mtime_ns == before
+    assert write_if_changed(path, "2")
+    assert [p.name for p in path.parent.iterdir()] == ["x.fp"]
+
+
+def test_only_the_main_process_writes(tmp_path: Path):
+    for main in (False, True):
+        results = tmp_path / str(main)
+        pipeline = Pipeline(ROOT, {"results": str(results), "scale": "smoke"}, main=main)
+        experiment = pipeline.papers.experiment("demo.breakout")
+        run = next(experiment.runs())
+        assert pipeline.run_code(run).startswith(f"{results}/code/dqn-")
+        pipeline.members(experiment)
+        assert results.exists() is main
+
+
+def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
+    """SN alone reaches the spectral module, unless a norm is recorded; no run reaches what is exempt."""
+    demo = expand(Project(ROOT, {"scale": "smoke"}), "demo")["breakout"]
+    reached = {p.variant: Code(ROOT).reach(["agents.loop", *p.components]) for p in demo.points}
+    assert all({"agents.loop", "agents.dqn", "agents.envs.minatar"} <= found for found in reached.values())
+    assert "agents.optim.spectral" in reached["DQN SN[-2]"]
+    assert "agents.optim.spectral" not in reached["random policy"]
+    for found in reached.values():
+        assert not [name for name in found if name in EXEMPT or not name.startswith("agents")]
+        assert "agents.envs.atari" not in found
+
+
+def test_exempt_modules_exist():
+    for name in EXEMPT:
+        assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name

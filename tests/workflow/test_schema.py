@@ -1,0 +1,53 @@
+"""The JSON Schemas in config/schema are those of the code, and the shipped files fit them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.workflow.house import ROOT
+from workflow.schema import schemas
+from workflow.strict_yaml import load
+
+SHIPPED = {
+    path: kind
+    for folder, kind in (("", "config"), ("algorithms", "algorithm"), ("papers", "paper"))
+    for path in sorted((ROOT / "config" / folder).glob("*.yaml"))
+}
+
+
+@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json"])
+def test_the_files_are_what_the_code_says(name: str):
+    path = ROOT / "config" / "schema" / name
+    assert path.read_text() == schemas()[name], "run `python -m workflow schema`"
+
+
+@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json"])
+def test_they_are_draft_7(name: str):
+    schema = json.loads(schemas()[name])
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert "$defs" not in schemas()[name]
+    assert "prefixItems" not in schemas()[name]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_each_shipped_file_fits_its_schema_and_names_it(path: Path):
+    kind = SHIPPED[path]
+    up = "" if kind == "config" else "../"
+    assert path.read_text().splitlines()[0] == f"# yaml-language-server: $schema={up}schema/{kind}.json"
+    schema = json.loads(schemas()[f"{kind}.json"])
+    errors = list(jsonschema.Draft7Validator(schema).iter_errors(load(path).data))
+    assert errors == []
+
+
+def test_a_typing_error_is_seen_by_an_editor():
+    data = load(ROOT / "config/algorithms/dqn_minatar_sn.yaml").data
+    data["spec"]["learning"]["bach"] = 32
+    schema = json.loads(schemas()["algorithm.json"])
+    messages = [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(data)]
+    assert len(messages) == 1
+    assert "'bach' was unexpected" in messages[0]

@@ -1,0 +1,165 @@
+"""Everyday commands: python -m workflow COMMAND.
+
+run TARGETS      Snakemake on all cores, with a line of progress per run; options after -- go to Snakemake
+plan [TARGETS]   what would run and why, and what it may cost
+status           how far every run is; --watch keeps looking
+runs             the finished runs and what differs between them
+diff A B         what differs between two runs
+explain RUN      everything that determined one run
+done PAPER       the paths of a paper's figures and report
+check            read all of config/ and say everything that is wrong with it
+schema           write config/schema/*.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from workflow import runs, schema, status
+from workflow.config import Project
+from workflow.pipeline import Pipeline
+from workflow.plan import plan
+from workflow.progress import run
+from workflow.strict_yaml import ConfigError, Document, nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    passed: list[str] = []
+    if "--" in words:
+        words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
+    options = _parser().parse_args(words)
+    try:
+        return _command(options, passed)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _command(options: argparse.Namespace, passed: list[str]) -> int:
+    overrides = _overrides(options.config)
+    if options.command == "schema":
+        for path in schema.write(ROOT):
+            print(path.relative_to(ROOT))
+        return 0
+    project = Project(ROOT, overrides)
+    if options.command == "check":
+        return _check(project)
+    # Looking needs no writable results; Snakemake itself writes what its jobs take in.
+    pipeline = Pipeline(ROOT, overrides, main=options.command == "run")
+    results = Path(pipeline.results)
+    if options.command == "runs":
+        print(runs.overview(results, options.all_columns, options.csv))
+    elif options.command == "diff":
+        print(runs.diff(results, options.a, options.b))
+    elif options.command == "explain":
+        print(runs.explain(results, options.run))
+    elif options.command == "done":
+        return _done(pipeline, options.paper)
+    elif options.command == "status":
+        _status(pipeline, options)
+    else:
+        _check_targets(pipeline, options.targets)
+        if options.command == "run":
+            return run(pipeline, options.targets, passed)
+        print(plan(pipeline, options.targets))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="over config/config.yaml")
+    add = parser.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
+    add("run", parents=[common]).add_argument("targets", nargs="*")
+    add("plan", parents=[common]).add_argument("targets", nargs="*")
+    command = add("status", parents=[common])
+    command.add_argument("papers", nargs="*")
+    command.add_argument("--watch", action="store_true", help="until interrupted")
+    command.add_argument("--all", action="store_true", help="every run, however many")
+    command = add("runs", parents=[common])
+    command.add_argument("--all-columns", action="store_true", help="also the keys that all runs share")
+    command.add_argument("--csv", action="store_true")
+    command = add("diff", parents=[common])
+    command.add_argument("a")
+    command.add_argument("b")
+    add("explain", parents=[common]).add_argument("run")
+    add("done", parents=[common]).add_argument("paper")
+    add("check", parents=[common])
+    add("schema", parents=[common])
+    return parser
+
+
+def _overrides(words: list[str]) -> dict[str, Any]:
+    """KEY=VALUE words, the values read as Snakemake's --config reads them."""
+    import yaml
+
+    wrong = [word for word in words if "=" not in word]
+    if wrong:
+        raise ConfigError(f"--config takes KEY=VALUE, not {wrong[0]!r}")
+    pairs = (word.split("=", 1) for word in words)
+    return {key: yaml.safe_load(value) for key, value in pairs}
+
+
+def _check(project: Project) -> int:
+    project.check()
+    print(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
+    return 0
+
+
+def _check_targets(pipeline: Pipeline, targets: list[str]) -> None:
+    """Papers must exist and be in order. Whatever has a slash or a dot is a file, for Snakemake to judge."""
+    papers = pipeline.project.paper_names
+    known = ["all", *papers, *(f"{name}_figures" for name in papers)]
+    for target in targets:
+        if target not in known and "/" not in target and "." not in target:
+            guess = nearest(target, known)
+            hint = f"did you mean {guess!r}?" if guess else f"valid: {', '.join(known)}"
+            raise ConfigError(f"unknown target {target!r}; {hint}")
+    pipeline.check(targets)
+
+
+def _paper(pipeline: Pipeline, name: str) -> str:
+    known = pipeline.project.paper_names
+    if name not in known:
+        raise ConfigError([Document("config/papers", None).problem((), f"unknown paper {name!r}", name, known)])
+    return name
+
+
+def _done(pipeline: Pipeline, name: str) -> int:
+    """Print what there is of a paper; 1 if something is missing."""
+    paths = [p for p in pipeline.figure_files(_paper(pipeline, name)) if p.endswith((".pdf", ".md"))]
+    paths.append(pipeline.report([name]))
+    for path in paths:
+        print(path if Path(path).exists() else f"{path} (missing)")
+    return int(not all(Path(path).exists() for path in paths))
+
+
+def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
+    papers = [_paper(pipeline, name) for name in options.papers] or pipeline.config.papers
+    while True:
+        shown = status.render(status.states(pipeline, papers), limit=10**9 if options.all else 40)
+        if not options.watch:
+            print(shown)
+            return
+        print(f"\x1b[H\x1b[2J{shown}" if sys.stdout.isatty() else shown + "\n", flush=True)
+        try:
+            time.sleep(2)
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

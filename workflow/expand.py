@@ -1,0 +1,294 @@
+"""From papers to runs: games × variants × varied keys × seeds, each with the name that its content gives it.
+
+A spec is validated once per variant and point of the sweep. Its canonical JSON with two holes, for game and
+seed, then gives the runs of all games and seeds by text replacement: 5,700 runs take a tenth of a second, and
+each text is equal to the canonical JSON of the run's own full Spec (a test holds this).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from agents.spec import VERSION, Spec
+from workflow.config import Algorithm, Project
+from workflow.models import Cluster, Config, Experiment
+from workflow.strict_yaml import ConfigError, Document, Location, Problem, nearest
+from workflow.typed import complaint
+
+_GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
+_RUN = re.compile(
+    r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
+)
+
+
+class Point(NamedTuple):
+    """One variant at one point of the sweep: everything about a run but its game and seed."""
+
+    variant: str
+    vary: dict[str, Any]
+    algorithm: str
+    agent: str
+    suite: str
+    threads: int
+    components: tuple[str, ...]
+    cluster: Cluster
+    template: str
+
+    def spec(self, game: str, seed: int) -> str:
+        """Canonical JSON of the run's spec; `game` without its suite."""
+        return self.template.replace(f'"{_GAME}"', f'"{game}"').replace(str(_SEED), str(seed))
+
+    def run(self, game: str, seed: int) -> Run:
+        name = game.partition("/")[2]
+        text = self.spec(name, seed)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest}", text, game, seed, self)
+
+
+class Run(NamedTuple):
+    name: str
+    spec: str
+    game: str
+    seed: int
+    point: Point
+
+
+class Expansion(NamedTuple):
+    """An experiment at one scale."""
+
+    paper: str
+    experiment: str
+    scale: str
+    budget_frames: int
+    paper_frames: int
+    reduced: str
+    metrics: list[str] | None
+    games: list[str]
+    seeds: list[int]
+    points: list[Point]
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper}.{self.experiment}"
+
+    def runs(self) -> Iterator[Run]:
+        """All runs, first seeds first. The same run may come twice, under two variants."""
+        for seed, point, game in itertools.product(self.seeds, self.points, self.games):
+            yield point.run(game, seed)
+
+    def members(self) -> str:
+        """The JSON text that tells the analysis which runs are the experiment's."""
+        head = {k: getattr(self, k) for k in ("paper", "experiment", "scale", "budget_frames", "paper_frames")}
+        head |= {"reduced": self.reduced, "metrics": self.metrics}
+        rows = [
+            {
+                "run": run.name,
+                "variant": run.point.variant,
+                "game": run.game,
+                "seed": run.seed,
+                "vary": run.point.vary,
+            }
+            for run in self.runs()
+        ]
+        return json.dumps(head | {"runs": rows}, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def expand(project: Project, paper: str) -> dict[str, Expansion]:
+    """Experiment name -> its expansion at the configured scale. Raises ConfigError with all problems."""
+    described, document = project.paper(paper)
+    found: dict[str, Expansion] = {}
+    problems: list[Problem] = []
+    for key, experiment in described.experiments.items():
+        try:
+            found[key] = _expand(project, document, paper, key, experiment)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+class Papers:
+    """The papers of a project, each expanded when first asked for."""
+
+    def __init__(self, project: Project):
+        self.project = project
+        self.expanded: dict[str, dict[str, Expansion]] = {}
+        self.known: dict[str, Run] = {}
+
+    def __getitem__(self, paper: str) -> dict[str, Expansion]:
+        """Experiment name -> expansion."""
+        if paper not in self.expanded:
+            self.expanded[paper] = expand(self.project, paper)
+        return self.expanded[paper]
+
+    def experiment(self, name: str) -> Expansion:
+        """The expansion of "paper.experiment"; raises ConfigError for unknown names."""
+        paper, _, key = name.partition(".")
+        if key not in self[paper]:
+            where = Document(f"config/papers/{paper}.yaml", None)
+            raise ConfigError([where.problem(("experiments",), f"no experiment {key!r}", key, self[paper])])
+        return self[paper][key]
+
+    @functools.cache  # noqa: B019 - one per process
+    def runs(self, name: str) -> dict[str, Run]:
+        """Run name -> run of "paper.experiment", each once, first seeds first."""
+        found = {run.name: run for run in self.experiment(name).runs()}
+        self.known |= found
+        return found
+
+    def run(self, name: str) -> Run:
+        """The run of that name: among those listed, else in the configured papers, else in all others."""
+        if name not in self.known:
+            self.known[name] = self._find(name)
+        return self.known[name]
+
+    def _find(self, name: str) -> Run:
+        """Look a run up, hashing only those that could be it: a job on a node needs just one."""
+        first = self.project.config.papers
+        if parts := _RUN.match(name):
+            game, seed = f"{parts['suite']}/{parts['game']}", int(parts["seed"])
+            for paper in (*first, *(p for p in self.project.paper_names if p not in first)):
+                try:
+                    experiments = self[paper]
+                except ConfigError:
+                    if paper in first:
+                        raise
+                    continue
+                for each in experiments.values():
+                    for point in each.points if game in each.games and seed in each.seeds else []:
+                        if (run := point.run(game, seed)).name == name:
+                            return run
+        guess = nearest(name, [run for paper in first for key in self[paper] for run in self.runs(f"{paper}.{key}")])
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        raise ConfigError(f"no experiment asks for the run {name!r} at scale {self.project.config.scale!r}{hint}")
+
+
+def _expand(project: Project, doc: Document, paper: str, key: str, experiment: Experiment) -> Expansion:
+    config, at = project.config, ("experiments", key)
+    scale = experiment.scales.get(config.scale) if config.scale != "paper" else None
+    if scale is None and config.scale != "paper":
+        message = f"has no scale {config.scale!r}; it has {', '.join(sorted(['paper', *experiment.scales]))}"
+        raise ConfigError([doc.problem((*at, "scales"), message)])
+
+    def chosen(name: str) -> tuple[Location, Any]:
+        """A value of the scale if it gives one, else of the experiment, and where it stands."""
+        value = getattr(scale, name, None)
+        if value is not None:
+            return (*at, "scales", config.scale, name), value
+        return (*at, name), getattr(experiment, name)
+
+    games_at, names = chosen("games")
+    games = project.games_of(names)
+    budget_at, budget = chosen("budget_frames")
+    seeds = chosen("seeds")[1]
+    variants = experiment.variants or {project.algorithm(experiment.algorithm).label: {}}
+    if scale is not None and scale.variants is not None:
+        variants = {name: variants[name] for name in scale.variants}
+    crossed_at, crossed = chosen("vary")
+    zipped_at, zipped = chosen("zip")
+    sources: list[tuple[Location, dict[str, Any]]] = [((*at, "set"), experiment.set)]
+    if scale is not None:
+        sources.append(((*at, "scales", config.scale, "set"), scale.set))
+    change = experiment.cluster.model_dump(exclude_none=True)
+    change |= scale.cluster.model_dump(exclude_none=True) if scale else {}
+
+    points: list[Point] = []
+    problems: list[Problem] = []
+    for variant, overlay in variants.items():
+        algorithm = project.algorithm(str(overlay.get("algorithm", experiment.algorithm)))
+        own = {k: v for k, v in overlay.items() if k != "algorithm"}
+        suite = algorithm.spec["environment"]["suite"]
+        for i, game in enumerate(games):
+            if not game.startswith(f"{suite}/"):
+                where = (*games_at, i) if len(names) == len(games) else games_at
+                problems.append(doc.problem(where, f"{algorithm.name} plays {suite} games, not {game}"))
+        for vary in _points(crossed, zipped):
+            layers = [*sources, ((*at, "variants", variant), own)]
+            layers += [(crossed_at if k in crossed else zipped_at, {k: v}) for k, v in vary.items()]
+            placed = {k: (*where, k) for where, layer in layers for k in layer} | {"budget_frames": budget_at}
+            tree = algorithm.spec
+            for _, layer in layers:
+                for dotted, value in layer.items():
+                    tree = _put(tree, dotted, value)
+            try:
+                spec = _spec(tree, budget, config)
+            except ValidationError as error:
+                for item in error.errors(include_url=False):
+                    location, message, bad, valid = complaint(item, Spec, tree)
+                    where = _placed(location, placed, (*at, "variants", variant))
+                    name = ".".join(map(str, location))
+                    problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
+                continue
+            points.append(_point(spec, variant, vary, algorithm, algorithm.cluster.model_copy(update=change)))
+    if problems:
+        raise ConfigError(problems)
+    reduced = scale.reduced if scale else ""
+    return Expansion(
+        paper,
+        key,
+        config.scale,
+        budget,
+        experiment.budget_frames,
+        reduced,
+        experiment.metrics,
+        games,
+        seeds,
+        points,
+    )
+
+
+def _points(crossed: dict[str, list[Any]], zipped: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """The points of a sweep as {dotted key: value}; one empty point where nothing varies."""
+    side = [dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)] if zipped else [{}]
+    for values in itertools.product(*crossed.values()):
+        for beside in side:
+            yield dict(zip(crossed, values, strict=True)) | beside
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
+    """The tree with the value at a dotted key; a mapping takes the place of what was there."""
+    head, _, rest = dotted.partition(".")
+    inner = tree.get(head)
+    return tree | {head: _put(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+
+
+def _spec(tree: dict[str, Any], budget: int, config: Config) -> Spec:
+    tree = _put(tree, "environment.game", "any")
+    fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
+    return Spec.model_validate(tree | fixed | {"device": config.device, "threads": config.threads})
+
+
+def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
+    """Where in the paper's file the value at a location of the spec was set."""
+    dotted = ".".join(map(str, location))
+    for key, where in placed.items():
+        if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
+            return where
+    return default
+
+
+def _point(spec: Spec, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:
+    data = spec.model_dump(mode="json")
+    data["seed"], data["environment"]["game"] = _SEED, _GAME
+    template = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    suite = spec.environment.suite
+    return Point(
+        variant,
+        vary,
+        algorithm.name,
+        spec.agent.kind,
+        suite,
+        spec.threads,
+        tuple(spec.components()),
+        cluster,
+        template,
+    )

@@ -1,0 +1,151 @@
+"""What may stand in config/: the main config, an algorithm's file, a paper's file (pydantic models)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from agents.spec import Count, Period, Whole
+from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1)]
+ScaleName = Literal["smoke", "reduced", "paper"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _one_or_more(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+def _seeds(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError("at least one seed is wanted")
+        return list(range(value))
+    if isinstance(value, list) and (twice := sorted({str(s) for s in value if value.count(s) > 1})):
+        raise ValueError(f"seed {', '.join(twice)} given twice")
+    return value
+
+
+Seeds = Annotated[
+    list[Annotated[Whole, Field(ge=0)]],
+    BeforeValidator(_seeds, json_schema_input_type=Count | list[Annotated[int, Field(ge=0)]]),
+    Field(min_length=1, description="a number of seeds (0, 1, …) or the seeds themselves"),
+]
+Games = Annotated[
+    list[str], Field(min_length=1, description="suite/name, or names from config/reference/game_sets.csv")
+]
+Overlay = dict[str, Any]
+Vary = dict[str, Annotated[list[Any], Field(min_length=1)]]
+
+
+class Config(Strict):
+    """config/config.yaml: what to run."""
+
+    papers: Annotated[
+        list[Name], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
+    ] = Field(description="files of config/papers that `all` and the report stand for")
+    scale: ScaleName = Field(description="smoke: seconds; reduced: honest on two cores; paper: as published")
+    results: Text = Field(description="results folder; relative to where snakemake is started")
+    code_changes: Literal["rerun", "ignore"] = Field(description="whether an edit to the code reruns what used it")
+    device: Literal["cpu", "cuda"] = Field(description="where runs train; identifies a run")
+    threads: Count = Field(description="torch threads of a run; they change its bits, so they identify it")
+    normalisation: Literal["standard", "vp0", "abs"] = Field(
+        description="of aggregates over Atari games that name none; vp0: Video Pinball's random score is 0"
+    )
+    interval: Interval = Field(description="bootstrap intervals of figures that name none")
+    partial: bool = Field(description="draw from the runs that exist, into <results>/partial, and train nothing")
+
+
+class Cluster(Strict):
+    """What one run asks of the cluster."""
+
+    runtime_minutes: Count
+    mem_mb: Count = Field(description="of the first attempt; a second one gets twice as much, and so on")
+    cpus: Count
+    gpu: Annotated[Whole, Field(ge=0)] = Field(description="asked for only with `device: cuda`")
+
+
+class ClusterChange(Strict):
+    runtime_minutes: Count | None = None
+    mem_mb: Count | None = None
+    cpus: Count | None = None
+    gpu: Annotated[Whole, Field(ge=0)] | None = None
+
+
+class AlgorithmFile(Strict):
+    """config/algorithms/*.yaml: one published system, complete but for what an experiment decides."""
+
+    label: Text = Field(description="name in figures")
+    source: Text = Field(description="where the numbers come from")
+    extends: Name | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
+    spec: dict[str, Any] = Field(description="see agents/spec.py; without seed, budget, device, threads and game")
+    cluster: Cluster | None = Field(None, description="may be left to the extended algorithm")
+
+    @model_validator(mode="after")
+    def _complete(self) -> AlgorithmFile:
+        if self.extends is None and self.cluster is None:
+            raise ValueError("cluster is missing")
+        return self
+
+
+class Scale(Strict):
+    """How an experiment shrinks. What is not given stays as in the paper."""
+
+    reduced: Text = Field(description="one sentence: what was reduced; printed under the figures")
+    games: Games | None = None
+    seeds: Seeds | None = None
+    budget_frames: Period | None = None
+    variants: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="names of those to keep")
+    set: Overlay = Field(default_factory=dict, description="more dotted keys, over those of the experiment")
+    vary: Vary | None = None
+    zip: Vary | None = None
+    cluster: ClusterChange = ClusterChange()
+
+
+class Experiment(Strict):
+    """A named set of runs: games × variants × varied keys × seeds, as the paper has them."""
+
+    title: Text
+    algorithm: Name
+    games: Games
+    seeds: Seeds
+    budget_frames: Period
+    variants: Annotated[dict[Text, Overlay], Field(min_length=1)] | None = Field(
+        None, description="name in figures: dotted keys of the spec that differ (and `algorithm`, if another)"
+    )
+    set: Overlay = Field(default_factory=dict, description="dotted keys of the spec, for all variants")
+    vary: Vary = Field(default_factory=dict, description="dotted keys and their values, crossed")
+    zip: Vary = Field(default_factory=dict, description="dotted keys and their values, taken side by side")
+    metrics: Annotated[list[Text], Field(min_length=1)] | None = Field(None, description="kept; null: all")
+    cluster: ClusterChange = ClusterChange()
+    scales: dict[Literal["smoke", "reduced"], Scale] = Field(default_factory=dict)
+
+
+class Absent(Strict):
+    """A figure or table of the paper that is not built."""
+
+    id: Name
+    source: Text
+    reason: Text
+
+
+class Paper(Strict):
+    """config/papers/*.yaml: what a paper ran, and the figures, tables and claims made of it."""
+
+    title: Text
+    authors: Text
+    year: Annotated[Whole, Field(ge=1950, le=2100)]
+    venue: Text
+    url: Annotated[str, Field(pattern="^(https?://.*)?$")]
+    experiments: dict[Name, Experiment] = Field(default_factory=dict)
+    figures: list[FigureSpec] = Field(default_factory=list)
+    tables: list[TableSpec] = Field(default_factory=list)
+    claims: list[ClaimSpec] = Field(default_factory=list)
+    deviations: list[Text] = Field(default_factory=list, description="where we knowingly differ from the paper")
+    absent: list[Absent] = Field(default_factory=list, description="figures and tables not built, and why")

@@ -1,0 +1,115 @@
+"""How far every run is, from the files that runs leave: works during, after and without Snakemake."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from workflow import text
+from workflow.pipeline import Pipeline
+
+STALE_SECONDS = 60.0  # runs beat every two seconds; an evaluation or a slow disk may take longer
+ORDER = ("lost", "failed", "running", "evaluating", "preempted", "diverged", "finished", "waiting")
+
+
+def heartbeats(results: Path, now: float | None = None) -> dict[str, dict[str, Any]]:
+    """Run -> its last sign of life; `state` becomes "lost" if it should be alive and is not."""
+    now = time.time() if now is None else now
+    found = {}
+    for path in sorted((results / "work").glob("*/heartbeat.json")):
+        try:
+            beat = json.loads(path.read_text(encoding="utf-8"))
+            if beat["state"] in ("running", "evaluating") and _silent(beat, now):
+                beat["state"] = "lost"
+            found[path.parent.name] = beat
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # being replaced, or left half by a full disk
+    return found
+
+
+def _silent(beat: dict[str, Any], now: float) -> bool:
+    if now - beat["time"] > STALE_SECONDS:
+        return True
+    if beat.get("host") != socket.gethostname() or beat.get("slurm_job"):
+        return False
+    try:
+        os.kill(beat["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
+    """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
+    results = Path(pipeline.results)
+    alive = heartbeats(results)
+    rows: dict[str, dict[str, Any]] = {}
+    for paper in papers:
+        for experiment in pipeline.papers[paper].values():
+            for name, run in pipeline.papers.runs(experiment.name).items():
+                if name in rows:
+                    continue
+                row: dict[str, Any] = {
+                    "run": name,
+                    "experiment": experiment.name,
+                    "variant": run.point.variant,
+                }
+                done = results / "runs" / name / "run.json"
+                if name in alive:
+                    row |= alive[name]
+                elif done.exists():
+                    try:
+                        facts = json.loads(done.read_text(encoding="utf-8"))
+                    except (OSError, ValueError):
+                        facts = {}
+                    row |= {"state": facts.get("status", "finished"), "frame": facts.get("frames")}
+                    row |= {"frames_per_second": facts.get("frames_per_second"), "host": facts.get("host")}
+                else:
+                    row["state"] = "waiting"
+                row["budget_frames"] = experiment.budget_frames
+                rows[name] = row
+    return sorted(
+        rows.values(), key=lambda r: (ORDER.index(r["state"]) if r["state"] in ORDER else -1, r["experiment"])
+    )
+
+
+def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
+    """Counts, the table (runs that wait or are done only as far as they fit), and the lost runs by name."""
+    counts = Counter(row["state"] for row in rows)
+    total = " · ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
+    lines = [f"{len(rows)} runs: {total}" if rows else "no runs are asked for", ""]
+    head = ["run", "variant", "state", "frames", "frames/s", "ETA", "last return", "host", "job"]
+    body = [
+        [
+            row["run"],
+            row["variant"],
+            row["state"],
+            f"{text.frames(row['frame'])}/{text.frames(row['budget_frames'])}"
+            if row.get("frame") is not None
+            else None,
+            f"{row['frames_per_second']:.0f}" if row.get("frames_per_second") else None,
+            text.duration(row.get("eta_seconds")) if row["state"] in ("running", "evaluating") else None,
+            f"{row['last_return']:.1f}" if row.get("last_return") is not None else None,
+            row.get("host"),
+            row.get("slurm_job"),
+        ]
+        for row in rows[:limit]
+    ]
+    if body:
+        lines.append(text.table(head, body, right=("frames", "frames/s", "ETA", "last return")))
+    if len(rows) > limit:
+        lines.append(f"… and {len(rows) - limit} more ({rows[limit]['state']} and after); --all shows them")
+    if lost := [row["run"] for row in rows if row["state"] == "lost"]:
+        lines += [
+            "",
+            f"lost (no sign of life for {STALE_SECONDS:.0f} s, or their process is gone): {', '.join(lost)}",
+        ]
+        lines.append("they resume from their last checkpoint when snakemake is started again")
+    return "\n".join(lines)

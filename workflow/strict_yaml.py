@@ -1,0 +1,169 @@
+"""YAML read strictly, with the line of every key kept, and the errors that point at those lines.
+
+Differences from plain `yaml.safe_load`: a key given twice is an error (YAML keeps the last one in silence);
+`1e-4` is a number (YAML 1.1 makes it a string); only `true` and `false` are booleans (not `no`, `on`);
+`12:30` and `007` stay text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import yaml
+
+Location = tuple[str | int, ...]
+
+
+def nearest(bad: object, valid: Iterable[str]) -> str | None:
+    """The valid name most like a bad one, or None. Dotted keys also match by their last part."""
+    names = sorted(set(valid))
+    folded = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(str(bad).lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return folded[close[0]]
+    tails = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]: name for name in reversed(names)}
+    close = difflib.get_close_matches(re.split("[./]", str(bad))[-1].lower(), tails, n=1, cutoff=0.75)
+    return tails[close[0]] if close else None
+
+
+class Problem(NamedTuple):
+    """One thing wrong with the configuration. `line` is 0 where there is none (the command line)."""
+
+    file: str
+    line: int
+    location: Location
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        key = ".".join(map(str, self.location))
+        return f"{place}: {key}: {self.message}" if key else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """Everything wrong with the configuration, one line each; shown to users without a traceback."""
+
+    def __init__(self, problems: Iterable[Problem] | str):
+        self.problems = [] if isinstance(problems, str) else sorted(set(problems), key=lambda p: (p[0], p[1], str(p)))
+        if isinstance(problems, str):
+            text = problems
+        else:
+            n = len(self.problems)
+            text = f"{n} problem{'s' * (n != 1)} in the configuration:\n" + "\n".join(f"  {p}" for p in self.problems)
+        super().__init__(text)
+
+
+@dataclass
+class Document:
+    """A YAML file: its data and the line of each key and list item."""
+
+    file: str
+    data: Any
+    lines: dict[Location, int] = field(default_factory=dict)
+
+    def problem(self, location: Location, message: str, bad: object = None, valid: Iterable[str] = ()) -> Problem:
+        """A problem at a location (or its nearest parent in the file), with the nearest valid name."""
+        options = sorted(set(valid))
+        if guess := nearest(bad, options):
+            message += f"; did you mean {guess!r}?"
+        elif options:
+            message += "; valid: " + ", ".join(options[:12]) + (", …" if len(options) > 12 else "")
+        for n in range(len(location), -1, -1):
+            if location[:n] in self.lines:
+                return Problem(self.file, self.lines[location[:n]], location, message)
+        return Problem(self.file, 0, location, message)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Safe loader with YAML 1.2's plain scalars."""
+
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+
+def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
+    text = loader.construct_scalar(node).replace("_", "").lower()
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node).replace("_", ""))
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|false|True|False)$", "tfTF"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9_]*)$", "-+0123456789"),
+    (
+        "float",
+        r"^[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+|\.inf)$|^\.nan$",
+        "-+.0123456789",
+    ),
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+
+
+def load(path: Path, name: str | None = None) -> Document:
+    """Read one YAML file whose top level is a mapping.
+
+    `name` is the file's name in messages. Raises ConfigError for unreadable files, syntax errors, tags, aliases
+    and keys given twice (all of them at once).
+    """
+    name = name or str(path)
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(name, 0, (), f"cannot be read: {error}")]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        text = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)]))
+        line = mark.line + 1 if mark else 0
+        raise ConfigError([Problem(name, line, (), f"not valid YAML: {text or error}")]) from None
+    document, problems, seen = Document(name, {}, {(): 1}), [], set()
+
+    def build(node: yaml.Node, at: Location) -> Any:
+        document.lines.setdefault(at, node.start_mark.line + 1)
+        if id(node) in seen:
+            problems.append(document.problem(at, "aliases (*name) are not allowed"))
+            return None
+        seen.add(id(node))
+        if node.tag not in _PLAIN:
+            problems.append(document.problem(at, f"the tag {node.tag} is not allowed"))
+            return None
+        if isinstance(node, yaml.SequenceNode):
+            return [build(item, (*at, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                return loader.construct_object(node)
+            except ValueError:  # e.g. an explicit !!int before text
+                problems.append(document.problem(at, f"{node.value!r} is not a {node.tag.rsplit(':', 1)[-1]}"))
+                return None
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _PLAIN:
+                problems.append(Problem(name, line, at, "keys must be plain text"))
+                continue
+            key = key_node.value
+            if key in result:
+                first = document.lines[(*at, key)]
+                problems.append(Problem(name, line, (*at, key), f"given twice (first on line {first})"))
+                continue
+            document.lines[(*at, key)] = line
+            result[key] = build(value_node, (*at, key))
+        return result
+
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError([Problem(name, 1, (), "a mapping of keys to values is wanted")])
+    document.data = build(root, ())
+    if problems:
+        raise ConfigError(problems)
+    return document
