@@ -81,7 +81,7 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
     from agents.record import versions
 
     stopped: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, lambda number, frame: stopped.append(number))  # only a flag, read once per turn
 
     identity = {"digest": spec.digest(), "versions": versions()}

@@ -25,7 +25,7 @@ GIVEN_ELSEWHERE = {
     "environment.game": "the experiment's `games`",
 }
 # Rules and targets of the Snakefile: a paper of that name could not be a target.
-RESERVED = ("all", "train", "score", "figure", "table", "claims", "report")
+RESERVED = ("all", "train", "score", "figure", "table", "claims", "report", "index")
 
 
 class Algorithm(NamedTuple):

@@ -10,7 +10,7 @@ from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
 from workflow.fingerprint import EXEMPT, Code, changed, write_if_changed
-from workflow.pipeline import Pipeline
+from workflow.pipeline import TRAIN_CODE, Pipeline
 from workflow.strict_yaml import ConfigError
 
 A = """\
@@ -120,8 +120,10 @@ def test_only_the_main_process_writes(tmp_path: Path):
 def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
     """SN alone reaches the spectral module, unless a norm is recorded; no run reaches what is exempt."""
     demo = expand(Project(ROOT, {"scale": "smoke"}), "demo")["breakout"]
-    reached = {p.variant: Code(ROOT).reach(["agents.loop", *p.components]) for p in demo.points}
-    assert all({"agents.loop", "agents.dqn", "agents.envs.minatar"} <= found for found in reached.values())
+    reached = {p.variant: Code(ROOT).reach([*TRAIN_CODE, *p.components]) for p in demo.points}
+    assert all(
+        {"agents.loop", "agents.dqn", "agents.envs.minatar", "agents.summary"} <= found for found in reached.values()
+    )
     assert "agents.optim.spectral" in reached["DQN SN[-2]"]
     assert "agents.optim.spectral" not in reached["random policy"]
     for found in reached.values():
