@@ -62,6 +62,7 @@ def build(spec: Spec) -> Parts:
         spec.environment.stack,
         window=spec.agent.n_step,
         moments=agent.moments,
+        discount=spec.agent.discount,
     )
     select = component("select", spec.memory.select)()
     memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device)
@@ -72,7 +73,6 @@ def build(spec: Spec) -> Parts:
         clip_norm=spec.learning.clip_norm,
         gauges=gauges,
         tracked=tracked,
-        power_steps=spec.spectral.power_steps,
         warmup_steps=spec.spectral.warmup_steps,
     )
     return Parts(suite, actor, memory, learner, device)
@@ -92,7 +92,8 @@ def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple
     if spectral.layers:
         component("spectral", spectral.use)(online, spectral, dice)
     target = copy.deepcopy(online).requires_grad_(False)
-    gauges = [component("spectral", "attached")(network) for network in (online, target) if spectral.layers]
+    steps = {online: spectral.power_steps, target: spectral.target_power_steps}
+    gauges = [(component("spectral", "attached")(net), n) for net, n in steps.items() if spectral.layers]
     tracked = [
         component("spectral", "measure")(online, layers, spectral.warmup_steps, dice)
         for layers in [spectral.track]

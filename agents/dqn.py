@@ -34,9 +34,7 @@ class DQN:
 
     def loss(self, batch: Batch) -> Loss:
         """Batch with T = n_step and moments (0, n_step); see agents/step.py."""
-        # An episode's last row is its own successor: it discounts nothing.
-        discount = torch.where(batch.last, 1.0, self.spec.discount * batch.discount)
-        r_t, discount_t = n_step(batch.reward, discount)
+        r_t, discount_t = n_step(batch.reward, batch.discount)
         raw_tm1 = self.online(batch.obs[0])
         with torch.no_grad():
             raw_t = self.target(batch.obs[-1])

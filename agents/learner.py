@@ -17,6 +17,14 @@ class Agent(Protocol):
     def loss(self, batch: Batch) -> Loss: ...
 
 
+class Optimizer(Protocol):
+    parameters: list[nn.Parameter]
+
+    def step(self) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Gauge(Protocol):
     def advance(self, steps: int) -> None: ...
     def rho(self) -> dict[str, float]: ...
@@ -25,40 +33,35 @@ class Gauge(Protocol):
 
 
 class Learner:
-    """`gauges` advance by `power_steps` at every update; `tracked` ones by `warmup_steps` when they are read."""
+    """`gauges` advance by their steps at every update; `tracked` ones by `warmup_steps` when they are read."""
 
     def __init__(
         self,
         agent: Agent,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         target_every: int,
         clip_norm: float | None,
-        gauges: list[Gauge],
+        gauges: list[tuple[Gauge, int]],
         tracked: list[Gauge],
-        power_steps: int,
         warmup_steps: int,
     ):
         self.agent, self.optimizer = agent, optimizer
         self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
-        self.gauges, self.tracked, self.power_steps, self.warmup_steps = (
-            gauges,
-            tracked,
-            power_steps,
-            warmup_steps,
-        )
+        self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.parameters = optimizer.parameters
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
         self._since = 0
 
     def learn(self, batch: Batch) -> torch.Tensor:
         """One update; -> priorities [B]."""
-        for gauge in self.gauges:
-            gauge.advance(self.power_steps)
+        for gauge, steps in self.gauges:
+            gauge.advance(steps)
         loss = self.agent.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         sum(loss.terms.values()).backward()
-        norm = nn.utils.get_total_norm([p.grad for p in self.parameters])
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
         self.optimizer.step()

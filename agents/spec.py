@@ -43,7 +43,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
     "torso": {"convolutional": "agents.nets.torsos:Convolutional"},
     "head": {"plain": "agents.nets.heads:Plain"},
     "value": {"scalar": "agents.losses.value:Scalar"},
-    "optimizer": {"adam": "agents.optim.build:adam", "rmsprop": "agents.optim.build:rmsprop"},
+    "optimizer": {"adam": "agents.optim.adam:Adam", "rmsprop": "agents.optim.rmsprop:RMSprop"},
     "spectral": {
         "weights": "agents.optim.spectral:normalise",
         "attached": "agents.optim.spectral:attached",
@@ -137,7 +137,8 @@ class Spectral(Part):
     use: Literal["none", "weights"] = Field(description="weights: W / max singular value in every forward pass")
     layers: list[Annotated[Whole, Field(le=-1)]] = Field(description="layers that `use` acts on")
     track: list[Annotated[Whole, Field(le=-1)]] = Field(description="layers whose norm rho is only recorded")
-    power_steps: Count = Field(description="power iterations per update")
+    power_steps: Count = Field(description="power iterations of the online network per update")
+    target_power_steps: Whole = Field(ge=0, description="power iterations of the target network per update")
     warmup_steps: Count = Field(description="power iterations at initialisation and at each record of a tracked layer")
     bound: Annotated[Real, Field(gt=0)] = Field(description="lambda: the norm after normalisation")
     only_shrink: bool = Field(description="true: W / max(rho / lambda, 1)")

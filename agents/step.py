@@ -5,16 +5,17 @@ its transition is a loop to itself: reward 0, discount 1, no environment frame. 
 always the next row of the same episode, and a return that reaches the end of an episode bootstraps from the
 final observation (truncation) or is cut by the discount 0 on the way there (termination): no special cases.
 
-| field    | Step        | Batch                | dtype   | meaning                                            |
-|----------|-------------|----------------------|---------|----------------------------------------------------|
-| obs      | [B, C, H, W]| [M, B, S * C, H, W]  | uint8   | what was seen (Batch: M chosen moments, S stacked) |
-| action   | [B]         | [T, B]               | int64   | what was done                                      |
-| reward   | [B]         | [T, B]               | float32 | training reward of that action                     |
-| discount | [B]         | [T, B]               | float32 | 0 where the action ended the return, else 1        |
-| first    | [B]         | -                    | bool    | first row of an episode                            |
-| last     | [B]         | [T, B]               | bool    | last row of an episode                             |
-| weight   | -           | [B]                  | float32 | importance weight of the draw                      |
-| key      | -           | [B]                  | int64   | where in the memory the chunk starts               |
+| field    | Step         | Batch                | dtype   | meaning                                            |
+|----------|--------------|----------------------|---------|----------------------------------------------------|
+| obs      | [B, C, H, W] | [M, B, S * C, H, W]  | uint8   | what was seen (Batch: M chosen moments, S stacked) |
+| action   | [B]          | [T, B]               | int64   | what was done                                      |
+| reward   | [B]          | [T, B]               | float32 | training reward of that action                     |
+| discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step) |
+|          |              |                      |         | or gamma (Batch); 1 on an episode's last row       |
+| first    | [B]          | -                    | bool    | first row of an episode                            |
+| last     | [B]          | -                    | bool    | last row of an episode                             |
+| weight   | -            | [B]                  | float32 | importance weight of the draw                      |
+| key      | -            | [B]                  | int64   | where in the memory the chunk starts               |
 """
 
 from typing import NamedTuple
@@ -37,7 +38,6 @@ class Batch(NamedTuple):
     action: torch.Tensor
     reward: torch.Tensor
     discount: torch.Tensor
-    last: torch.Tensor
     weight: torch.Tensor
     key: np.ndarray
 

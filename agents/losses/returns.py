@@ -9,8 +9,8 @@ def n_step(r_t: torch.Tensor, discount_t: torch.Tensor) -> tuple[torch.Tensor, t
     r_t, discount_t [n, B] -> R [B] = sum_k (prod_{j<k} discount_j) r_k, D [B] = prod_k discount_k
     (Sutton 1988; Hessel et al. 2018, eq. for R_t^(n)). A discount of 0 cuts the return there.
     """
-    total, product = torch.zeros_like(r_t[0]), torch.ones_like(r_t[0])
-    for r, discount in zip(r_t, discount_t, strict=True):
+    total, product = r_t[0], discount_t[0]
+    for r, discount in zip(r_t[1:], discount_t[1:], strict=True):
         total = total + product * r
         product = product * discount
     return total, product

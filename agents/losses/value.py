@@ -57,5 +57,9 @@ def q_loss(
     if raw_tm1.dim() != 3 or a_tm1.dim() != 1:
         raise ValueError(f"wanted raw [B, A, K] and actions [B], got {raw_tm1.shape} and {a_tm1.shape}")
     best = value.mean(raw_t_selector).argmax(-1)
-    rows = torch.arange(len(a_tm1), device=a_tm1.device)
-    return value.loss(raw_tm1[rows, a_tm1], r_t, discount_t, raw_t_value[rows, best].detach())
+    return value.loss(at_action(raw_tm1, a_tm1), r_t, discount_t, at_action(raw_t_value, best).detach())
+
+
+def at_action(raw: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+    """raw [B, A, K], action [B] -> [B, K]."""
+    return raw.gather(1, action.view(-1, 1, 1).expand(-1, 1, raw.shape[-1])).squeeze(1)

@@ -17,7 +17,7 @@ class FrameStore:
     """The newest `capacity` observations of B streams, each kept once as uint8.
 
     `window` is the number of transitions in a drawn chunk; `moments` the rows within it, 0 to window, whose
-    stacked observations the agent wants to see (0 and window for n-step Q-learning).
+    stacked observations the agent wants to see (0 and window for n-step Q-learning). `discount` is gamma.
     """
 
     def __init__(
@@ -28,17 +28,13 @@ class FrameStore:
         stack: int,
         window: int,
         moments: tuple[int, ...],
+        discount: float,
     ):
         self.rows = capacity // streams
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
-        self.streams, self.shape, self.stack, self.window, self.moments = (
-            streams,
-            shape,
-            stack,
-            window,
-            moments,
-        )
+        self.streams, self.shape, self.stack = streams, shape, stack
+        self.window, self.moments, self.discount = window, moments, discount
         self.count = 0  # rows ever added
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
@@ -50,7 +46,8 @@ class FrameStore:
         previous = self.field["age"][slot - 1]  # rows since the episode's first; slot -1 wraps
         self._frames[slot] = step.obs.reshape(self.streams, -1)
         self.field["age"][slot] = np.where(step.first, 0, previous + 1)
-        for name in ("action", "reward", "discount", "last"):
+        self.field["discount"][slot] = np.where(step.last, 1, self.discount * step.discount)
+        for name in ("action", "reward", "last"):
             self.field[name][slot] = getattr(step, name)
         self.count += 1
 
@@ -72,7 +69,7 @@ class FrameStore:
         for _ in range(self.window):
             rows.append(np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], rows[-1] + self.streams))
         slots = self._slot(np.stack(rows[:-1]))
-        part = {name: torch.from_numpy(self._flat[name][slots]) for name in ("action", "reward", "discount", "last")}
+        part = {name: torch.from_numpy(self._flat[name][slots]) for name in ("action", "reward", "discount")}
         obs = self._stacks(np.stack([rows[m] for m in self.moments]))
         return Batch(obs, **part, weight=torch.from_numpy(weight), key=keys)
 

@@ -29,7 +29,8 @@ class Conv2d(nn.Conv2d):
         """[B, C, H, W] -> [B, channels, H', W']."""
         if x.requires_grad or x.shape[-1] * x.shape[-2] > self.SMALL:
             return super().forward(x)
-        weight = self.weight.flatten(1)
-        rows = x.flatten(1).index_select(1, self.patches).view(-1, weight.shape[1])
+        batch, channels = x.shape[0], self.out_channels
+        weight = self.weight.view(channels, -1)
+        rows = x.view(batch, -1).index_select(1, self.patches).view(-1, weight.shape[1])
         y = torch.addmm(self.bias, rows, weight.t())
-        return y.view(len(x), -1, weight.shape[0]).transpose(1, 2).reshape(len(x), *self.output_shape)
+        return y.view(batch, -1, channels).transpose(1, 2).reshape(batch, *self.output_shape)

@@ -15,20 +15,26 @@ class Convolutional(nn.Module):
 
     def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
         super().__init__()
-        self.layers = nn.ModuleList()
+        self.convolutions, self.dense = nn.ModuleList(), nn.ModuleList()
         for channels, kernel, stride in spec.convolutions:
-            self.layers.append(Conv2d(shape, channels, kernel, stride))
-            shape = self.layers[-1].output_shape
-        size = shape[0] * shape[1] * shape[2]
+            self.convolutions.append(Conv2d(shape, channels, kernel, stride))
+            shape = self.convolutions[-1].output_shape
+        self.size = shape[0] * shape[1] * shape[2]
         for units in spec.units:
-            self.layers.append(nn.Linear(size, units))
-            size = units
-        self.size = size
+            self.dense.append(nn.Linear(self.size, units))
+            self.size = units
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [*self.convolutions, *self.dense]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] float -> [B, size]."""
         if x.shape[-1] >= WIDE:
             x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.layers:
-            x = F.relu(layer(x.flatten(1) if isinstance(layer, nn.Linear) else x))
+        for layer in self.convolutions:
+            x = F.relu(layer(x))
+        x = x.flatten(1)
+        for layer in self.dense:
+            x = F.relu(layer(x))
         return x

@@ -20,6 +20,10 @@ def raw_weight(layer: nn.Module) -> torch.Tensor:
     return layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight
 
 
+def _unit(x: torch.Tensor) -> torch.Tensor:
+    return x / (torch.linalg.vector_norm(x) + 1e-12)
+
+
 class Meter(nn.Module):
     """Singular vectors u (output side) and v (input side) of one layer's operator W; rho = <u, W v>."""
 
@@ -28,7 +32,7 @@ class Meter(nn.Module):
         self._stride = layer.stride if isinstance(layer, nn.Conv2d) else None
         shape = (1, *layer.input_shape) if self._stride else (layer.in_features,)
         v = torch.from_numpy(dice.standard_normal(shape, dtype=np.float32)).to(raw_weight(layer).device)
-        self.register_buffer("v", F.normalize(v, dim=None))
+        self.register_buffer("v", _unit(v))
         self.register_buffer("u", torch.zeros_like(self._apply_to(raw_weight(layer).detach(), v)))
 
     def _apply_to(self, weight: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -44,11 +48,10 @@ class Meter(nn.Module):
     @torch.no_grad()
     def advance(self, weight: torch.Tensor, steps: int) -> None:
         """`steps` power iterations on the raw weight."""
-        u, v = self.u, self.v
+        v = self.v
         for _ in range(steps):
-            u = F.normalize(self._apply_to(weight, v), dim=None)
-            v = F.normalize(self._adjoint(weight, u), dim=None)
-        self.u.copy_(F.normalize(self._apply_to(weight, v), dim=None))
+            v = _unit(self._adjoint(weight, _unit(self._apply_to(weight, v))))
+        self.u.copy_(_unit(self._apply_to(weight, v)))
         self.v.copy_(v)
 
     def rho(self, weight: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,9 @@ def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[i
         at = at if steps[at].last[b] else at + 1
         rows.append(at)
     parts = [[getattr(steps[i], name)[b] for i in rows[:-1]] for name in ("action", "reward", "discount", "last")]
-    return np.stack([stacked(rows[m]) for m in moments]), *map(np.array, parts)
+    action, reward, discount, last = map(np.array, parts)
+    discount = np.where(last, 1.0, 0.9 * discount).astype(np.float32)  # a last row is its own successor
+    return np.stack([stacked(rows[m]) for m in moments]), action, reward, discount
 
 
 @pytest.mark.parametrize("streams", [1, 3])
@@ -56,7 +58,7 @@ def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[i
 )
 def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
     steps, capacity = history(700, streams, seed=streams), 100 * streams
-    store = FrameStore(capacity, streams, SHAPE, stack, window, moments)
+    store = FrameStore(capacity, streams, SHAPE, stack, window, moments, 0.9)
     for t, step in enumerate(steps):
         store.add(step)
         if t not in (30, 99, 100, 101, 350, 699):
@@ -76,16 +78,15 @@ def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, st
         keys = keys[np.array(expected)]
         batch = store.gather(keys, np.ones(len(keys), np.float32))
         for i, key in enumerate(keys):
-            obs, action, reward, discount, last = naive(steps, int(key), stack, window, moments, streams)
+            obs, action, reward, discount = naive(steps, int(key), stack, window, moments, streams)
             assert np.array_equal(batch.obs[:, i].numpy(), obs)
             assert np.array_equal(batch.action[:, i].numpy(), action)
             assert np.array_equal(batch.reward[:, i].numpy(), reward)
             assert np.array_equal(batch.discount[:, i].numpy(), discount)
-            assert np.array_equal(batch.last[:, i].numpy(), last)
 
 
 def test_a_truncated_episode_bootstraps_from_its_final_observation():
-    store = FrameStore(50, 1, (1, 1, 1), 1, window=3, moments=(0, 3))
+    store = FrameStore(50, 1, (1, 1, 1), 1, window=3, moments=(0, 3), discount=0.9)
     for t in range(10):  # rows 0 to 3 are one episode, row 3 its final observation; nothing terminated
         obs = np.full((1, 1, 1, 1), t, np.uint8)
         is_last = t in (3, 7)
@@ -94,11 +95,12 @@ def test_a_truncated_episode_bootstraps_from_its_final_observation():
     batch = store.gather(np.array([1, 2]), np.ones(2, np.float32))
     assert batch.obs[:, :, 0, 0, 0].tolist() == [[1, 2], [3, 3]]  # seen first, seen at the end
     assert batch.reward.tolist() == [[1, 1], [1, 0], [0, 0]]  # nothing of the next episode
+    assert batch.discount.numpy() == pytest.approx(np.array([[0.9, 0.9], [0.9, 1.0], [1.0, 1.0]]))
 
 
 def test_uniform_draws_are_uniform_over_valid_rows():
     steps = history(120, 2, seed=5)
-    store = FrameStore(160, 2, SHAPE, 3, 2, (0, 2))
+    store = FrameStore(160, 2, SHAPE, 3, 2, (0, 2), 0.9)
     for step in steps:
         store.add(step)
     keys, weights = Uniform().draw(store, rng.generator(0, "memory"), 200_000)
@@ -110,7 +112,7 @@ def test_uniform_draws_are_uniform_over_valid_rows():
 
 
 def test_nothing_to_draw_is_an_error_and_not_a_hang():
-    store = FrameStore(20, 1, SHAPE, 1, 1, (0, 1))
+    store = FrameStore(20, 1, SHAPE, 1, 1, (0, 1), 0.9)
     with pytest.raises(LookupError, match="before the memory holds one window"):
         Uniform().draw(store, rng.generator(0, "memory"), 4)
 
@@ -119,7 +121,7 @@ def test_a_memory_comes_back_from_its_saved_rows():
     steps = history(300, 2, seed=3)
 
     def memory() -> Replay:
-        store = FrameStore(120, 2, SHAPE, 4, 1, (0, 1))
+        store = FrameStore(120, 2, SHAPE, 4, 1, (0, 1), 0.9)
         return Replay(store, Uniform(), rng.generator(1, "memory"), 16, torch.device("cpu"))
 
     one = memory()
@@ -138,4 +140,4 @@ def test_a_memory_comes_back_from_its_saved_rows():
 
 def test_a_memory_shorter_than_its_windows_is_refused():
     with pytest.raises(ValueError, match="too short for windows of 3 and stacks of 4"):
-        FrameStore(14, 2, SHAPE, 4, 3, (0, 3))
+        FrameStore(14, 2, SHAPE, 4, 3, (0, 3), 0.9)

@@ -10,7 +10,8 @@ from agents.build import build
 from agents.clock import linear, ticks
 from agents.evaluate import _shares, evaluate
 from agents.nets.layers import Conv2d
-from agents.optim.build import adam, rmsprop
+from agents.optim.adam import Adam as adam
+from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.spec import Adam, RMSprop, Spec
 from agents.step import Batch
 from tests.agents.specs import fields, spec
@@ -28,13 +29,33 @@ def test_exploration_is_linear_between_its_frames():
     assert linear(0, 1.0, 0.5, 0, 0) == 0.5
 
 
-def step_with(optimizer_of, spec_, grads: list[float]) -> float:
+def step_with(optimizer_of, part, grads: list[float]) -> float:
     weight = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
-    optimizer = optimizer_of([weight], spec_)
+    optimizer = optimizer_of([weight], part)
     for g in grads:
         weight.grad = torch.tensor([g], dtype=torch.float64)
         optimizer.step()
     return weight.item()
+
+
+def test_optimizers_equal_torchs_own_where_the_forms_agree():
+    torch.manual_seed(0)
+    start, grads = torch.randn(50), torch.randn(20, 50)
+    ours = [
+        (adam, Adam(kind="adam", lr=0.01, epsilon=1e-3, beta1=0.9, beta2=0.99)),
+        (rmsprop, RMSprop(kind="rmsprop", lr=0.01, epsilon=0.1, decay=0.9, centered=True, form="torch")),
+    ]
+    theirs = [
+        lambda p: torch.optim.Adam(p, lr=0.01, eps=1e-3, betas=(0.9, 0.99)),
+        lambda p: torch.optim.RMSprop(p, lr=0.01, eps=0.1, alpha=0.9, centered=True),
+    ]
+    for (make, part), reference in zip(ours, theirs, strict=True):
+        a, b = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+        one, two = make([a], part), reference([b])
+        for grad in grads:
+            a.grad, b.grad = grad.clone(), grad.clone()
+            one.step(), two.step()
+        assert torch.allclose(a, b, atol=1e-6) and not torch.allclose(a, start, atol=1e-2)
 
 
 @pytest.mark.parametrize("centered", [True, False])
@@ -77,8 +98,8 @@ def batch(n: int = 1, b: int = 4) -> Batch:
     g = torch.Generator().manual_seed(0)
     obs = torch.randint(0, 2, (2, b, 4, 10, 10), generator=g, dtype=torch.uint8)
     reward = torch.rand(n, b, generator=g)
-    discount, last = torch.ones(n, b), torch.zeros(n, b, dtype=torch.bool)
-    return Batch(obs, torch.arange(n * b).view(n, b) % 6, reward, discount, last, torch.ones(b), np.arange(b))
+    action = torch.arange(n * b).view(n, b) % 6
+    return Batch(obs, action, reward, torch.full((n, b), 0.99), torch.ones(b), np.arange(b))
 
 
 def agent_of(**changes):
@@ -94,8 +115,8 @@ def agent_of(**changes):
 def test_the_loss_is_q_learning_written_out(selector, n):
     agent, data = agent_of(agent__selector=selector, agent__n_step=n), batch(n)
     data.discount[0, 1] = 0.0  # terminated
-    data.last[n - 1, 2] = n > 1  # reached the episode's end one step early: a loop with reward 0
-    data.reward[n - 1, 2] *= n == 1
+    if n > 1:  # reached the episode's end one step early: a loop with reward 0
+        data.discount[n - 1, 2], data.reward[n - 1, 2] = 1.0, 0.0
     loss = agent.loss(data)
     total = 0.0
     for i in range(4):
@@ -108,7 +129,7 @@ def test_the_loss_is_q_learning_written_out(selector, n):
         ret, factor = 0.0, 1.0
         for k in range(n):
             ret += factor * data.reward[k, i]
-            factor *= 1.0 if data.last[k, i] else 0.99 * data.discount[k, i]
+            factor *= data.discount[k, i]
         error = ret + factor * nxt[best] - q
         assert loss.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
         total += error.item() ** 2 / 4
@@ -154,11 +175,11 @@ def test_clipping_bounds_the_global_norm_and_the_record_shows_it_unclipped():
 
 
 def test_learning_fits_one_batch():
-    parts = build(spec(optimizer__lr=1e-3, agent__discount=0.0))
-    losses = []
+    parts, data, losses = build(spec(optimizer__lr=1e-3)), batch(), []
+    data.discount.zero_()
     for _ in range(300):
-        losses.append(parts.learner.agent.loss(batch()).terms["q"].item())
-        parts.learner.learn(batch())
+        losses.append(parts.learner.agent.loss(data).terms["q"].item())
+        parts.learner.learn(data)
     assert losses[-1] < 1e-3 * losses[0]
 
 

@@ -17,8 +17,6 @@ from agents import __main__ as program
 from agents.checkpoint import Checkpoints
 from tests.agents.specs import spec
 
-torch.optim.Adam([torch.zeros(1)])  # imports half of torch: once here instead of in every process
-
 FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
 
 

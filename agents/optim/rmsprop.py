@@ -1,0 +1,47 @@
+"""RMSprop in the forms that the papers' codes use; they differ in where epsilon stands."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from agents.spec import RMSprop as RMSpropSpec
+
+
+class RMSprop:
+    """s <- decay s + (1 - decay) g^2, and centered: m <- decay m + (1 - decay) g, else m = 0; both from 0.
+
+    form `nature` (Mnih et al. 2015): w <- w - lr g / sqrt(s - m^2 + epsilon)
+    form `torch`:                     w <- w - lr g / (sqrt(s - m^2) + epsilon)
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], spec: RMSpropSpec):
+        self.parameters, self.spec = list(parameters), spec
+        self.mean = [torch.zeros_like(p) for p in self.parameters]
+        self.square = [torch.zeros_like(p) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step along the parameters' gradients."""
+        spec, grads = self.spec, [p.grad for p in self.parameters]
+        torch._foreach_mul_(self.square, spec.decay)
+        torch._foreach_addcmul_(self.square, grads, grads, value=1 - spec.decay)
+        spread = torch._foreach_add(self.square, 0.0)
+        if spec.centered:
+            torch._foreach_mul_(self.mean, spec.decay)
+            torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
+            torch._foreach_addcmul_(spread, self.mean, self.mean, value=-1)
+        if spec.form == "nature":
+            torch._foreach_add_(spread, spec.epsilon)
+        torch._foreach_sqrt_(spread)
+        if spec.form == "torch":
+            torch._foreach_add_(spread, spec.epsilon)
+        torch._foreach_addcdiv_(self.parameters, grads, spread, value=-spec.lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"mean": self.mean, "square": self.square}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, saved in state.items():
+            torch._foreach_copy_(getattr(self, name), saved)
