@@ -99,13 +99,14 @@ def _paper(
         "paper": name,
         "title": paper.get("title") or name,
         "authors": authors if isinstance(authors, str) else ", ".join(authors),
-        "year": paper.get("year") or "",
+        "where": ", ".join(str(paper[key]) for key in ("venue", "year") if paper.get(key)),
         # a link of another scheme could run code
         "url": url if re.match(r"https?://", url) else "",
         "claims": results.get(name, []),
         "figures": [_figure(item, figures / name, base) for item in paper.get("figures") or []],
         "tables": [_table(item, tables / name, base) for item in paper.get("tables") or []],
         "deviations": list(paper.get("deviations") or []),
+        "absent": list(paper.get("absent") or []),
     }
 
 

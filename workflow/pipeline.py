@@ -242,7 +242,9 @@ class Pipeline:
         for name in self.report_papers(wildcards):
             paper = self.project.paper(name)[0]
             row = {key: getattr(paper, key) for key in ("title", "authors", "year", "venue", "url", "deviations")}
-            row |= {part: [i.id for i in getattr(paper, part) if self._drawable(i)] for part in ("figures", "tables")}
+            for part in ("figures", "tables"):
+                items = [item for item in getattr(paper, part) if self._drawable(item)]
+                row[part] = [{key: getattr(item, key) for key in ("id", "title", "source")} for item in items]
             rows.append({"paper": name, **row, "absent": [item.model_dump() for item in paper.absent]})
         return json.dumps(rows, sort_keys=True, separators=(",", ":"))
 
