@@ -1,5 +1,6 @@
 """`python -m agents`: its outputs, its exit codes, and what it does when things go wrong."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -104,13 +105,9 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
         manifests = disk / "work" / run.name() / "checkpoints"
         while not list(manifests.glob("manifest-*.json")):
             time.sleep(0.02)
-        with open(disk / "ballast", "wb") as file:  # now the disk fills up
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-                    file.flush()
-            except OSError:
-                pass
+        with open(disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:  # now the disk fills up
+                file.write(b"x" * 4096)
         assert finish(process) == 73
         (disk / "ballast").unlink()
         said = (disk / "log").read_text()
