@@ -8,15 +8,13 @@ from torch.nn import functional as F
 class Conv2d(nn.Conv2d):
     """nn.Conv2d without padding that remembers its input shape [C, H, W].
 
-    Where the image is small and its gradient is not needed (the first layer of a MinAtar network), patches are
-    gathered by index and multiplied as one matrix: library convolutions spend most of their time on set-up there.
+    With `gather`, patches are gathered by index and multiplied as one matrix: on small images library convolutions
+    spend most of their time on set-up. It pays where the input needs no gradient, in the first layer.
     """
 
-    SMALL = 400  # pixels
-
-    def __init__(self, input_shape: tuple[int, int, int], channels: int, kernel: int, stride: int):
+    def __init__(self, input_shape: tuple[int, int, int], channels: int, kernel: int, stride: int, gather: bool):
         super().__init__(input_shape[0], channels, kernel, stride)
-        self.input_shape = input_shape
+        self.input_shape, self.gather = input_shape, gather
         _, height, width = input_shape
         self.output_shape = (channels, (height - kernel) // stride + 1, (width - kernel) // stride + 1)
         if min(self.output_shape) < 1:
@@ -27,7 +25,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> [B, channels, H', W']."""
-        if x.requires_grad or x.shape[-1] * x.shape[-2] > self.SMALL:
+        if not self.gather:
             return super().forward(x)
         batch, channels = x.shape[0], self.out_channels
         weight = self.weight.view(channels, -1)

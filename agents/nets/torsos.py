@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from agents.nets.layers import Conv2d
 from agents.spec import Network as NetworkSpec
 
-WIDE = 32  # pixels: from this side on channels-last convolutions are the faster ones on CPU and GPU
+WIDE = 32  # pixels: from this side on channels-last convolutions are the faster ones, below it gathered patches
 
 
 class Convolutional(nn.Module):
@@ -17,7 +17,8 @@ class Convolutional(nn.Module):
         super().__init__()
         self.convolutions, self.dense = nn.ModuleList(), nn.ModuleList()
         for channels, kernel, stride in spec.convolutions:
-            self.convolutions.append(Conv2d(shape, channels, kernel, stride))
+            gather = not self.convolutions and shape[-1] < WIDE
+            self.convolutions.append(Conv2d(shape, channels, kernel, stride, gather))
             shape = self.convolutions[-1].output_shape
         self.size = shape[0] * shape[1] * shape[2]
         for units in spec.units:

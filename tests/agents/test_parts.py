@@ -82,7 +82,7 @@ def test_adam_adds_epsilon_after_bias_correction():
 @pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4)])
 def test_gathered_convolution_equals_torchs_in_value_and_gradient(side, kernel, stride):
     torch.manual_seed(0)
-    ours = Conv2d((4, side, side), 6, kernel, stride).double()
+    ours = Conv2d((4, side, side), 6, kernel, stride, gather=True).double()
     plain = nn.Conv2d(4, 6, kernel, stride).double()
     plain.load_state_dict(ours.state_dict())  # torch's own shapes and names
     x = torch.randn(3, 4, side, side, dtype=torch.float64)

@@ -157,7 +157,7 @@ def test_one_run_is_found_without_listing_all(project: Path):
 
 def test_the_demo(tmp_path: Path):
     """What the shipped demo promises: two seeds, four learners and a random policy; ten jobs for the cluster test."""
-    for scale, seeds in (("smoke", 2), ("reduced", 2), ("paper", 10)):
+    for scale, seeds in (("smoke", 1), ("reduced", 2), ("paper", 10)):
         demo = expand(Project(ROOT, {"scale": scale}), "demo")["breakout"]
         assert len(demo.seeds) == seeds
         assert [point.variant for point in demo.points] == [
