@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -42,9 +43,10 @@ def build(spec: Spec) -> Parts:
     seed, device = spec.seed, torch.device(spec.device)
     suite = component("suite", spec.environment.suite)
     stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
-    value = component("value", spec.agent.value.kind)(spec.agent.value.loss)
+    value = component("value", spec.agent.value.kind)(**spec.agent.value.model_dump(exclude={"kind"}))
     online, target, gauges, tracked = _networks(spec, stream, value.size, device)
-    agent = component("agent", spec.agent.kind)(spec.agent, value, online, target, len(stream.actions))
+    noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
+    agent = component("agent", spec.agent.kind)(spec.agent, value, online, target, len(stream.actions), noise)
 
     explore = spec.exploration
     actor = Actor(
@@ -64,13 +66,18 @@ def build(spec: Spec) -> Parts:
         moments=agent.moments,
         discount=spec.agent.discount,
     )
-    select = component("select", spec.memory.select)()
+    select = component("select", spec.memory.select.kind)(spec.memory.select, store)
     memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device)
+    optimizer = component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer)
+    schedules = []
+    if spec.spectral.scheduled:
+        schedules.append(component("spectral", "schedule")(online, spec.spectral, optimizer))
     learner = Learner(
         agent,
-        component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer),
+        optimizer,
         target_every=spec.learning.target_every_frames // spec.learning.every_frames,
         clip_norm=spec.learning.clip_norm,
+        schedules=schedules,
         gauges=gauges,
         tracked=tracked,
         warmup_steps=spec.spectral.warmup_steps,
@@ -84,7 +91,12 @@ def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
         channels, *sides = stream.shape
         torso = component("torso", spec.network.torso)(spec.network, (channels * spec.environment.stack, *sides))
-        head = component("head", spec.network.head)(torso.size, len(stream.actions), size)
+        linear = partial(
+            component("linear", spec.network.linear.kind), **spec.network.linear.model_dump(exclude={"kind"})
+        )
+        head = component("head", spec.network.head)(
+            linear, torso.size, spec.network.units, len(stream.actions), size, spec.network.shared_bias
+        )
         online = Network(torso, head, stream.scale)
         initialise(online, spec.network.initialisation)
     online.to(device)

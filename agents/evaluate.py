@@ -27,17 +27,21 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
     played: list[list[Episode]] = [[] for _ in range(streams)]
     spent = np.zeros(streams)  # frames
     active = np.ones(streams, bool)
-    while active.any():
-        if not keep_on():
-            return None
-        step = actor.turn()
-        spent += stream.ledger.repeat * ~step.last
-        active &= spent < frames
-        for episode in stream.ledger.take():
-            i = episode.env
-            if spent[i] <= frames[i] and len(played[i]) < episodes[i]:
-                played[i].append(episode)
-                active[i] &= len(played[i]) < episodes[i]
+    agent.online.train(rules.noise)
+    try:
+        while active.any():
+            if not keep_on():
+                return None
+            step = actor.turn()
+            spent += stream.ledger.repeat * ~step.last
+            active &= spent < frames
+            for episode in stream.ledger.take():
+                i = episode.env
+                if spent[i] <= frames[i] and len(played[i]) < episodes[i]:
+                    played[i].append(episode)
+                    active[i] &= len(played[i]) < episodes[i]
+    finally:
+        agent.online.train()
     return [episode for each in played for episode in each]
 
 

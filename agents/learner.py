@@ -1,5 +1,6 @@
 """From losses to parameter updates: optimizer, gradient clipping, target copies, update count."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ class Agent(Protocol):
 
     def act(self, obs: torch.Tensor, epsilon: float, dice: np.random.Generator) -> np.ndarray: ...
     def loss(self, batch: Batch) -> Loss: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 class Optimizer(Protocol):
@@ -33,7 +36,9 @@ class Gauge(Protocol):
 
 
 class Learner:
-    """`gauges` advance by their steps at every update; `tracked` ones by `warmup_steps` when they are read."""
+    """`schedules` act on gradients and optimizer before each step, `gauges` advance by their steps at every update,
+    `tracked` ones by `warmup_steps` when they are read.
+    """
 
     def __init__(
         self,
@@ -41,12 +46,14 @@ class Learner:
         optimizer: Optimizer,
         target_every: int,
         clip_norm: float | None,
+        schedules: list[Callable[[], None]],
         gauges: list[tuple[Gauge, int]],
         tracked: list[Gauge],
         warmup_steps: int,
     ):
         self.agent, self.optimizer = agent, optimizer
         self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
+        self.schedules = schedules
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
         self.parameters = optimizer.parameters
@@ -64,6 +71,8 @@ class Learner:
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
+        for schedule in self.schedules:
+            schedule()
         self.optimizer.step()
         self.updates += 1
         if self.updates % self.target_every == 0:
@@ -88,6 +97,7 @@ class Learner:
             "target": self.agent.target.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tracked": [gauge.state_dict() for gauge in self.tracked],
+            "agent": self.agent.state_dict(),
             "updates": self.updates,
             "sums": dict(self._sums),
             "since": self._since,
@@ -97,6 +107,7 @@ class Learner:
         self.agent.online.load_state_dict(state["online"])
         self.agent.target.load_state_dict(state["target"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.agent.load_state_dict(state["agent"])
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
             gauge.load_state_dict(saved)
         self.updates, self._sums, self._since = state["updates"], state["sums"], state["since"]

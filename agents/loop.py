@@ -75,7 +75,7 @@ class Run:
         memory.add(actor.turn())
         after = self.frame
         for _ in range(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames)):
-            batch = memory.draw()
+            batch = memory.draw(after)
             memory.update(batch.key, learner.learn(batch))
         for episode in actor.stream.ledger.take():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)

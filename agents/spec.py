@@ -39,13 +39,33 @@ COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {"dqn": "agents.dqn:DQN"},
     "suite": {"minatar": "agents.envs.minatar:MinAtar", "atari": "agents.envs.atari:Atari"},
     "store": {"frames": "agents.memory.store:FrameStore"},
-    "select": {"uniform": "agents.memory.select:Uniform"},
+    "select": {
+        "uniform": "agents.memory.select:Uniform",
+        "proportional": "agents.memory.proportional:Proportional",
+        "rank": "agents.memory.rank:Rank",
+    },
     "torso": {"convolutional": "agents.nets.torsos:Convolutional"},
-    "head": {"plain": "agents.nets.heads:Plain"},
-    "value": {"scalar": "agents.losses.value:Scalar"},
-    "optimizer": {"adam": "agents.optim.adam:Adam", "rmsprop": "agents.optim.rmsprop:RMSprop"},
+    "head": {"plain": "agents.nets.heads:Plain", "dueling": "agents.nets.heads:Dueling"},
+    "linear": {
+        "plain": "agents.nets.layers:Linear",
+        "factorised": "agents.nets.noisy:Factorised",
+        "independent": "agents.nets.noisy:Independent",
+    },
+    "value": {
+        "scalar": "agents.losses.value:Scalar",
+        "categorical": "agents.losses.categorical:Categorical",
+        "quantile": "agents.losses.quantile:Quantile",
+    },
+    "optimizer": {
+        "adam": "agents.optim.adam:Adam",
+        "rmsprop": "agents.optim.rmsprop:RMSprop",
+        "sgd": "agents.optim.sgd:SGD",
+    },
     "spectral": {
         "weights": "agents.optim.spectral:normalise",
+        "output": "agents.optim.scheduled:divide_output",
+        **dict.fromkeys(("gradient", "epsilon", "lr"), "agents.optim.spectral:meter_layers"),
+        "schedule": "agents.optim.scheduled:Schedule",
         "attached": "agents.optim.spectral:attached",
         "measure": "agents.optim.spectral:measure",
     },
@@ -57,6 +77,25 @@ class Scalar(Part):
     loss: Literal["squared", "huber"] = Field(description="of the TD error; mean over the batch")
 
 
+class Categorical(Part):
+    kind: Literal["categorical"] = Field(description="C51: a distribution over fixed returns (Bellemare et al. 2017)")
+    low: Real = Field(description="smallest return of the support")
+    high: Real = Field(description="largest return of the support")
+    atoms: Annotated[Whole, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Categorical":
+        if self.high <= self.low:
+            raise ValueError("high must lie above low")
+        return self
+
+
+class Quantile(Part):
+    kind: Literal["quantile"] = Field(description="QR-DQN: quantiles of the return (Dabney et al. 2018)")
+    quantiles: Count
+    kappa: Annotated[Real, Field(ge=0)] = Field(description="width of the Huber region; 0: absolute error")
+
+
 class DQN(Part):
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
@@ -64,7 +103,9 @@ class DQN(Part):
     selector: Literal["target", "online"] = Field(
         description="the network whose argmax picks the bootstrap action; online is Double DQN"
     )
-    value: Scalar = Field(description="what the network predicts and its loss")
+    value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
+        description="what the network predicts and its loss"
+    )
 
 
 class Exploration(Part):
@@ -80,21 +121,59 @@ class Exploration(Part):
         return self
 
 
+class PlainLinear(Part):
+    kind: Literal["plain"]
+
+
+class NoisyLinear(Part):
+    kind: Literal["factorised", "independent"] = Field(
+        description="Gaussian noise on every weight (Fortunato et al. 2018): shared factors, or one draw per weight"
+    )
+    sigma: Annotated[Real, Field(gt=0)] = Field(
+        description="initial noise: sigma / sqrt(inputs) for factorised (0.5 in the paper), as it is for independent"
+    )
+
+
 class Network(Part):
     torso: Literal["convolutional"]
     convolutions: list[tuple[Count, Count, Count]] = Field(
         description="[channels, kernel, stride] of each layer, no padding, ReLU"
     )
     units: list[Count] = Field(description="width of each fully connected hidden layer, ReLU")
-    head: Literal["plain"]
+    head: Literal["plain", "dueling"] = Field(
+        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016)"
+    )
+    linear: Annotated[PlainLinear | NoisyLinear, Field(discriminator="kind")] = Field(
+        description="what all fully connected layers are made of"
+    )
+    shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
     initialisation: Literal["xavier_uniform", "torch"] = Field(
         description="of the weights; xavier_uniform sets biases to zero"
     )
 
 
+class UniformSelect(Part):
+    kind: Literal["uniform"]
+
+
+class PrioritySelect(Part):
+    """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
+
+    kind: Literal["proportional", "rank"] = Field(description="p_i = |error| + epsilon, or 1 / rank(|error|)")
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
+    weight_start: Probability = Field(description="beta at frame 0: w = (N P)^-beta / max w; 0: no weights")
+    weight_end: Probability = Field(description="beta from weight_end_frames on, linear in between")
+    weight_end_frames: Frames
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |error| (proportional)")
+    maximum: Annotated[Real, Field(gt=0)] | None = Field(description="|error| is clipped here; null: not clipped")
+    normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
+    stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
+    sort_every: Count = Field(description="updates between full sorts (rank)")
+
+
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Literal["uniform"]
+    select: Annotated[UniformSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps")
 
 
@@ -110,6 +189,12 @@ class Learning(Part):
         if self.target_every_frames % self.every_frames:
             raise ValueError("target_every_frames must be a multiple of every_frames")
         return self
+
+
+class SGD(Part):
+    kind: Literal["sgd"]
+    lr: Annotated[Real, Field(gt=0)]
+    momentum: Probability
 
 
 class Adam(Part):
@@ -134,7 +219,13 @@ class RMSprop(Part):
 class Spectral(Part):
     """Spectral normalisation by layer index from the output: -1 is the last layer."""
 
-    use: Literal["none", "weights"] = Field(description="weights: W / max singular value in every forward pass")
+    use: Literal["none", "weights", "output", "gradient", "epsilon", "lr"] = Field(
+        description="weights: W / rho in every forward pass (SN). With plain weights: output / product (divOut), "
+        "gradient / rho (divGrad), optimizer epsilon x rho (mulEps), learning rate / rho (divLR)"
+    )
+    scope: Literal["layer", "product"] = Field(
+        description="divGrad, mulEps, divLR: each layer by its own rho, or all parameters by the product over `layers`"
+    )
     layers: list[Annotated[Whole, Field(le=-1)]] = Field(description="layers that `use` acts on")
     track: list[Annotated[Whole, Field(le=-1)]] = Field(description="layers whose norm rho is only recorded")
     power_steps: Count = Field(description="power iterations of the online network per update")
@@ -143,6 +234,11 @@ class Spectral(Part):
     bound: Annotated[Real, Field(gt=0)] = Field(description="lambda: the norm after normalisation")
     only_shrink: bool = Field(description="true: W / max(rho / lambda, 1)")
     flow: Literal["none", "linear", "all"] = Field(description="layers whose gradient passes through rho")
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the norms act on gradients or the optimizer."""
+        return self.use in ("gradient", "epsilon", "lr")
 
     @model_validator(mode="after")
     def _used(self) -> "Spectral":
@@ -192,6 +288,7 @@ class Evaluation(Part):
     episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
     frames: Period | None = Field(description="frames per evaluation; null: no limit; unfinished episodes do not count")
     cap_frames: Period = Field(description="evaluation episodes are truncated at this length")
+    noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
 
     @model_validator(mode="after")
     def _bounded(self) -> "Evaluation":
@@ -215,7 +312,7 @@ class Spec(Part):
     exploration: Exploration
     memory: Memory
     learning: Learning
-    optimizer: Annotated[Adam | RMSprop, Field(discriminator="kind")]
+    optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
     environment: Annotated[MinAtar | Atari, Field(discriminator="suite")]
     evaluation: Evaluation
     record: Record
@@ -226,7 +323,8 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "Spec":
-        depth = len(self.network.convolutions) + len(self.network.units) + 1
+        streams = 2 if self.network.head == "dueling" else 1
+        depth = len(self.network.convolutions) + streams * (len(self.network.units) + 1)
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
@@ -253,9 +351,14 @@ class Spec(Part):
             "torso": [self.network.torso],
             "head": [self.network.head],
             "store": [self.memory.store],
-            "select": [self.memory.select],
+            "select": [self.memory.select.kind],
+            "linear": [self.network.linear.kind],
             "optimizer": [self.optimizer.kind],
             "suite": [self.environment.suite],
-            "spectral": [self.spectral.use] * bool(self.spectral.layers) + ["measure"] * bool(self.spectral.track),
+            "spectral": [
+                *[self.spectral.use] * bool(self.spectral.layers),
+                *["schedule"] * self.spectral.scheduled,
+                *["measure"] * bool(self.spectral.track),
+            ],
         }
         return sorted({COMPONENTS[family][name] for family, names in chosen.items() for name in names})

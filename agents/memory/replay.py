@@ -11,7 +11,8 @@ from agents.step import Batch, Step
 
 
 class Select(Protocol):
-    def draw(self, store: FrameStore, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]: ...
+    def add(self, keys: np.ndarray) -> None: ...
+    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]: ...
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
@@ -23,9 +24,11 @@ class Replay:
 
     def add(self, step: Step) -> None:
         self.store.add(step)
+        self.select.add(np.arange(self.store.streams) + (self.store.count - 1) * self.store.streams)
 
-    def draw(self) -> Batch:
-        batch = self.store.gather(*self.select.draw(self.store, self.dice, self.batch))
+    def draw(self, frame: int) -> Batch:
+        """A batch; `frame` (training frames so far) sets what is annealed."""
+        batch = self.store.gather(*self.select.draw(self.dice, self.batch, frame))
         return batch if self.device.type == "cpu" else batch.to(self.device)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:

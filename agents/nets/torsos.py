@@ -11,31 +11,21 @@ WIDE = 32  # pixels: from this side on channels-last convolutions are the faster
 
 
 class Convolutional(nn.Module):
-    """Convolutions, then fully connected layers, all with ReLU (Mnih et al. 2015; Young & Tian 2019)."""
+    """Convolutions with ReLU, flattened (Mnih et al. 2015; Young & Tian 2019)."""
 
     def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
         super().__init__()
-        self.convolutions, self.dense = nn.ModuleList(), nn.ModuleList()
+        self.layers = nn.ModuleList()
         for channels, kernel, stride in spec.convolutions:
-            gather = not self.convolutions and shape[-1] < WIDE
-            self.convolutions.append(Conv2d(shape, channels, kernel, stride, gather))
-            shape = self.convolutions[-1].output_shape
+            gather = not self.layers and shape[-1] < WIDE
+            self.layers.append(Conv2d(shape, channels, kernel, stride, gather))
+            shape = self.layers[-1].output_shape
         self.size = shape[0] * shape[1] * shape[2]
-        for units in spec.units:
-            self.dense.append(nn.Linear(self.size, units))
-            self.size = units
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        return [*self.convolutions, *self.dense]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] float -> [B, size]."""
         if x.shape[-1] >= WIDE:
             x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.convolutions:
+        for layer in self.layers:
             x = F.relu(layer(x))
-        x = x.flatten(1)
-        for layer in self.dense:
-            x = F.relu(layer(x))
-        return x
+        return x.flatten(1)

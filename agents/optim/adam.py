@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from agents.optim.groups import groups
 from agents.spec import Adam as AdamSpec
 
 
@@ -21,27 +22,31 @@ class Adam:
         self.parameters, self.spec = list(parameters), spec
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]
+        self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
 
     @torch.no_grad()
     def step(self) -> None:
         """One step along the parameters' gradients."""
         torch._foreach_add_(self.steps, 1)
-        torch._fused_adam_(
-            self.parameters,
-            [p.grad for p in self.parameters],
-            self.mean,
-            self.square,
-            [],
-            self.steps,
-            lr=self.spec.lr,
-            beta1=self.spec.beta1,
-            beta2=self.spec.beta2,
-            weight_decay=0.0,
-            eps=self.spec.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
+        grads = [p.grad for p in self.parameters]
+        for rate, epsilon, lists in groups(self, self.parameters, grads, self.mean, self.square, self.steps):
+            parameters, grads, mean, square, steps = lists
+            torch._fused_adam_(
+                parameters,
+                grads,
+                mean,
+                square,
+                [],
+                steps,
+                lr=rate,
+                beta1=self.spec.beta1,
+                beta2=self.spec.beta2,
+                weight_decay=0.0,
+                eps=epsilon,
+                amsgrad=False,
+                maximize=False,
+            )
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}

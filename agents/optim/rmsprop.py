@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from agents.optim.groups import groups
 from agents.spec import RMSprop as RMSpropSpec
 
 
@@ -18,6 +19,7 @@ class RMSprop:
 
     def __init__(self, parameters: Iterable[nn.Parameter], spec: RMSpropSpec):
         self.parameters, self.spec = list(parameters), spec
+        self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]
 
@@ -32,12 +34,14 @@ class RMSprop:
             torch._foreach_mul_(self.mean, spec.decay)
             torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
             torch._foreach_addcmul_(spread, self.mean, self.mean, value=-1)
-        if spec.form == "nature":
-            torch._foreach_add_(spread, spec.epsilon)
-        torch._foreach_sqrt_(spread)
-        if spec.form == "torch":
-            torch._foreach_add_(spread, spec.epsilon)
-        torch._foreach_addcdiv_(self.parameters, grads, spread, value=-spec.lr)
+        for rate, epsilon, lists in groups(self, self.parameters, grads, spread):
+            parameters, grad, root = lists
+            if spec.form == "nature":
+                torch._foreach_add_(root, epsilon)
+            torch._foreach_sqrt_(root)
+            if spec.form == "torch":
+                torch._foreach_add_(root, epsilon)
+            torch._foreach_addcdiv_(parameters, grad, root, value=-rate)
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square}

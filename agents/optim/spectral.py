@@ -103,16 +103,19 @@ def measure(network: Network, indices: list[int], warmup: int, dice: np.random.G
     return gauge
 
 
+def meter_layers(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> list[Meter]:
+    """Meters of the layers of `spec` that travel with the network: in its state_dict and its copies."""
+    members = measure(network, spec.layers, spec.warmup_steps, dice).members
+    network.meters = nn.ModuleDict({str(i): meter for i, (_, meter) in members.items()})
+    return [meter for _, meter in members.values()]
+
+
 def normalise(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> None:
-    """Attach spectral normalisation to the layers of `spec`; the meters travel with the network's state_dict."""
-    for index, (_, meter) in measure(network, spec.layers, spec.warmup_steps, dice).members.items():
+    """SN: the layers of `spec` compute with their weights divided by their norms."""
+    for index, meter in zip(spec.layers, meter_layers(network, spec, dice), strict=True):
         parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
 
 
 def attached(network: Network) -> Gauge:
-    """The meters that `normalise` put into a network (or into one copied from it)."""
-    found = {}
-    for i, layer in enumerate(network.layers, start=-len(network.layers)):
-        if parametrize.is_parametrized(layer, "weight"):
-            found[i] = (layer, layer.parametrizations.weight[0].meter)
-    return Gauge(found)
+    """The meters that travel with a network."""
+    return Gauge({int(i): (network.layers[int(i)], meter) for i, meter in network.meters.items()})

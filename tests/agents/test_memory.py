@@ -9,9 +9,14 @@ from agents import rng
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
+from agents.spec import UniformSelect
 from agents.step import Step
 
 SHAPE = (2, 1, 1)
+
+
+def uniform(store: FrameStore) -> Uniform:
+    return Uniform(UniformSelect(kind="uniform"), store)
 
 
 def history(rows: int, streams: int, seed: int) -> list[Step]:
@@ -103,7 +108,7 @@ def test_uniform_draws_are_uniform_over_valid_rows():
     store = FrameStore(160, 2, SHAPE, 3, 2, (0, 2), 0.9)
     for step in steps:
         store.add(step)
-    keys, weights = Uniform().draw(store, rng.generator(0, "memory"), 200_000)
+    keys, weights = uniform(store).draw(rng.generator(0, "memory"), 200_000, 0)
     low, high = store.span()
     valid = np.arange(low, high)[store.valid(np.arange(low, high))]
     drawn, counts = np.unique(keys, return_counts=True)
@@ -114,7 +119,7 @@ def test_uniform_draws_are_uniform_over_valid_rows():
 def test_nothing_to_draw_is_an_error_and_not_a_hang():
     store = FrameStore(20, 1, SHAPE, 1, 1, (0, 1), 0.9)
     with pytest.raises(LookupError, match="before the memory holds one window"):
-        Uniform().draw(store, rng.generator(0, "memory"), 4)
+        uniform(store).draw(rng.generator(0, "memory"), 4, 0)
 
 
 def test_a_memory_comes_back_from_its_saved_rows():
@@ -122,19 +127,19 @@ def test_a_memory_comes_back_from_its_saved_rows():
 
     def memory() -> Replay:
         store = FrameStore(120, 2, SHAPE, 4, 1, (0, 1), 0.9)
-        return Replay(store, Uniform(), rng.generator(1, "memory"), 16, torch.device("cpu"))
+        return Replay(store, uniform(store), rng.generator(1, "memory"), 16, torch.device("cpu"))
 
     one = memory()
     for step in steps[:250]:
         one.add(step)
-    one.draw()
+    one.draw(0)
     two = memory()
     two.store.insert(190, one.store.extract(190, 230))
     two.store.insert(230, one.store.extract(230, 250))
     two.load_state_dict(one.state_dict())
     for step in steps[250:]:
         one.add(step), two.add(step)
-        for a, b in zip(one.draw(), two.draw(), strict=True):
+        for a, b in zip(one.draw(0), two.draw(0), strict=True):
             assert np.array_equal(a, b)
 
 

@@ -115,3 +115,94 @@ def test_tracking_changes_nothing_but_the_record():
     for x, y in zip(a.agent.online.parameters(), b.agent.online.parameters(), strict=True):
         assert torch.equal(x, y)
     assert set(b.read()) == {"rho[-1]", "rho[-2]", "rho[-3]"} and a.read() == {}
+
+
+def trained(use: str, scope: str = "layer", updates: int = 3, **changes):
+    """A learner after a few updates on one batch, and the batch."""
+    from tests.agents.test_parts import batch
+
+    layers = [] if use == "none" else [-2, -3]
+    options = {"spectral__use": use, "spectral__layers": layers, "spectral__scope": scope, "spectral__track": []}
+    learner = build(spec(spectral__warmup_steps=400, **options, **changes)).learner
+    for _ in range(updates):
+        learner.learn(batch())
+    return learner, batch()
+
+
+def norms(network) -> list[float]:
+    _, linear = network.layers[0], network.layers[1]
+    return [torch.linalg.svdvals(linear.weight)[0].item(), torch.linalg.svdvals(operator(network.layers[0]))[0].item()]
+
+
+def test_divided_output_equals_spectral_normalisation_with_scaled_biases():
+    """f / P = the network with W_i / rho_i and each bias divided by the norms up to it (ReLU is homogeneous)."""
+    learner, data = trained("output", updates=0)
+    plain = build(spec(spectral__track=[])).learner.agent.online
+    rho_linear, rho_conv = norms(plain)
+    with torch.no_grad():
+        conv, linear, out = plain.layers
+        conv.weight /= rho_conv
+        conv.bias.normal_()
+        learner.agent.online.layers[0].bias.copy_(conv.bias)
+        conv.bias /= rho_conv
+        linear.weight /= rho_linear
+        linear.bias.normal_()
+        learner.agent.online.layers[1].bias.copy_(linear.bias)
+        linear.bias /= rho_conv * rho_linear
+        out.bias.normal_()
+        learner.agent.online.layers[2].bias.copy_(out.bias)
+        out.bias /= rho_conv * rho_linear
+        assert torch.allclose(learner.agent.online(data.obs[0]), plain(data.obs[0]), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("scope", ["layer", "product"])
+def test_divided_gradients_are_those_of_the_plain_network_over_the_norms(scope):
+    learner, data = trained("gradient", scope, updates=0)
+    plain, _ = trained("none", updates=0)
+    linear, conv = norms(plain.agent.online)
+    learner.learn(data), plain.learn(data)
+    product = linear * conv
+    factors = [product] * 6 if scope == "product" else [conv, 1, linear, 1, 1, 1]
+    for ours, theirs, factor in zip(learner.parameters, plain.parameters, factors, strict=True):
+        assert torch.allclose(ours.grad * factor, theirs.grad, rtol=2e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("use", "scope"), [("epsilon", "layer"), ("epsilon", "product"), ("lr", "layer")])
+def test_scaled_epsilons_and_rates_stand_where_they_should(use, scope):
+    learner, data = trained(use, scope, updates=0)
+    linear, conv = norms(learner.agent.online)
+    learner.learn(data)
+    lr, eps = 2.5e-4, 3.125e-4
+    product = [linear * conv] * 6
+    factors = product if scope == "product" else [conv, 1, linear, 1, 1, 1]
+    if use == "epsilon":
+        assert learner.optimizer.epsilons == pytest.approx([eps * f for f in factors], rel=1e-3)
+        assert learner.optimizer.rates == [lr] * 6
+    else:
+        assert learner.optimizer.rates == pytest.approx([lr / f for f in factors], rel=1e-3)
+        assert learner.optimizer.epsilons == [eps] * 6
+
+
+def step_of(divide_by: float, eps: float, scale_eps: float) -> torch.Tensor:
+    """Four Adam steps on fixed gradients divided by a constant, with a scaled epsilon."""
+    from agents.optim.adam import Adam
+    from agents.spec import Adam as AdamSpec
+
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.zeros(20, dtype=torch.float64))
+    optimizer = Adam([weight], AdamSpec(kind="adam", lr=0.1, epsilon=eps, beta1=0.9, beta2=0.999))
+    optimizer.epsilons[0] *= scale_eps
+    for _ in range(4):
+        weight.grad = torch.randn(20, dtype=torch.float64) / divide_by
+        optimizer.step()
+    return weight.detach()
+
+
+def test_multiplied_epsilon_equals_divided_gradients_for_constant_norms():
+    assert torch.allclose(step_of(7.0, 0.01, 1.0), step_of(1.0, 0.01, 7.0), atol=1e-15)
+    assert not torch.allclose(step_of(7.0, 0.01, 1.0), step_of(1.0, 0.01, 1.0), atol=1e-4)
+
+
+def test_divided_gradients_change_nothing_under_adam_as_epsilon_vanishes():
+    gap = [(step_of(7.0, eps, 1.0) - step_of(1.0, eps, 1.0)).abs().max().item() for eps in (1e-2, 1e-5, 1e-9)]
+    assert gap[0] > 1e-2 > gap[1] > gap[2] and gap[2] < 1e-7

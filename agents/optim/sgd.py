@@ -1,0 +1,33 @@
+"""Stochastic gradient descent with momentum."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from agents.optim.groups import groups
+from agents.spec import SGD as SGDSpec
+
+
+class SGD:
+    """b <- momentum b + g;  w <- w - lr b."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], spec: SGDSpec):
+        self.parameters, self.spec = list(parameters), spec
+        self.rates, self.epsilons = [spec.lr] * len(self.parameters), [0.0] * len(self.parameters)
+        self.momentum = [torch.zeros_like(p) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step along the parameters' gradients."""
+        torch._foreach_mul_(self.momentum, self.spec.momentum)
+        torch._foreach_add_(self.momentum, [p.grad for p in self.parameters])
+        for rate, _, (parameters, momentum) in groups(self, self.parameters, self.momentum):
+            torch._foreach_add_(parameters, momentum, alpha=-rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"momentum": self.momentum}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        torch._foreach_copy_(self.momentum, state["momentum"])
