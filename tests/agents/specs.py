@@ -1,17 +1,18 @@
 """Small complete specs for tests, built from the shipped algorithm file."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
 from agents.spec import Spec
-from workflow.strict_yaml import load
+from workflow.config import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
-    """The `spec` section of a shipped algorithm file."""
-    return load(ROOT / "config" / "algorithms" / f"{algorithm}.yaml").data["spec"]
+    """The `spec` section of a shipped algorithm file, with what it extends."""
+    return copy.deepcopy(Project(ROOT).algorithm(algorithm).spec)
 
 
 def spec(

@@ -1,0 +1,103 @@
+"""Partial sums over an array of slots: finds where a running sum is reached without walking the array.
+
+Every node has 16 children, and the top level, at most 4096 wide, is searched by its running sums. At a million
+slots that is three levels, each a handful of numpy calls for a whole batch; a binary tree needs twenty.
+"""
+
+import numpy as np
+
+FAN = 16
+SHIFT = 4  # log2 of FAN
+TOP = 4096
+
+
+class SumTree:
+    """Non-negative float64 values in `size` slots, all zero at first.
+
+    A parent is always the sum of its children computed anew, never changed by a difference, so nothing drifts and
+    the sums follow from the values alone. `minimum=True` also keeps the smallest positive value.
+    """
+
+    def __init__(self, size: int, minimum: bool = False):
+        self.size = size
+        widths = [size]
+        while widths[-1] > TOP:
+            widths.append(-(-widths[-1] // FAN))
+        padded = [*(width * FAN for width in widths[1:]), widths[-1]]  # whole families below the top
+        self._sums = [np.zeros(width) for width in padded]
+        self._least = [np.full(width, np.inf) for width in padded] if minimum else []
+        self._edges: np.ndarray | None = None  # running sums of the top level, from 0
+
+    @property
+    def total(self) -> float:
+        return float(self._top()[-1])
+
+    @property
+    def minimum(self) -> float:
+        """The smallest positive value; infinity when there is none."""
+        return float(self._least[-1].min())
+
+    def values(self, indices: np.ndarray) -> np.ndarray:
+        """Slots [N] -> their values [N]."""
+        return self._sums[0][indices]
+
+    def leaves(self) -> np.ndarray:
+        """A copy of all values [size]."""
+        return self._sums[0][: self.size].copy()
+
+    def set(self, indices: np.ndarray, values: np.ndarray | float) -> None:
+        """Slots [N] take values [N] or one value; of equal slots the last one counts."""
+        self._sums[0][indices] = values
+        if len(indices) * FAN > self.size:  # as much work as every parent anew
+            indices = None
+        if self._least:
+            changed = slice(None) if indices is None else indices
+            leaves = self._sums[0][changed]
+            self._least[0][changed] = np.where(leaves > 0, leaves, np.inf)
+        self._climb(indices)
+
+    def fill(self, values: np.ndarray) -> None:
+        """All slots: values [up to size], then zeros."""
+        self._sums[0][:] = 0
+        self.set(np.arange(len(values)), values)
+        if self._least:
+            self._least[0][len(values) :] = np.inf
+        self._climb(None)
+
+    def find(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each of sums [N] in [0, total): the slot [N] where the running sum passes it, and the rest [N].
+
+        The rest is what is left of the sum within the slot. A slot with value zero is never found, also where
+        rounding has pushed a sum to the end of its range. The total must be positive.
+        """
+        edges = self._top()
+        sums = np.minimum(sums, np.nextafter(edges[-1], 0))
+        node = edges.searchsorted(sums, "right") - 1
+        rest = sums - edges[node]
+        each = np.arange(len(node))
+        running = np.zeros((len(node), FAN + 1))
+        for level in self._sums[-2::-1]:
+            np.cumsum(level.reshape(-1, FAN)[node], axis=1, out=running[:, 1:])
+            rest = np.minimum(rest, np.nextafter(running[:, -1], 0))  # parent and children round differently
+            child = (running[:, 1:] <= rest[:, None]).sum(1)
+            rest = rest - running[each, child]
+            node = node * FAN + child
+        return node, rest
+
+    def _top(self) -> np.ndarray:
+        if self._edges is None:
+            self._edges = np.concatenate(([0.0], self._sums[-1].cumsum()))
+        return self._edges
+
+    def _climb(self, indices: np.ndarray | None) -> None:
+        """Recompute the ancestors of slots [N]; None: of all."""
+        self._edges = None
+        for levels, combine in ((self._sums, np.add), (self._least, np.minimum)):
+            below = indices
+            for level, parents in zip(levels, levels[1:], strict=False):
+                families = level.reshape(-1, FAN)
+                if below is None:
+                    parents[: len(families)] = combine.reduce(families, axis=1)
+                else:
+                    below = below >> SHIFT
+                    parents[below] = combine.reduce(families[below], axis=1)
