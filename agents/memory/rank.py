@@ -15,6 +15,8 @@ from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
 from agents.spec import PrioritySelect
 
+KEY = 0xFFFFFFFF  # the low bits of a code
+
 
 def code(errors: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """One int64 per row whose ascending order is the ranking: largest error first, of equal ones the oldest row.
@@ -22,6 +24,9 @@ def code(errors: np.ndarray, keys: np.ndarray) -> np.ndarray:
     `errors` [N] are float32 and not negative, so their bits are ordered as they are. Keys [N] lie below 2^32.
     """
     return (0x7FFFFFFF - errors.view(np.int32).astype(np.int64)) << 32 | keys
+
+
+END = np.iinfo(np.int64).max  # closes an array, so that every search ends inside it
 
 
 class Ranking:
@@ -38,9 +43,9 @@ class Ranking:
 
     def sort(self, numbers: np.ndarray) -> None:
         """Hold exactly these numbers."""
-        self.sorted = np.sort(numbers)
-        self.recent = np.array([np.iinfo(np.int64).max])  # the largest number closes the array
-        self.bucket = np.array([self.size + 1])  # of each recent number
+        self.sorted = np.append(np.sort(numbers), END)
+        self.recent = np.array([END])
+        self.bucket = np.array([self.size + 1])  # of each recent number; END stands in none
         self.tree.fill(np.ones(len(numbers)))
 
     def replace(self, gone: np.ndarray, come: np.ndarray) -> None:
@@ -58,11 +63,82 @@ class Ranking:
 
     def crowded(self) -> bool:
         """Whether so many have come since the last sort that sorting again is cheaper than going on."""
-        return len(self.recent) > 1_000 + len(self.sorted) // 16
+        return len(self.recent) > 1_000 + len(self.sorted) // 32
 
     def at(self, ranks: np.ndarray) -> np.ndarray:
         """Ranks [N] from 0 -> numbers [N]."""
         bucket, rest = self.tree.find(ranks.astype(np.float64))
         at = self.bucket.searchsorted(bucket) + rest.astype(np.int64)
-        settled = np.append(self.sorted, 0)[bucket] if len(self.sorted) < 64 else self._settled(bucket)
-        return np.where(self.bucket[at] == bucket, self.recent[at], settled)
+        return np.where(self.bucket[at] == bucket, self.recent[at], self.sorted[bucket])
+
+
+class Rank:
+    """Draws a row with a probability proportional to rank^-exponent; a new row has the largest |error| seen so far."""
+
+    def __init__(self, spec: PrioritySelect, store: FrameStore):
+        self.spec, self.rows = spec, Drawable(store)
+        self.errors = np.zeros(self.rows.slots, np.float32)  # clipped |error| of the row in each slot
+        self.largest = 1.0  # |error|
+        self.ranking = Ranking(self.rows.slots)
+        self.updates = 0  # since the last sort
+        self.sums = (np.arange(1, self.rows.slots + 1) ** -spec.exponent).cumsum()  # of the shares of ranks 1, 2, …
+        self.count = 0  # rows that may be drawn
+
+    def add(self, keys: np.ndarray) -> None:
+        pass  # draw and update follow the store in one go: cheaper, and `largest` changes only in update
+
+    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """-> keys [size], weights [size] float32. Raises LookupError when there is no row to draw."""
+        self._catch_up()
+        if not self.count:
+            self.rows.require()
+        if self.updates >= self.spec.sort_every or self.ranking.crowded():
+            self._sort()
+        sums = self.sums[: self.count]
+        ranks = sums.searchsorted(points(dice, size, self.spec.stratified) * sums[-1], "right")
+        ranks = np.minimum(ranks, self.count - 1)  # rounding may reach the end
+        share = (ranks + 1.0) ** -self.spec.exponent
+        least = float(self.count) ** -self.spec.exponent
+        return self.ranking.at(ranks) & KEY, importance(self.spec, frame, share, least)
+
+    def update(self, keys: np.ndarray, priorities: np.ndarray | torch.Tensor) -> None:
+        """Errors [N] of the rows at keys [N]; of equal keys the last one counts.
+
+        Rows overwritten meanwhile are left out, and so are errors that are not finite (a diverged run ends in an
+        orderly way, elsewhere).
+        """
+        self._catch_up()
+        errors = magnitude(self.spec, priorities).astype(np.float32)
+        good = np.isfinite(errors) & self.rows.current(keys)
+        errors = errors[good]
+        self.largest = max(self.largest, float(errors.max(initial=0)))
+        keys, latest = np.unique(keys[good][::-1], return_index=True)
+        slots, errors = self.rows.slot(keys), errors[::-1][latest]
+        before = code(self.errors[slots], keys)
+        self.errors[slots] = errors
+        self.ranking.replace(before, code(errors, keys))
+        self.updates += 1
+
+    def _catch_up(self) -> None:
+        gone, come = self.rows.catch_up()
+        if len(gone) or len(come):
+            before = code(self.errors[self.rows.slot(gone)], gone)
+            slots = self.rows.slot(come)
+            self.errors[slots] = self.largest
+            self.ranking.replace(before, code(self.errors[slots], come))
+            self.count += len(come) - len(gone)
+
+    def _sort(self) -> None:
+        slots = np.flatnonzero(self.rows.mask)
+        self.ranking.sort(code(self.errors[slots], self.rows.key(slots)))
+        self.count, self.updates = len(slots), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Without the ranking, which follows from the errors."""
+        self._catch_up()
+        return {"rows": self.rows.state_dict(), "errors": self.errors.copy(), "largest": self.largest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows.load_state_dict(state["rows"])
+        self.errors[:], self.largest = state["errors"], state["largest"]
+        self._sort()

@@ -4,6 +4,8 @@ Every node has 16 children, and the top level, at most 4096 wide, is searched by
 slots that is three levels, each a handful of numpy calls for a whole batch; a binary tree needs twenty.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 FAN = 16
@@ -48,20 +50,12 @@ class SumTree:
     def set(self, indices: np.ndarray, values: np.ndarray | float) -> None:
         """Slots [N] take values [N] or one value; of equal slots the last one counts."""
         self._sums[0][indices] = values
-        if len(indices) * FAN > self.size:  # as much work as every parent anew
-            indices = None
-        if self._least:
-            changed = slice(None) if indices is None else indices
-            leaves = self._sums[0][changed]
-            self._least[0][changed] = np.where(leaves > 0, leaves, np.inf)
-        self._climb(indices)
+        self._climb(indices if len(indices) * FAN < self.size else None)
 
     def fill(self, values: np.ndarray) -> None:
-        """All slots: values [up to size], then zeros."""
-        self._sums[0][:] = 0
-        self.set(np.arange(len(values)), values)
-        if self._least:
-            self._least[0][len(values) :] = np.inf
+        """The first slots take values [N], all others zero."""
+        self._sums[0][: len(values)] = values
+        self._sums[0][len(values) :] = 0
         self._climb(None)
 
     def find(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +70,7 @@ class SumTree:
         rest = sums - edges[node]
         each = np.arange(len(node))
         running = np.zeros((len(node), FAN + 1))
-        for level in self._sums[-2::-1]:
+        for level in reversed(self._sums[:-1]):
             np.cumsum(level.reshape(-1, FAN)[node], axis=1, out=running[:, 1:])
             rest = np.minimum(rest, np.nextafter(running[:, -1], 0))  # parent and children round differently
             child = (running[:, 1:] <= rest[:, None]).sum(1)
@@ -90,11 +84,15 @@ class SumTree:
         return self._edges
 
     def _climb(self, indices: np.ndarray | None) -> None:
-        """Recompute the ancestors of slots [N]; None: of all."""
+        """Recompute what lies above slots [N]; None: above all slots."""
         self._edges = None
+        if self._least:
+            changed = slice(None) if indices is None else indices
+            values = self._sums[0][changed]
+            self._least[0][changed] = np.where(values > 0, values, np.inf)
         for levels, combine in ((self._sums, np.add), (self._least, np.minimum)):
             below = indices
-            for level, parents in zip(levels, levels[1:], strict=False):
+            for level, parents in pairwise(levels):
                 families = level.reshape(-1, FAN)
                 if below is None:
                     parents[: len(families)] = combine.reduce(families, axis=1)

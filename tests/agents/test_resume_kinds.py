@@ -1,0 +1,81 @@
+"""Exact resume for every kind of part: a run that is dropped and taken up again equals an undisturbed one.
+
+tests/agents/test_resume.py kills real processes; here the same is done within one process, which is quicker, for
+each value kind, head, linear layer, selector, optimizer and use of spectral norms.
+"""
+
+import pytest
+
+from agents.checkpoint import Checkpoints
+from agents.loop import Run
+from tests.agents.specs import spec
+from tests.agents.test_resume import assert_same
+
+PRIORITY = {
+    "exponent": 0.6,
+    "weight_start": 0.4,
+    "weight_end": 1.0,
+    "weight_end_frames": 1_000,
+    "epsilon": 1e-6,
+    "maximum": 1.0,
+    "normalise": "batch",
+    "stratified": True,
+    "sort_every": 20,
+}
+SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
+
+KINDS = {
+    "rainbow": (
+        "rainbow_minatar",
+        {"learning__start_frames": 200, "exploration__warmup_frames": 0, "network__linear__sigma": 0.5},
+    ),
+    "qr-dueling": (
+        "dqn_minatar_sn",
+        {"agent__value": {"kind": "quantile", "quantiles": 5, "kappa": 1.0}, "network__head": "dueling"},
+    ),
+    "rank": ("dqn_minatar_sn", {"memory__select": {"kind": "rank", **PRIORITY}, "environment__streams": 2}),
+    "proportional": (
+        "dqn_minatar_sn",
+        {"memory__select": {"kind": "proportional", **PRIORITY}, "environment__streams": 2, "agent__n_step": 3},
+    ),
+    "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
+    "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
+    "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
+    **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
+}
+
+
+def drive(run: Run, frames: int) -> None:
+    while True:
+        if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
+            run.evaluation(lambda: True)
+        elif run.frame >= frames:
+            return
+        else:
+            assert run.turn()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dropped_run_ends_like_an_undisturbed_one(kind, tmp_path):
+    algorithm, changes = KINDS[kind]
+    plan = spec(algorithm, budget=1_500, **changes)
+
+    def begin(folder: str) -> Run:
+        return Run(plan, Checkpoints(tmp_path / folder, {}, print))
+
+    calm = begin("calm")
+    drive(calm, 1_500)
+    for cut in (150, 420, 1_010):  # saved there, then 60 frames further are lost
+        run = begin("dropped")
+        drive(run, cut)
+        run.save()
+        drive(run, cut + 60)
+    run = begin("dropped")
+    assert run.resumes == 3
+    drive(run, 1_500)
+    assert_same(calm.parts.state_dict(), run.parts.state_dict())
+    one, two = (each.parts.memory.store for each in (calm, run))
+    assert_same(one.extract(one.count - one.rows, one.count), two.extract(two.count - two.rows, two.count))
+    for table, rows in calm.recorder.tables().items():
+        saved = [row for part in run.checkpoints.history(table) for row in part.to_pylist()]
+        assert rows.to_pylist() == saved + run.recorder.tables()[table].to_pylist()
