@@ -256,6 +256,24 @@ def test_how_often_is_sorted_changes_no_draw(exponent):
     assert np.array_equal(keys[0], keys[1]) and np.array_equal(keys[0], keys[2])
 
 
+def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
+    dice = rng.generator(0, "memory")
+    selector, _ = filled("rank", [1.0] * 20, sort_every=3)  # its first update
+    pending = []
+    for _ in range(4):
+        selector.draw(dice, 4, 0)
+        pending.append(len(selector.ranking.recent) - 1)
+        selector.update(np.array([1, 2]), np.array([0.5, 0.25]))
+    assert pending == [20, 20, 0, 2]
+    store = memory(rows=3_000)
+    selector = select("rank", store, sort_every=10**9)
+    for rows, expected in ((999, 999), (1_000, 0)):
+        while store.count < rows + 1:
+            add(store, selector)
+        selector.draw(dice, 4, 0)
+        assert len(selector.ranking.recent) - 1 == expected
+
+
 # ---- strata and weights ----
 
 
