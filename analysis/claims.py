@@ -16,13 +16,14 @@ import numpy as np
 from analysis import caption
 from analysis.curves import align, one_number
 from analysis.errors import UserError, unknown
+from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
-from analysis.load import Scores, read_scores, select
+from analysis.load import Scores, canonical, read_scores, select
 from analysis.normalise import SCALES, one_scale
 from analysis.published import recompute, values
 from analysis.reference import Reference
-from analysis.spec import CLAIMS, Claim, ClaimSpec, Greater, PublishedOrder, PublishedValue, Verdict
+from analysis.spec import CLAIMS, Claim, ClaimSpec, Greater, PublishedOrder, PublishedValue, ShareGreater, Verdict
 from analysis.spec import SCALES as RUN_SCALES
 
 
@@ -111,6 +112,38 @@ def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, An
     if diverged:
         why += f"; {diverged} diverged run(s) counted with their last score"
     runs = sorted({run for arm in arms for run in arm.runs})
+    return _result(
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs,
+        n=caption.seeds_text(value.n).removeprefix("n = "), **common,
+    )  # fmt: skip
+
+
+def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Do more settings of variant a score above the threshold than of variant b? UserError for unknown names.
+
+    The interval of the difference resamples seeds within each setting; the settings are fixed.
+    """
+    for name in spec.experiments:
+        if name not in scores.experiments:
+            raise unknown("experiment", name, scores.experiments, f"claim {spec.id}")
+    scale = min((scores.experiments[name]["scale"] for name in spec.experiments), key=RUN_SCALES.index)
+    common = {"experiments": list(spec.experiments), "unit": "percentage points"}
+    no = "not run at this scale"
+    if RUN_SCALES.index(scale) < RUN_SCALES.index(spec.at_least):
+        return _result(spec, no, "–", f"needs scale '{spec.at_least}', ran at '{scale}'", **common)
+    mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
+    if not {spec.a, spec.b} <= set(mine.variant):
+        return _result(spec, no, "–", "the runs are missing", **common)
+    found = cells(select(scores, spec.model_copy(update={"variants": [spec.a, spec.b]})), spec, reference)
+    arms = [[cell for cell in found if cell.variant == name] for name in (spec.a, spec.b)]
+    if {canonical(cell.vary) for cell in arms[0]} != {canonical(cell.vary) for cell in arms[1]}:
+        return _result(spec, "inconclusive", "–", "the two variants were not run with the same settings", **common)
+    value = share_difference(*arms, spec.threshold, spec.interval)
+    verdict, why = _judge(value, spec.margin)
+    shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
+    ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
+    low, high = (None if side is None else float(side) for side in (value.low, value.high))
+    runs = sorted({run for cell in found if cell.curves for run in cell.curves.runs})
     return _result(
         spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs,
         n=caption.seeds_text(value.n).removeprefix("n = "), **common,

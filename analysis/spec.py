@@ -8,7 +8,7 @@ main config.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -37,7 +37,7 @@ Regime = Literal[
     "flickering_p0.5",
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
-Value = bool | int | float | str | None
+Value = bool | int | float | str | list[Any] | None
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this scale"]
 SCALES = ("smoke", "reduced", "paper")
 
@@ -218,6 +218,35 @@ class HeatMap(Drawn, Reduced):
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
 
 
+class Sensitivity(Drawn, Reduced):
+    """Score against one varied number, one panel per game, one line with intervals per variant."""
+
+    kind: Literal["sensitivity"]
+    x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    log: bool = Field(True, description="logarithmic x axis")
+    published: list[str] = Field(
+        default_factory=list,
+        description="algorithms of minatar_stepsize_sensitivity_digitised.csv to overlay (x is a learning rate)",
+    )
+
+
+class GridShare(Drawn, Reduced):
+    """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
+
+    kind: Literal["grid_share"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    threshold: float = Field(description="level at which the shares are printed, in units of the axis")
+
+
+class DepthBars(Drawn, Reduced):
+    """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
+
+    kind: Literal["depth_bars"]
+    x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
+    axis: str = Field("", description="axis text; default: the key")
+    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
+
+
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
@@ -230,7 +259,15 @@ class PublishedBars(Drawn):
 
 
 FigureSpec = Annotated[
-    LearningCurves | AggregateCurves | IntervalBars | PerGameBars | HeatMap | PublishedBars,
+    LearningCurves
+    | AggregateCurves
+    | IntervalBars
+    | PerGameBars
+    | HeatMap
+    | Sensitivity
+    | GridShare
+    | DepthBars
+    | PublishedBars,
     Field(discriminator="kind"),
 ]
 FIGURES: dict[str, str] = {
@@ -239,6 +276,9 @@ FIGURES: dict[str, str] = {
     "interval_bars": "analysis.figures.interval_bars:draw",
     "per_game_bars": "analysis.figures.per_game_bars:draw",
     "heat_map": "analysis.figures.heat_map:draw",
+    "sensitivity": "analysis.figures.sensitivity:draw",
+    "grid_share": "analysis.figures.grid_share:draw",
+    "depth_bars": "analysis.figures.depth_bars:draw",
     "published_bars": "analysis.figures.published_bars:draw",
 }
 
@@ -313,6 +353,19 @@ class Greater(Claim, Reduced):
     )
 
 
+class ShareGreater(Claim, Reduced):
+    """More of variant a's settings of a sweep score above a threshold than of variant b's."""
+
+    kind: Literal["share_greater"]
+    a: str = Field(description="variant whose share should be larger")
+    b: str = Field(description="variant whose share should be smaller")
+    threshold: float = Field(description="a setting counts when its mean score exceeds this")
+    margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
+    at_least: Literal["smoke", "reduced", "paper"] = Field(
+        "reduced", description="smallest scale at which the check means anything"
+    )
+
+
 class PublishedValue(Claim):
     """A printed number agrees with its recomputation from printed per-game scores."""
 
@@ -331,9 +384,10 @@ class PublishedOrder(Claim):
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
 
 
-ClaimSpec = Annotated[Greater | PublishedValue | PublishedOrder, Field(discriminator="kind")]
+ClaimSpec = Annotated[Greater | ShareGreater | PublishedValue | PublishedOrder, Field(discriminator="kind")]
 CLAIMS: dict[str, str] = {
     "greater": "analysis.claims:greater",
+    "share_greater": "analysis.claims:share_greater",
     "published_value": "analysis.claims:published_value",
     "published_order": "analysis.claims:published_order",
 }

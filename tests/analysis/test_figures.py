@@ -26,6 +26,10 @@ SPECS = {
     "per_game_bars": {"experiments": ["demo.atari"], "published": [RAINBOW], "normalisation": "standard",
                       "game_set": "sn10_ablation"},
     "heat_map": {"experiments": ["demo.grid"], "x": "optimizer.lr", "y": "optimizer.eps"},
+    "sensitivity": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4},
+                    "published": ["DQN"]},
+    "grid_share": {"experiments": ["demo.grid"], "threshold": 3.5},
+    "depth_bars": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4}},
     "published_bars": {
         "bars": [
             {"label": "C51 SN[-2]", "printed": {"paper": "gogianu2021_sn", "algorithm": "C51_SN[-2]",
@@ -72,7 +76,7 @@ def test_two_builds_are_byte_identical(kind, drawn, house, reference, tmp_path):
 
 @pytest.mark.parametrize("kind", SPECS)
 def test_files_have_print_width_and_no_dates_or_bitmap_fonts(kind, drawn):
-    inches = 3.25 if kind == "published_bars" else 6.75
+    inches = 3.25 if kind in ("published_bars", "grid_share") else 6.75
     assert Image.open(drawn[0] / f"{kind}.png").width == pytest.approx(200 * inches, abs=1)
     pdf = (drawn[0] / f"{kind}.pdf").read_bytes()
     assert b"CreationDate" not in pdf and b"/Subtype /Type3" not in pdf and b"/FontFile2" in pdf
@@ -178,6 +182,11 @@ def test_one_seed_has_no_band_and_says_so(house, reference, tmp_path):
         ("learning_curves", {"reference_lines": ["Random"]}, "reference_lines names 'Random'"),
         ("learning_curves", {"normalisation": "standard"}, "has no reference score for minatar/breakout"),
         ("heat_map", {"x": "optimizer.rate"}, "unknown varied key 'optimizer.rate'"),
+        ("sensitivity", {"where": {}}, "DQN SN.* has several settings with optimizer.lr|DQN has several settings"),
+        ("sensitivity", {"x": "optimizer.rate"}, "unknown varied key 'optimizer.rate'"),
+        ("sensitivity", {"published": ["DQM"]}, "unknown algorithm 'DQM'.*did you mean 'DQN'"),
+        ("grid_share", {"experiments": ["demo.atari"]}, "raw scores of 3 games cannot be averaged"),
+        ("depth_bars", {"reference_lines": ["Random"]}, "reference_lines names 'Random'"),
         ("per_game_bars", {"baseline": "DQM"}, "unknown baseline 'DQM'.*did you mean 'DQN'"),
     ],
 )  # fmt: skip

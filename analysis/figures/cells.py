@@ -1,0 +1,118 @@
+"""Settings of a sweep as cells: the scores of one variant with one combination of varied keys."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.aggregate import aggregate
+from analysis.curves import Curves, align, one_number
+from analysis.errors import UserError, unknown
+from analysis.intervals import SEED, Estimate, draw_counts, replicates, runs_per_game
+from analysis.load import canonical
+from analysis.normalise import one_scale
+from analysis.reference import Reference
+from analysis.spec import Interval, Reduced
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`values` [R] in drawing units, one per run, with the game of each; None where no run left a score."""
+
+    variant: str
+    label: str
+    vary: dict[str, Any]
+    values: np.ndarray | None
+    games: list[str]
+    curves: Curves | None
+
+
+def cells(rows: pd.DataFrame, spec: Reduced, reference: Reference, pooled: bool = True) -> list[Cell]:
+    """One cell per variant and combination of varied keys (rows as `load.select` gives them).
+
+    `pooled`: games will be averaged, so raw scores of several games raise UserError. Variants come in the
+    order of the spec, else by name.
+    """
+    if pooled:
+        one_scale(spec, list(rows.game))
+    found = []
+    order = {name: i for i, name in enumerate(spec.variants or sorted(rows.variant.unique()))}
+    for (variant, text), group in rows.groupby(["variant", "vary"]):
+        label, vary = str(group.label.iloc[0]), json.loads(text)
+        finite = group[np.isfinite(group["mean"].to_numpy(dtype=float, na_value=np.nan))]
+        if finite.empty:
+            found.append(Cell(variant, label, vary, None, [], None))
+            continue
+        curves = align(group, spec.window).scaled(spec.normalisation, reference)
+        found.append(Cell(variant, label, vary, one_number(curves, spec.score), curves.games, curves))
+    return sorted(found, key=lambda cell: (order[cell.variant], canonical(cell.vary)))
+
+
+def by_value(found: list[Cell], key: str, name: str) -> dict[str, list[tuple[Any, Cell]]]:
+    """variant -> (value of a varied key, cell), values ascending.
+
+    UserError for a key that nothing varies, and where cells with one value differ in another key.
+    """
+    keys = {k for cell in found for k in cell.vary}
+    if key not in keys:
+        raise unknown("varied key", key, keys, name)
+    lines: dict[str, list[tuple[Any, Cell]]] = {}
+    for cell in found:
+        if key in cell.vary:
+            lines.setdefault(cell.variant, []).append((cell.vary[key], cell))
+    for variant, points in lines.items():
+        texts = [canonical(value) for value, _ in points]
+        for value in (v for (v, _), t in zip(points, texts, strict=True) if texts.count(t) > 1):
+            raise UserError(f"{name}: {variant} has several settings with {key} {value}; choose one with 'where'")
+        points.sort(key=lambda point: rank(point[0]))
+    return lines
+
+
+def rank(value: Any) -> tuple:
+    """Sort key of varied values: numbers by size, short lists before long ones."""
+    if isinstance(value, list):
+        return (1, len(value), canonical(value))
+    return (0, value, "") if isinstance(value, int | float) else (2, 0, canonical(value))
+
+
+def share_above(found: list[Cell], threshold: float, interval: Interval) -> Estimate:
+    """Percent of cells whose score (mean over seeds, then games) exceeds the threshold.
+
+    Seeds are resampled within each cell and game, cells are fixed. A cell without any score counts as below.
+    No interval where no cell has two seeds of a game.
+    """
+    return _limits(100.0 * np.mean(cell_means(found) > threshold), [found], threshold, interval)
+
+
+def share_difference(a: list[Cell], b: list[Cell], threshold: float, interval: Interval) -> Estimate:
+    """Share of a minus share of b, percentage points; the arms are resampled independently."""
+    point = 100.0 * (np.mean(cell_means(a) > threshold) - np.mean(cell_means(b) > threshold))
+    return _limits(point, [a, b], threshold, interval)
+
+
+def _limits(point: float, arms: list[list[Cell]], threshold: float, interval: Interval) -> Estimate:
+    """The interval of the first arm's share, less the second's."""
+    counts = [runs_per_game(cell.games) for arm in arms for cell in arm if cell.values is not None] or [(0, 0)]
+    n = (min(c[0] for c in counts), max(c[1] for c in counts))
+    if n[1] < 2:
+        return Estimate(np.float64(point), None, None, n)
+    total = np.zeros(interval.resamples)
+    for arm, (found, sign) in enumerate(zip(arms, (1, -1), strict=False)):
+        for i, cell in enumerate(found):
+            if cell.values is not None:
+                rng = np.random.default_rng([SEED, arm, i])
+                weights = draw_counts(cell.games, interval.resamples, interval.method, rng)
+                means = replicates(cell.values[:, None], cell.games, weights, "mean")[:, 0]
+                total += sign * 100.0 * (means > threshold) / len(found)
+    tail = (1 - interval.level) / 2
+    low, high = np.quantile(total, [tail, 1 - tail])
+    return Estimate(np.float64(point), low, high, n)
+
+
+def cell_means(found: list[Cell]) -> np.ndarray:
+    """[C]: mean over seeds, then games; -inf for a cell without any score."""
+    return np.array([-np.inf if c.values is None else float(aggregate(c.values, c.games, "mean")) for c in found])

@@ -1,0 +1,92 @@
+"""Score against one varied key, e.g. the learning rate: one panel per game, one line per variant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, style
+from analysis.errors import UserError, unknown
+from analysis.figures import common
+from analysis.figures.cells import by_value, cells
+from analysis.intervals import estimate
+from analysis.load import Scores, select
+from analysis.normalise import SCALES, short
+from analysis.reference import Reference
+from analysis.spec import Sensitivity
+from analysis.text import game_title
+
+
+def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names or keys, values that are not numbers, and mixed settings of another key."""
+    rows = select(scores, spec)
+    games = [game for game in spec.games or sorted(rows.game.unique()) if game in set(rows.game)]
+    per_game = {g: by_value(cells(rows[rows.game == g], spec, reference), spec.x, spec.id) for g in games}
+    for value in {str(v) for lines in per_game.values() for p in lines.values() for v, _ in p if not _number(v)}:
+        raise UserError(f"{spec.id}: {spec.x} has the value {value}, which is no number")
+    labels = list(dict.fromkeys(variant for lines in per_game.values() for variant in lines))
+    marks = style.marks(labels)
+    overlays = [_overlay_label(name) for name in spec.published]
+    sheet = common.Sheet()
+    figure, axes = common.grid(spec, len(games), 3 if spec.column == "double" else 1, 1.9, labels + overlays)
+    curves = {}
+    for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+        for variant, points in per_game[game].items():
+            shown = [(x, estimate(c.values, c.games, "mean", spec.interval)) for x, c in points if c.values is not None]
+            curves |= {f"{game} {cell.label}": cell.curves for _, cell in points if cell.curves is not None}
+            _line(spec, panel, sheet, game, variant, shown, marks[variant])
+        for name in spec.published:
+            _overlay(spec, panel, sheet, game, name, reference)
+        if spec.log:
+            panel.set_xscale("log")
+        panel.set_title(game_title(game))
+        panel.set_xlabel(spec.x)
+        if i % 3 == 0 or spec.column == "single":
+            panel.set_ylabel(SCALES[spec.normalisation].axis)
+    if not curves:
+        raise UserError(f"{spec.id}: no run has a score")
+    common.legend_below(figure, sheet.legend)
+    notes = ["Points: mean over seeds."]
+    if spec.published:
+        notes.append("Dashed: Young & Tian 2019, digitised, 30 runs of 5M frames.")
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, notes + sheet.notes))
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list, mark: tuple) -> None:
+    if not shown:
+        sheet.note(f"{variant} left no score on {game}.")
+        return
+    x = np.array([value for value, _ in shown], dtype=float)
+    y = np.array([float(e.point) for _, e in shown])
+    (handle,) = panel.plot(x, y, color=mark[0], linestyle=mark[1], marker="o", markersize=3, zorder=3)
+    sheet.legend.setdefault(variant, handle)
+    sides = [(e.low, e.high) for _, e in shown]
+    for at, (low, high) in zip(x, sides, strict=True):
+        if low is not None:
+            panel.plot([at, at], [low, high], color=mark[0], linewidth=0.9, zorder=2)
+    for at, value, (low, high), (_, e) in zip(x, y, sides, shown, strict=True):
+        sheet.rows.append(common.row(game, variant, "point", None, value, low, high, e.n[1]) | {spec.x: at})
+
+
+def _overlay_label(name: str) -> str:
+    return f"{name.replace('_', ' ')} (Young & Tian 2019)"
+
+
+def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: Reference) -> None:
+    """The published curve of one algorithm; nothing where the file lacks the game."""
+    table = pd.read_csv(reference.folder / "minatar_stepsize_sensitivity_digitised.csv")
+    if name not in set(table.algorithm):
+        raise unknown("algorithm", name, table.algorithm.unique(), spec.id)
+    mine = table[(table.algorithm == name) & (table.game == short(game))].sort_values("log2_alpha")
+    if mine.empty:
+        return
+    x, y = 2.0 ** mine.log2_alpha.to_numpy(float), mine.avg_return_last100_episodes.to_numpy(float)
+    shade = style.colour(name.replace("_", " "))
+    (handle,) = panel.plot(x, y, color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2)
+    sheet.legend.setdefault(_overlay_label(name), handle)
+    for at, value in zip(x, y, strict=True):
+        sheet.rows.append(common.row(game, _overlay_label(name), "published", None, value) | {spec.x: at})

@@ -1,0 +1,109 @@
+"""The shipped papers: their run lists at full scale, and that every scale of them expands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agents.spec import Spec
+from tests.workflow.house import ROOT
+from workflow.config import Project
+from workflow.expand import expand
+
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar")
+
+
+def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
+    """Experiment -> names of its runs."""
+    found = expand(Project(ROOT, {"scale": scale}), paper)
+    return {name: [run.name for run in each.runs()] for name, each in found.items()}
+
+
+def test_the_spectral_normalisation_paper_has_its_full_run_list():
+    """2 seeds x (2,880 settings of Adam + 3,024 of RMSprop + 504 of SGD), and 324 + 432 runs on Atari."""
+    found = runs("sn")
+    sizes = {name: len(set(names)) for name, names in found.items()}
+    assert (sizes["sweep_adam"], sizes["sweep_rmsprop"], sizes["sweep_sgd"]) == (5760, 6048, 1008)
+    sweep = {run for name in ("sweep_adam", "sweep_rmsprop", "sweep_sgd") for run in found[name]}
+    assert len(sweep) == 12_816 == 2 * (2880 + 3024 + 504)
+    assert (sizes["atari_c51"], sizes["atari_dqn"], sizes["atari_layers"]) == (324, 432, 100)
+    assert (sizes["size"], sizes["layers"]) == (10 * 48, 10 * 96)
+
+
+def test_the_sweep_varies_what_the_paper_varied():
+    (adam, rmsprop, sgd) = (
+        expand(Project(ROOT, {"scale": "paper"}), "sn")[f"sweep_{name}"] for name in ("adam", "rmsprop", "sgd")
+    )
+    nets = {json.dumps([p.vary["network.convolutions"], p.vary["network.units"]]) for p in adam.points}
+    shapes = sorted((len(n[0]), n[0][0][0], n[1][0]) for n in map(json.loads, nets))
+    assert shapes == [(1, 24, 128), (2, 24, 128), (2, 32, 256), (3, 24, 128), (3, 32, 256), (4, 24, 128)]
+    assert all(each.games == adam.games and len(each.games) == 4 for each in (rmsprop, sgd))
+    assert "minatar/freeway" not in adam.games
+    spec = Spec.model_validate_json(next(rmsprop.runs()).spec)
+    assert (spec.optimizer.kind, spec.optimizer.decay, spec.optimizer.centered) == ("rmsprop", 0.95, True)
+    assert Spec.model_validate_json(next(sgd.runs()).spec).optimizer.momentum == 0
+    assert spec.budget_frames == 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("paper", "sizes"),
+    [
+        ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "minatar": 200}),
+        ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300}),
+        ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
+        ("minatar", {"stepsize": 5 * 7 * 30} | dict.fromkeys(
+            ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 30)),
+    ],
+)  # fmt: skip
+def test_the_other_papers_have_theirs(paper: str, sizes: dict[str, int]):
+    assert {name: len(set(names)) for name, names in runs(paper).items()} == sizes
+
+
+def test_runs_shared_by_experiments_are_one():
+    rainbow, minatar = runs("rainbow"), runs("minatar")
+    assert len(set(rainbow["atari"]) & set(rainbow["ablations"])) == 2 * 57  # Rainbow and DQN
+    assert set(minatar["breakout"]) < set(minatar["stepsize"])  # the best step size is one of the sweep
+
+
+def test_each_ablation_of_rainbow_takes_one_part_away():
+    points = expand(Project(ROOT, {"scale": "paper"}), "rainbow")["ablations"].points
+    spec = {p.variant: json.loads(p.template) for p in points}
+    full = spec["Rainbow"]
+
+    def changed(variant: str) -> set[str]:
+        def walk(a, b, at=""):
+            for key in a.keys() | b.keys():
+                if isinstance(a.get(key), dict) and isinstance(b.get(key), dict):
+                    yield from walk(a[key], b[key], f"{at}{key}.")
+                elif a.get(key) != b.get(key):
+                    yield f"{at}{key}"
+
+        return {key.rpartition(".")[0] or key for key in walk(full, spec[variant])}
+
+    assert changed("no double") == {"agent"}
+    assert changed("no priority") == {"memory.select"}
+    assert changed("no dueling") == {"network"}
+    assert changed("no multi-step") == {"agent"} and spec["no multi-step"]["agent"]["n_step"] == 1
+    assert changed("no distribution") == {"agent.value"}
+    assert changed("no noise") == {"network.linear", "exploration"}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_small_scales_say_what_they_reduce_and_stay_small(paper: str):
+    """Reduced: at most 2M frames in all, an hour on two cores; smoke: at most 24 runs of at most 1,000 frames."""
+    for scale in ("reduced", "smoke"):
+        found = expand(Project(ROOT, {"scale": scale}), paper)
+        budgets = {run.name: each.budget_frames for each in found.values() for run in each.runs()}
+        assert all(each.reduced.endswith(".") for each in found.values())
+        if scale == "reduced":
+            assert sum(budgets.values()) <= 2_000_000
+        else:
+            assert len(budgets) <= 24 and max(budgets.values()) <= 1000
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_absent_figures_have_a_reason(paper: str):
+    described, _ = Project(ROOT).paper(paper)
+    assert described.absent and all(item.reason.endswith(".") for item in described.absent)
+    assert described.figures and described.tables and described.claims and described.deviations
