@@ -48,7 +48,7 @@ BAD = {
     "python tag": (CONFIG, "scale: paper", "scale: !!python/name:os.system", ["4: scale: the tag tag:yaml.org,2002:python/name:os.system is not allowed"]),
     "not yaml": (CONFIG, "papers: [house]", "papers: [house", ["not valid YAML"]),
     "no is not false": (CONFIG, "partial: false", "partial: perhaps", ["partial: true or false is wanted, not 'perhaps'"]),
-    "unknown algorithm": (PAPER, "algorithm: dqn_minatar_sn", "algorithm: dqn_minatar", ["9: experiments.base.algorithm: unknown algorithm 'dqn_minatar'; did you mean 'dqn_minatar_sn'?"]),
+    "unknown algorithm": (PAPER, "algorithm: dqn_minatar_sn", "algorithm: dqn_minatr_sn", ["9: experiments.base.algorithm: unknown algorithm 'dqn_minatr_sn'; did you mean 'dqn_minatar_sn'?"]),
     "unknown game": (PAPER, "minatar/asterix]", "minatar/asterics]", ["10: experiments.base.games.1: unknown game 'minatar/asterics'; did you mean 'minatar/asterix'?"]),
     "unknown atari game": (PAPER, "minatar/asterix]", "atari/pongg]", ["unknown game 'atari/pongg'; did you mean 'atari/pong'?"]),
     "unknown game set": (PAPER, "minatar/asterix]", "minatar6]", ["unknown game 'minatar6'; did you mean 'minatar5'?"]),
