@@ -1,4 +1,4 @@
-"""Using spectral norms without normalising: divOut, divGrad, mulEps, divLR (Gogianu et al. 2021, section 5).
+"""Using spectral norms without normalising: divOut, divGrad, mulEps, divLR (Gogianu et al. 2021).
 
 With rho_i the norms of the chosen layers' plain weights and P their product: divOut divides the network's output by
 P (P carries no gradient); divGrad divides gradients before the optimizer's step, mulEps multiplies its epsilon,
