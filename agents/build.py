@@ -14,7 +14,8 @@ from agents.clock import linear
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.nets.network import Network, initialise
-from agents.spec import COMPONENTS, Spec
+from agents.spec import Spec
+from agents.spec.components import COMPONENTS
 
 
 class Parts(NamedTuple):

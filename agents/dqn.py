@@ -13,7 +13,7 @@ import torch
 from agents.losses.returns import n_step
 from agents.losses.value import Value, q_loss
 from agents.nets.network import Network
-from agents.spec import DQN as DQNSpec
+from agents.spec.agent import DQN as DQNSpec
 from agents.step import Batch, Loss
 
 

@@ -22,7 +22,7 @@ FORBIDDEN = {
         "analysis",
         "torch",
     },
-    "agents/spec.py": {"torch", "numpy", "pandas", "agents", "workflow", "analysis"},
+    "agents/spec": {"torch", "numpy", "pandas", "agents.build", "agents.loop", "workflow", "analysis"},
     "agents": {"workflow", "analysis", "snakemake", "pandas", "matplotlib", "seaborn"},
     "analysis/spec.py": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
     "analysis": {"agents", "workflow", "snakemake", "torch"},

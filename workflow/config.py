@@ -133,7 +133,7 @@ class Project:
 
     @functools.cache  # noqa: B019 - one Project lives as long as the process
     def algorithm(self, name: str) -> Algorithm:
-        """Read config/algorithms/<name>.yaml and check its spec against agents/spec.py."""
+        """Read config/algorithms/<name>.yaml and check its spec against agents/spec/."""
         document = self._load("algorithms", f"{name}.yaml")
         file, problems = validate(AlgorithmFile, document)
         if file is None:

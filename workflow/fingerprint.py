@@ -46,12 +46,16 @@ class Code:
                 raise ConfigError(f"the code names a module {name!r} that is not in {self.root}")
         while todo:
             name = todo.pop()
-            if name in found or name in EXEMPT or self._path(name) is None:
+            if name in found or self._exempt(name) or self._path(name) is None:
                 continue
             found.add(name)
             todo += self._module(name)[1]
             todo += [name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1)]  # packages run their __init__
         return found
+
+    @staticmethod
+    def _exempt(module: str) -> bool:
+        return any(module == name or module.startswith(f"{name}.") for name in EXEMPT)
 
     def _path(self, module: str) -> Path | None:
         if module.split(".")[0] not in PACKAGES:

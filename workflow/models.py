@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agents.spec import Count, Period, Whole
+from agents.spec.base import Count, Period, Whole
 from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -84,7 +84,7 @@ class AlgorithmFile(Strict):
     label: Text = Field(description="name in figures")
     source: Text = Field(description="where the numbers come from")
     extends: Name | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
-    spec: dict[str, Any] = Field(description="see agents/spec.py; without seed, budget, device, threads and game")
+    spec: dict[str, Any] = Field(description="see agents/spec/; without seed, budget, device, threads and game")
     cluster: Cluster | None = Field(None, description="may be left to the extended algorithm")
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from ale_py.vector_env import AtariVectorEnv
 
 from agents import rng
 from agents.envs.stream import Ledger
-from agents.spec import Atari as AtariSpec
+from agents.spec.environment import Atari as AtariSpec
 from agents.step import Step
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from agents import rng
 from agents.envs.stream import Ledger
-from agents.spec import MinAtar as MinAtarSpec
+from agents.spec.environment import MinAtar as MinAtarSpec
 from agents.step import Step
 
 

@@ -11,7 +11,7 @@ import torch
 from agents.clock import linear
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
-from agents.spec import PrioritySelect
+from agents.spec.memory import PrioritySelect
 
 
 class Drawable:

@@ -13,7 +13,7 @@ import torch
 from agents.memory.proportional import Drawable, importance, magnitude, points
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
-from agents.spec import PrioritySelect
+from agents.spec.memory import PrioritySelect
 
 KEY = 0xFFFFFFFF  # the low bits of a code
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.memory.store import FrameStore
-from agents.spec import UniformSelect
+from agents.spec.memory import UniformSelect
 
 
 class Uniform:

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from agents.nets.layers import Conv2d
-from agents.spec import Network as NetworkSpec
+from agents.spec.network import Network as NetworkSpec
 
 WIDE = 32  # pixels: from this side on channels-last convolutions are the faster ones, below it gathered patches
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from agents.optim.groups import groups
-from agents.spec import Adam as AdamSpec
+from agents.spec.optimizer import Adam as AdamSpec
 
 
 class Adam:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from agents.optim.groups import groups
-from agents.spec import RMSprop as RMSpropSpec
+from agents.spec.optimizer import RMSprop as RMSpropSpec
 
 
 class RMSprop:

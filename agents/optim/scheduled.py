@@ -14,7 +14,7 @@ from torch import nn
 
 from agents.nets.network import Network
 from agents.optim.spectral import Meter, attached, meter_layers
-from agents.spec import Spectral as SpectralSpec
+from agents.spec.optimizer import Spectral as SpectralSpec
 
 
 class Divide(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from agents.optim.groups import groups
-from agents.spec import SGD as SGDSpec
+from agents.spec.optimizer import SGD as SGDSpec
 
 
 class SGD:

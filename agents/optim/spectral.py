@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from agents.nets.network import Network
-from agents.spec import Spectral as SpectralSpec
+from agents.spec.optimizer import Spectral as SpectralSpec
 
 
 def raw_weight(layer: nn.Module) -> torch.Tensor:

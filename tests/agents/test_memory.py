@@ -9,7 +9,7 @@ from agents import rng
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
-from agents.spec import UniformSelect
+from agents.spec.memory import UniformSelect
 from agents.step import Step
 
 SHAPE = (2, 1, 1)

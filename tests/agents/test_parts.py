@@ -12,7 +12,8 @@ from agents.evaluate import _shares, evaluate
 from agents.nets.layers import Conv2d
 from agents.optim.adam import Adam as adam
 from agents.optim.rmsprop import RMSprop as rmsprop
-from agents.spec import Adam, RMSprop, Spec
+from agents.spec import Spec
+from agents.spec.optimizer import Adam, RMSprop
 from agents.step import Batch
 from tests.agents.specs import fields, spec
 

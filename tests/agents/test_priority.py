@@ -12,7 +12,7 @@ from agents.memory.rank import KEY, Rank
 from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
-from agents.spec import PrioritySelect
+from agents.spec.memory import PrioritySelect
 from agents.step import Step
 
 KINDS = {"proportional": Proportional, "rank": Rank}

@@ -186,7 +186,7 @@ def test_scaled_epsilons_and_rates_stand_where_they_should(use, scope):
 def step_of(divide_by: float, eps: float, scale_eps: float) -> torch.Tensor:
     """Four Adam steps on fixed gradients divided by a constant, with a scaled epsilon."""
     from agents.optim.adam import Adam
-    from agents.spec import Adam as AdamSpec
+    from agents.spec.optimizer import Adam as AdamSpec
 
     torch.manual_seed(0)
     weight = nn.Parameter(torch.zeros(20, dtype=torch.float64))

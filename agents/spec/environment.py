@@ -1,0 +1,57 @@
+"""Environments and the protocol of evaluation."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from agents.spec.base import Count, Game, Part, Period, Probability, Whole
+
+
+class MinAtar(Part):
+    suite: Literal["minatar"]
+    game: Game
+    streams: Count = Field(description="environments stepped together")
+    stack: Count = Field(description="observations per network input")
+    sticky: Probability = Field(description="chance that the previous action is repeated")
+    ramping: bool = Field(description="difficulty rises within an episode")
+    actions: Literal["full", "minimal"]
+    cap_frames: Period | None = Field(description="episodes are truncated at this length; null: never")
+
+    @property
+    def repeat(self) -> int:
+        return 1
+
+
+class Atari(Part):
+    suite: Literal["atari"]
+    game: Game
+    streams: Count = Field(description="environments stepped together")
+    stack: Count = Field(description="observations per network input")
+    sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
+    repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
+    noop_max: Whole = Field(ge=0, description="random no-op frames at reset, at most")
+    fire_reset: bool = Field(description="press FIRE at reset where the game has it")
+    life_loss: bool = Field(description="a lost life ends the return in training (not the episode)")
+    clip_reward: bool = Field(description="training rewards clipped to [-1, 1]; recorded returns are raw")
+    actions: Literal["full", "minimal"]
+    screen: Count = Field(description="pixels: side of the square grey observation")
+    cap_frames: Period = Field(description="episodes are truncated at this length")
+    reseed_every_steps: Period = Field(
+        description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
+    )
+
+
+class Evaluation(Part):
+    every_frames: Period = Field(description="training frames between evaluations; the first one is at frame 0")
+    epsilon: Probability
+    streams: Count = Field(description="environments played side by side; each plays an equal share")
+    episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
+    frames: Period | None = Field(description="frames per evaluation; null: no limit; unfinished episodes do not count")
+    cap_frames: Period = Field(description="evaluation episodes are truncated at this length")
+    noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Evaluation":
+        if self.episodes is None and self.frames is None:
+            raise ValueError("give episodes, frames or both")
+        return self

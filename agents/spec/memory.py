@@ -1,0 +1,46 @@
+"""Memories: what is kept, which of it is drawn, and the clock of learning."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from agents.spec.base import Count, Frames, Part, Period, Probability, Real
+
+
+class UniformSelect(Part):
+    kind: Literal["uniform"]
+
+
+class PrioritySelect(Part):
+    """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
+
+    kind: Literal["proportional", "rank"] = Field(description="p_i = |error| + epsilon, or 1 / rank(|error|)")
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
+    weight_start: Probability = Field(description="beta at frame 0: w = (N P)^-beta / max w; 0: no weights")
+    weight_end: Probability = Field(description="beta from weight_end_frames on, linear in between")
+    weight_end_frames: Frames
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |error| (proportional)")
+    maximum: Annotated[Real, Field(gt=0)] | None = Field(description="|error| is clipped here; null: not clipped")
+    normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
+    stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
+    sort_every: Count = Field(description="updates between full sorts (rank)")
+
+
+class Memory(Part):
+    store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
+    select: Annotated[UniformSelect | PrioritySelect, Field(discriminator="kind")]
+    capacity_steps: Count = Field(description="observations kept, agent steps")
+
+
+class Learning(Part):
+    batch: Count = Field(description="transitions per update")
+    start_frames: Frames = Field(description="no update before this frame")
+    every_frames: Period = Field(description="one update per this many frames")
+    target_every_frames: Period = Field(description="target network copied this often")
+    clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
+
+    @model_validator(mode="after")
+    def _multiple(self) -> "Learning":
+        if self.target_every_frames % self.every_frames:
+            raise ValueError("target_every_frames must be a multiple of every_frames")
+        return self
