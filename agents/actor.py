@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from agents import rng
-from agents.step import Step
+from agents.step import Decision, Step, View
 
 
 class Stacker:
     """The newest S observations of each environment; zeros stand before an episode's first."""
 
-    def __init__(self, streams: int, size: int, shape: tuple[int, ...]):
-        self.frames = np.zeros((streams, size, *shape), np.uint8)
+    def __init__(self, streams: int, size: int, shape: tuple[int, ...], dtype: type = np.uint8):
+        self.frames = np.zeros((streams, size, *shape), dtype)
 
     def __call__(self, obs: np.ndarray, first: np.ndarray) -> np.ndarray:
         """obs [B, C, H, W], first [B] -> [B, S * C, H, W]."""
@@ -28,25 +28,39 @@ class Stacker:
 
 
 class Actor:
-    """An agent in its environments. `epsilon(frame)` is the chance of a random action."""
+    """An agent in its environments. `epsilon(frame)` is the chance of a random action, one for all or one for each.
+
+    What an agent remembers between rows (a recurrent state, the previous action and reward) is carried here.
+    """
 
     def __init__(self, agent, stream, stack: int, epsilon: Callable[[int], float], dice: np.random.Generator, device):
         self.agent, self.stream, self.epsilon, self.dice, self.device = agent, stream, epsilon, dice, device
         self.stacker = Stacker(len(stream), stack, stream.shape)
+        self.action = np.zeros(len(stream), np.int64)
+        self.reward = np.zeros(len(stream), np.float32)
+        self.state: Any = None
 
     def turn(self) -> Step:
-        view = torch.from_numpy(self.stacker(self.stream.obs, self.stream.first)).to(self.device)
-        epsilon = self.epsilon(self.stream.ledger.frames)
-        return self.stream.step(self.agent.act(view, epsilon, self.dice))
+        first = self.stream.first
+        obs = torch.from_numpy(self.stacker(self.stream.obs, first)).to(self.device)
+        view = View(obs, first, np.where(first, 0, self.action), np.where(first, 0, self.reward), self.state)
+        decision: Decision = self.agent.act(view, self.epsilon(self.stream.ledger.frames), self.dice)
+        step = self.stream.step(decision.action)
+        self.action, self.reward, self.state = decision.action, step.reward, decision.state
+        return step._replace(extras=decision.extras) if decision.extras else step
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "stream": self.stream.state_dict(),
             "frames": self.stacker.frames.copy(),
+            "action": self.action.copy(),
+            "reward": self.reward.copy(),
+            "state": self.state,
             "dice": rng.state(self.dice),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.stream.load_state_dict(state["stream"])
         self.stacker.frames = state["frames"]
+        self.action, self.reward, self.state = state["action"], state["reward"], state["state"]
         rng.restore(self.dice, state["dice"])

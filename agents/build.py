@@ -1,11 +1,11 @@
 """From a spec to the parts of a run. Names become classes here and only here, imported when a spec names them."""
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from agents import rng
@@ -16,6 +16,7 @@ from agents.memory.replay import Replay
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
 from agents.spec.components import COMPONENTS
+from agents.spec.optimizer import Spectral
 
 
 class Parts(NamedTuple):
@@ -44,10 +45,16 @@ def build(spec: Spec) -> Parts:
     seed, device = spec.seed, torch.device(spec.device)
     suite = component("suite", spec.environment.suite)
     stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
-    value = component("value", spec.agent.value.kind)(**spec.agent.value.model_dump(exclude={"kind"}))
-    online, target, gauges, tracked = _networks(spec, stream, value.size, device)
+    parts = {
+        name: component(name, getattr(spec.agent, name).kind)(**_fields(getattr(spec.agent, name)))
+        for name in ("value",)
+        if hasattr(spec.agent, name)
+    }
+    size = parts["value"].size if "value" in parts else 1
+    dice = rng.generator(seed, "spectral")
+    online = _network(spec, stream, size, dice).to(device)
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
-    agent = component("agent", spec.agent.kind)(spec.agent, value, online, target, len(stream.actions), noise)
+    agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
 
     explore = spec.exploration
     actor = Actor(
@@ -63,13 +70,13 @@ def build(spec: Spec) -> Parts:
         spec.environment.streams,
         stream.shape,
         spec.environment.stack,
-        window=spec.agent.n_step,
-        moments=agent.moments,
-        discount=spec.agent.discount,
+        agent.demand,
+        spec.agent.discount,
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
     memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device)
     optimizer = component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer)
+    gauges, tracked = _gauges(spec.spectral, agent, dice)
     schedules = []
     if spec.spectral.scheduled:
         schedules.append(component("spectral", "schedule")(online, spec.spectral, optimizer))
@@ -86,30 +93,37 @@ def build(spec: Spec) -> Parts:
     return Parts(suite, actor, memory, learner, device)
 
 
-def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple[Network, Network, list, list]:
-    """The online network, its target copy, the meters in use (of both) and those only read (of online)."""
+def _fields(part: Any) -> dict[str, Any]:
+    return part.model_dump(exclude={"kind"})
+
+
+def _network(spec: Spec, stream: Any, size: int, dice: np.random.Generator) -> Network:
+    """The online network; with `size` numbers for each action where the head predicts values."""
+    network, actions = spec.network, len(stream.actions)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
         channels, *sides = stream.shape
-        torso = component("torso", spec.network.torso)(spec.network, (channels * spec.environment.stack, *sides))
-        linear = partial(
-            component("linear", spec.network.linear.kind), **spec.network.linear.model_dump(exclude={"kind"})
-        )
-        head = component("head", spec.network.head)(
-            linear, torso.size, spec.network.units, len(stream.actions), size, spec.network.shared_bias
-        )
-        online = Network(torso, head, stream.scale)
-        initialise(online, spec.network.initialisation)
-    online.to(device)
-    dice, spectral = rng.generator(spec.seed, "spectral"), spec.spectral
+        torso = component("torso", network.torso)(network, (channels * spec.environment.stack, *sides))
+        linear = partial(component("linear", network.linear.kind), **_fields(network.linear))
+        core = None
+        if network.core.kind != "none":
+            core = component("core", network.core.kind)(network.core, linear, torso.size, actions)
+        features = core.size if core else torso.size
+        head = component("head", network.head)(linear, features, network.units, actions, size, network.shared_bias)
+        online = Network(torso, core, head, stream.scale)
+        initialise(online, network.initialisation)
+    if spec.spectral.layers:
+        component("spectral", spec.spectral.use)(online, spec.spectral, dice)
+    return online
+
+
+def _gauges(spectral: Spectral, agent: Any, dice: np.random.Generator) -> tuple[list, list]:
+    """The meters in use, with their steps per update, and those of the online network that are only read."""
+    gauges, tracked = [], []
     if spectral.layers:
-        component("spectral", spectral.use)(online, spectral, dice)
-    target = copy.deepcopy(online).requires_grad_(False)
-    steps = {online: spectral.power_steps, target: spectral.target_power_steps}
-    gauges = [(component("spectral", "attached")(net), n) for net, n in steps.items() if spectral.layers]
-    tracked = [
-        component("spectral", "measure")(online, layers, spectral.warmup_steps, dice)
-        for layers in [spectral.track]
-        if layers
-    ]
-    return online, target, gauges, tracked
+        gauges.append((component("spectral", "attached")(agent.online), spectral.power_steps))
+        if getattr(agent, "target", None) is not None:
+            gauges.append((component("spectral", "attached")(agent.target), spectral.target_power_steps))
+    if spectral.track:
+        tracked.append(component("spectral", "measure")(agent.online, spectral.track, spectral.warmup_steps, dice))
+    return gauges, tracked

@@ -5,6 +5,7 @@ nets are a kind of linear layer, n-step returns the length of the memory's windo
 Rainbow (Hessel et al. 2018) names all six. The loss is the mean over the batch of weight x per-sample loss.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from agents.losses.returns import n_step
 from agents.losses.value import Value, q_loss
 from agents.nets.network import Network
 from agents.spec.agent import DQN as DQNSpec
-from agents.step import Batch, Loss
+from agents.step import Batch, Decision, Demand, Loss, View
 
 
 class DQN:
@@ -23,29 +24,29 @@ class DQN:
     def __init__(
         self,
         spec: DQNSpec,
-        value: Value,
         online: Network,
-        target: Network,
         actions: int,
         noise: torch.Generator,
+        value: Value,
     ):
-        self.spec, self.value, self.online, self.target, self.noise = spec, value, online, target, noise
+        self.spec, self.value, self.online, self.noise = spec, value, online, noise
+        self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions
-        self.moments = (0, spec.n_step)
+        self.demand = Demand(spec.n_step, (0, spec.n_step))
         self.online.resample(noise)
 
-    def act(self, obs: torch.Tensor, epsilon: float, dice: np.random.Generator) -> np.ndarray:
-        """obs [B, C, H, W] uint8 -> actions [B] int64. The same draws are made whether or not they are used."""
-        explore = dice.random(len(obs)) < epsilon
-        actions = dice.integers(self.n_actions, size=len(obs))
+    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+        """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
+        explore = dice.random(len(view.obs)) < epsilon
+        actions = dice.integers(self.n_actions, size=len(view.obs))
         if not explore.all():
             with torch.inference_mode():
-                greedy = self.value.mean(self.online(obs)).argmax(-1).cpu().numpy()
+                greedy = self.value.mean(self.online(view.obs)).argmax(-1).cpu().numpy()
             actions = np.where(explore, actions, greedy)
-        return actions
+        return Decision(actions)
 
     def loss(self, batch: Batch) -> Loss:
-        """Batch with T = n_step and moments (0, n_step); see agents/step.py.
+        """Batch of `demand`: T = n_step, moments 0 and n_step; see agents/step.py.
 
         With noisy layers, Q(s, .), the argmax at s' and its value are three independent draws, each shared by the
         whole batch (Fortunato et al. 2018, Algorithm 1); acting goes on with a fourth until the next update.
@@ -65,9 +66,19 @@ class DQN:
         metrics = {"loss": loss.detach(), "q_mean": self.value.mean(raw_tm1.detach()).mean()}
         return Loss({"q": loss}, priorities, metrics)
 
+    def refresh(self) -> None:
+        """Copy the online network to the target network."""
+        self.target.load_state_dict(self.online.state_dict())
+
     def state_dict(self) -> dict[str, Any]:
-        """What is not in the networks: the state of the noise."""
-        return {"noise": self.noise.get_state()}
+        """Both networks and the state of the noise."""
+        return {
+            "online": self.online.state_dict(),
+            "target": self.target.state_dict(),
+            "noise": self.noise.get_state(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.target.load_state_dict(state["target"])
         self.noise.set_state(state["noise"])

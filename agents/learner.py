@@ -7,15 +7,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.step import Batch, Loss
+from agents.step import Batch, Decision, Demand, Loss, View
 
 
 class Agent(Protocol):
-    online: nn.Module
-    target: nn.Module
+    """`online` acts and is learned; `demand` says what batches `loss` wants; `refresh` copies target networks."""
 
-    def act(self, obs: torch.Tensor, epsilon: float, dice: np.random.Generator) -> np.ndarray: ...
+    online: nn.Module
+    demand: Demand
+
+    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision: ...
     def loss(self, batch: Batch) -> Loss: ...
+    def refresh(self) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
@@ -76,7 +79,7 @@ class Learner:
         self.optimizer.step()
         self.updates += 1
         if self.updates % self.target_every == 0:
-            self.agent.target.load_state_dict(self.agent.online.state_dict())
+            self.agent.refresh()
         for name, metric in {**loss.metrics, "grad_norm": norm}.items():
             self._sums[name] = self._sums[name] + metric if name in self._sums else metric
         self._since += 1
@@ -93,8 +96,6 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "online": self.agent.online.state_dict(),
-            "target": self.agent.target.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tracked": [gauge.state_dict() for gauge in self.tracked],
             "agent": self.agent.state_dict(),
@@ -104,8 +105,6 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.agent.online.load_state_dict(state["online"])
-        self.agent.target.load_state_dict(state["target"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.agent.load_state_dict(state["agent"])
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):

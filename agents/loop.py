@@ -74,7 +74,7 @@ class Run:
         before = self.frame
         memory.add(actor.turn())
         after = self.frame
-        for _ in range(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames)):
+        for _ in range(memory.due(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames))):
             batch = memory.draw(after)
             memory.update(batch.key, learner.learn(batch))
         for episode in actor.stream.ledger.take():

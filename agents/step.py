@@ -1,24 +1,26 @@
-"""The two shapes of experience: a moment as it happens, and a batch as it is learned from.
+"""The shapes of experience: a moment as it is seen, acted on and kept, and a batch as it is learned from.
 
 Every episode of length L takes L + 1 rows. The last row holds the final observation; nothing is done there, so
 its transition is a loop to itself: reward 0, discount 1, no environment frame. With it the successor of a row is
 always the next row of the same episode, and a return that reaches the end of an episode bootstraps from the
 final observation (truncation) or is cut by the discount 0 on the way there (termination): no special cases.
 
-| field    | Step         | Batch                | dtype   | meaning                                            |
-|----------|--------------|----------------------|---------|----------------------------------------------------|
-| obs      | [B, C, H, W] | [M, B, S * C, H, W]  | uint8   | what was seen (Batch: M chosen moments, S stacked) |
-| action   | [B]          | [T, B]               | int64   | what was done                                      |
-| reward   | [B]          | [T, B]               | float32 | training reward of that action                     |
-| discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step) |
-|          |              |                      |         | or gamma (Batch); 1 on an episode's last row       |
-| first    | [B]          | -                    | bool    | first row of an episode                            |
-| last     | [B]          | -                    | bool    | last row of an episode                             |
-| weight   | -            | [B]                  | float32 | importance weight of the draw                      |
-| key      | -            | [B]                  | int64   | where in the memory the chunk starts               |
+| field    | Step         | Batch                | dtype   | meaning                                             |
+|----------|--------------|----------------------|---------|-----------------------------------------------------|
+| obs      | [B, C, H, W] | [M, B, S * C, H, W]  | stream's| what was seen (Batch: M chosen moments, S stacked)  |
+| action   | [B]          | [T, B]               | int64   | what was done                                       |
+| reward   | [B]          | [T, B]               | float32 | training reward of that action                      |
+| discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step)  |
+|          |              |                      |         | or gamma (Batch); 1 on an episode's last row        |
+| first    | [B]          | -                    | bool    | first row of an episode                             |
+| last     | [B]          | [T + 1, B]           | bool    | last row of an episode                              |
+| extras   | [B, …]       | [T + 1, B, …]        | any     | what the agent kept with the row (Demand.extras)    |
+| weight   | -            | [B]                  | float32 | importance weight of the draw                       |
+| key      | -            | [B]                  | int64   | where in the memory the chunk starts                |
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +33,36 @@ class Step(NamedTuple):
     discount: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    extras: Mapping[str, np.ndarray] = {}
+
+
+class View(NamedTuple):
+    """What an agent sees when it acts."""
+
+    obs: torch.Tensor  # [B, S * C, H, W]
+    first: np.ndarray  # [B] bool: an episode starts here
+    action: np.ndarray  # [B] int64, the previous one; 0 at an episode's first row
+    reward: np.ndarray  # [B] float32, the previous one; 0 at an episode's first row
+    state: Any  # what the agent's last Decision handed on; None at the very first
+
+
+class Decision(NamedTuple):
+    """What an agent does with a View."""
+
+    action: np.ndarray  # [B] int64
+    extras: Mapping[str, np.ndarray] = {}  # kept with the row in the memory
+    state: Any = None  # tensors, lists and dicts of them: handed back at the next View
+
+
+class Demand(NamedTuple):
+    """What an agent wants to draw from a memory."""
+
+    window: int  # transitions in a chunk
+    moments: tuple[int, ...]  # rows of the chunk, 0 to window, whose stacked observations are wanted
+    stride: int = 1  # chunks start at every stride-th row of an episode
+    least: int = 0  # rows of the same episode that must follow a chunk's first row
+    across: bool = False  # chunks run on into the next episode; else rows past the last one repeat it
+    extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
 
 
 class Batch(NamedTuple):
@@ -38,12 +70,19 @@ class Batch(NamedTuple):
     action: torch.Tensor
     reward: torch.Tensor
     discount: torch.Tensor
+    last: torch.Tensor
     weight: torch.Tensor
+    extras: Mapping[str, torch.Tensor]
     key: np.ndarray
 
     def to(self, device: torch.device) -> "Batch":
         """The tensors on `device`; keys stay where the memory is."""
-        return Batch(*(x.to(device, non_blocking=True) for x in self[:-1]), key=self.key)
+
+        def move(x: torch.Tensor) -> torch.Tensor:
+            return x.to(device, non_blocking=True)
+
+        extras = {name: move(x) for name, x in self.extras.items()}
+        return Batch(*(move(x) for x in self[:6]), extras, self.key)
 
 
 class Loss(NamedTuple):

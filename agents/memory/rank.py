@@ -87,6 +87,9 @@ class Rank:
     def add(self, keys: np.ndarray) -> None:
         pass  # draw and update follow the store in one go: cheaper, and `largest` changes only in update
 
+    def due(self, ticks: int, size: int) -> int:
+        return ticks
+
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] float32. Raises LookupError when there is no row to draw."""
         self._catch_up()

@@ -12,6 +12,7 @@ from agents.step import Batch, Step
 
 class Select(Protocol):
     def add(self, keys: np.ndarray) -> None: ...
+    def due(self, ticks: int, size: int) -> int: ...
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]: ...
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
@@ -25,6 +26,10 @@ class Replay:
     def add(self, step: Step) -> None:
         self.store.add(step)
         self.select.add(np.arange(self.store.streams) + (self.store.count - 1) * self.store.streams)
+
+    def due(self, ticks: int) -> int:
+        """Updates to be made now, when the clock of learning struck `ticks` times."""
+        return self.select.due(ticks, self.batch)
 
     def draw(self, frame: int) -> Batch:
         """A batch; `frame` (training frames so far) sets what is annealed."""

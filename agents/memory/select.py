@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.memory.store import FrameStore
-from agents.spec.memory import UniformSelect
+from agents.spec.memory import FifoSelect, UniformSelect
 
 
 class Uniform:
@@ -20,6 +20,9 @@ class Uniform:
 
     def add(self, keys: np.ndarray) -> None:
         pass
+
+    def due(self, ticks: int, size: int) -> int:
+        return ticks
 
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] of ones. Raises LookupError when the store holds no valid row."""
@@ -43,3 +46,47 @@ class Uniform:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
+
+
+class Fifo:
+    """On-policy: every window of T rows once, in the order of time.
+
+    Windows follow each other without a gap, row k T to row (k + 1) T for each stream, so that what ends one (the
+    observation to bootstrap from) begins the next. Learning follows the rows, not the clock of frames: an
+    episode's last row takes no frame.
+    """
+
+    def __init__(self, spec: FifoSelect, store: FrameStore):
+        self.store = store
+        self.taken = 0  # windows handed out; window w is number w // B of stream w % B
+
+    def add(self, keys: np.ndarray) -> None:
+        pass
+
+    def due(self, ticks: int, size: int) -> int:
+        """As many updates as there are batches of `size` whole windows."""
+        whole = max(0, self.store.count - 1) // self.store.window * self.store.streams
+        return (whole - self.taken) // size
+
+    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """-> keys [size] of the oldest windows that were not drawn yet, weights [size] of ones.
+
+        Raises LookupError when the memory is too short to hold a batch of windows.
+        """
+        windows = self.taken + np.arange(size)
+        self.taken += size
+        number, stream = np.divmod(windows, self.store.streams)
+        if number[0] * self.store.window < self.store.count - self.store.rows:
+            raise LookupError(
+                f"a memory of {self.store.rows} rows is too short for {size} windows of {self.store.window}"
+            )
+        return number * self.store.window * self.store.streams + stream, np.ones(size, np.float32)
+
+    def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.taken = state["taken"]

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.step import Batch, Step
+from agents.step import Batch, Demand, Step
 
 FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
 
 class FrameStore:
-    """The newest `capacity` observations of B streams, each kept once as uint8.
+    """The newest `capacity` observations of B streams, each kept once as uint8, and the extras that agents keep.
 
-    `window` is the number of transitions in a drawn chunk; `moments` the rows within it, 0 to window, whose
-    stacked observations the agent wants to see (0 and window for n-step Q-learning). `discount` is gamma.
+    `demand` says what chunks are drawn; `discount` is gamma.
     """
 
     def __init__(
@@ -26,20 +25,21 @@ class FrameStore:
         streams: int,
         shape: tuple[int, ...],
         stack: int,
-        window: int,
-        moments: tuple[int, ...],
+        demand: Demand,
         discount: float,
     ):
-        self.rows = capacity // streams
+        self.rows, window = capacity // streams, demand.window
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
         self.streams, self.shape, self.stack = streams, shape, stack
-        self.window, self.moments, self.discount = window, moments, discount
+        self.demand, self.window, self.discount = demand, window, discount
         self.count = 0  # rows ever added
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
-        self._flat = {name: array.reshape(-1) for name, array in self.field.items()}  # views
+        for name, (extra, dtype) in demand.extras.items():
+            self.field[name] = np.zeros((self.rows, streams, *extra), dtype)
+        self._flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in self.field.items()}  # views
 
     def add(self, step: Step) -> None:
         slot = self.count % self.rows
@@ -49,6 +49,8 @@ class FrameStore:
         self.field["discount"][slot] = np.where(step.last, 1, self.discount * step.discount)
         for name in ("action", "reward", "last"):
             self.field[name][slot] = getattr(step, name)
+        for name in self.demand.extras:
+            self.field[name][slot] = step.extras[name]
         self.count += 1
 
     def span(self) -> tuple[int, int]:
@@ -57,21 +59,32 @@ class FrameStore:
         return oldest * self.streams, max(oldest, self.count - self.window) * self.streams
 
     def valid(self, keys: np.ndarray) -> np.ndarray:
-        """Whether a transition starts at each key and its stack's history is still there. [N] -> bool [N]."""
-        slot = self._slot(keys)
-        history = np.minimum(self._flat["age"][slot], self.stack - 1)
+        """Whether a chunk starts at each key, in a span's bounds, and its stack's history is still there. [N] bool."""
+        slot, demand = self._slot(keys), self.demand
+        age = self._flat["age"][slot]
         oldest = max(0, self.count - self.rows)
-        return ~self._flat["last"][slot] & (keys // self.streams - history >= oldest)
+        good = ~self._flat["last"][slot] & (keys // self.streams - np.minimum(age, self.stack - 1) >= oldest)
+        if demand.stride > 1:
+            good &= age % demand.stride == 0
+        if demand.least:
+            after = self._slot(keys + demand.least * self.streams)
+            good &= (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+        return good
 
     def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
-        """The chunks that start at `keys` [N]; rows past an episode's last row repeat it (agents/step.py)."""
+        """The chunks that start at `keys` [N]; what follows an episode's last row is as `Demand.across` says."""
         rows = [keys]
         for _ in range(self.window):
-            rows.append(np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], rows[-1] + self.streams))
-        slots = self._slot(np.stack(rows[:-1]))
-        part = {name: torch.from_numpy(self._flat[name][slots]) for name in ("action", "reward", "discount")}
-        obs = self._stacks(np.stack([rows[m] for m in self.moments]))
-        return Batch(obs, **part, weight=torch.from_numpy(weight), key=keys)
+            following = rows[-1] + self.streams
+            if not self.demand.across:
+                following = np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], following)
+            rows.append(following)
+        slots = self._slot(np.stack(rows))
+        part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
+        extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
+        last = torch.from_numpy(self._flat["last"][slots])
+        obs = self._stacks(np.stack([rows[m] for m in self.demand.moments]))
+        return Batch(obs, **part, last=last, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
     def _stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""

@@ -1,22 +1,27 @@
-"""A torso with a head, fed with raw observations."""
+"""A torso with a head, perhaps a recurrent core in between, fed with raw observations."""
+
+from typing import Any
 
 import torch
 from torch import nn
 
 
 class Network(nn.Module):
-    """[B, C, H, W] uint8 -> [B, A, K]. `layers` lists convolutions and linear layers from input to output."""
+    """[B, C, H, W] uint8 -> [B, A, K], or step by step through time with `unroll`.
 
-    def __init__(self, torso: nn.Module, head: nn.Module, scale: float):
+    `layers` lists convolutions and linear layers from input to output, without those inside an LSTM.
+    """
+
+    def __init__(self, torso: nn.Module, core: nn.Module | None, head: nn.Module, scale: float):
         super().__init__()
-        self.torso, self.head, self.scale = torso, head, scale
+        self.torso, self.core, self.head, self.scale = torso, core, head, scale
         self.meters = nn.ModuleDict()  # of spectral norms, by layer index (agents/optim/spectral.py)
         self.after = nn.Identity()  # what becomes of the output
-        self._noisy = [m for m in (*torso.modules(), *head.modules()) if hasattr(m, "resample")]
+        self._noisy = [m for m in self.modules() if hasattr(m, "resample") and m is not self]
 
     @property
     def layers(self) -> list[nn.Module]:
-        return [*self.torso.layers, *self.head.layers]
+        return [*self.torso.layers, *(self.core.layers if self.core else []), *self.head.layers]
 
     @property
     def noisy(self) -> bool:
@@ -31,6 +36,28 @@ class Network(nn.Module):
         x = obs.float()
         return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
 
+    def initial(self, size: int) -> torch.Tensor:
+        """The recurrent state before an episode's first step, [size, 2, units]; units 0 without a core."""
+        return self.core.initial(size) if self.core else torch.zeros(size, 2, 0)
+
+    def unroll(
+        self,
+        obs: torch.Tensor,
+        action: torch.Tensor,
+        reward: torch.Tensor,
+        state: torch.Tensor,
+        first: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """obs [T, B, C, H, W]; the rest as in nets/recurrent.py -> [T, B, A, K], state. Without a core the same
+        as `forward` at every step.
+        """
+        if self.core is None:
+            return _unflatten(self(obs.flatten(0, 1)), obs), state
+        x = obs.flatten(0, 1).float()
+        x = _unflatten(self.torso(x if self.scale == 1 else x * self.scale), obs)
+        x, state = self.core(x, action, reward, state, first)
+        return _unflatten(self.after(self.head(x.flatten(0, 1))), obs), state
+
 
 def initialise(network: Network, how: str) -> None:
     """`xavier_uniform` weights and zero biases (Glorot & Bengio 2010), or `torch`: the library's own.
@@ -43,3 +70,10 @@ def initialise(network: Network, how: str) -> None:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+
+def _unflatten(x: Any, obs: torch.Tensor) -> Any:
+    """[T * B, …] -> [T, B, …], in each field where x is a tuple of tensors."""
+    if isinstance(x, tuple):
+        return type(x)(*(_unflatten(field, obs) for field in x))
+    return x.view(*obs.shape[:2], *x.shape[1:])

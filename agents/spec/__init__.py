@@ -50,6 +50,7 @@ class Spec(Part):
     def _layers_exist(self) -> "Spec":
         streams = 2 if self.network.head == "dueling" else 1
         depth = len(self.network.convolutions) + streams * (len(self.network.units) + 1)
+        depth += len(getattr(self.network.core, "before", []))
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
@@ -72,8 +73,9 @@ class Spec(Part):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
-            "value": [self.agent.value.kind],
+            "value": [value.kind for value in [getattr(self.agent, "value", None)] if value],
             "torso": [self.network.torso],
+            "core": [self.network.core.kind] * (self.network.core.kind != "none"),
             "head": [self.network.head],
             "store": [self.memory.store],
             "select": [self.memory.select.kind],

@@ -8,10 +8,12 @@ COMPONENTS: dict[str, dict[str, str]] = {
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
+        "fifo": "agents.memory.select:Fifo",
         "proportional": "agents.memory.proportional:Proportional",
         "rank": "agents.memory.rank:Rank",
     },
     "torso": {"convolutional": "agents.nets.torsos:Convolutional"},
+    "core": {"lstm": "agents.nets.recurrent:Lstm"},
     "head": {"plain": "agents.nets.heads:Plain", "dueling": "agents.nets.heads:Dueling"},
     "linear": {
         "plain": "agents.nets.layers:Linear",

@@ -11,6 +11,10 @@ class UniformSelect(Part):
     kind: Literal["uniform"]
 
 
+class FifoSelect(Part):
+    kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
+
+
 class PrioritySelect(Part):
     """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
 
@@ -28,7 +32,7 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[UniformSelect | FifoSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps")
 
 

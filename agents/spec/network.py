@@ -20,11 +20,23 @@ class NoisyLinear(Part):
     )
 
 
+class NoCore(Part):
+    kind: Literal["none"]
+
+
+class Lstm(Part):
+    kind: Literal["lstm"] = Field(description="between torso and head; the head's own hidden layers follow it")
+    before: list[Count] = Field(description="width of each fully connected layer between torso and LSTM, ReLU")
+    units: Count
+    inputs: bool = Field(description="the LSTM also sees the previous action, one-hot, and the previous reward")
+
+
 class Network(Part):
     torso: Literal["convolutional"]
     convolutions: list[tuple[Count, Count, Count]] = Field(
         description="[channels, kernel, stride] of each layer, no padding, ReLU"
     )
+    core: Annotated[NoCore | Lstm, Field(discriminator="kind")] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer, ReLU")
     head: Literal["plain", "dueling"] = Field(
         description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016)"

@@ -4,10 +4,20 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from agents.spec import Spec
+from agents.step import View
 from workflow.config import Project
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def view(obs: torch.Tensor) -> View:
+    """What an agent sees at an episode's first rows."""
+    size = len(obs)
+    return View(obs, np.ones(size, bool), np.zeros(size, np.int64), np.zeros(size, np.float32), None)
 
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.spec import Spec
 from agents.spec.optimizer import Adam, RMSprop
 from agents.step import Batch
-from tests.agents.specs import fields, spec
+from tests.agents.specs import fields, spec, view
 
 
 def test_ticks_count_multiples_passed_since_the_start():
@@ -100,7 +100,8 @@ def batch(n: int = 1, b: int = 4) -> Batch:
     obs = torch.randint(0, 2, (2, b, 4, 10, 10), generator=g, dtype=torch.uint8)
     reward = torch.rand(n, b, generator=g)
     action = torch.arange(n * b).view(n, b) % 6
-    return Batch(obs, action, reward, torch.full((n, b), 0.99), torch.ones(b), np.arange(b))
+    last = torch.zeros(n + 1, b, dtype=torch.bool)
+    return Batch(obs, action, reward, torch.full((n, b), 0.99), last, torch.ones(b), {}, np.arange(b))
 
 
 def agent_of(**changes):
@@ -152,8 +153,8 @@ def test_acting_is_greedy_but_for_epsilon():
     agent, dice = build(spec()).learner.agent, rng.generator(0, "exploration")
     obs = batch(b=4).obs[0]
     greedy = agent.online(obs).squeeze(-1).argmax(-1).numpy()
-    assert all((agent.act(obs, 0.0, dice) == greedy).all() for _ in range(5))
-    many = np.stack([agent.act(obs, 0.5, dice) for _ in range(2_000)])
+    assert all((agent.act(view(obs), 0.0, dice).action == greedy).all() for _ in range(5))
+    many = np.stack([agent.act(view(obs), 0.5, dice).action for _ in range(2_000)])
     # a random action equals the greedy one in 1 of 6 cases: 0.5 + 0.5 / 6 = 0.583
     assert ((many == greedy).mean(0) - (0.5 + 0.5 / 6) < 0.05).all() and (many == greedy).mean() > 0.53
 

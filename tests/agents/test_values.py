@@ -10,7 +10,7 @@ from agents.losses.quantile import Quantile, quantile_huber
 from agents.nets.heads import Dueling, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
-from tests.agents.specs import spec
+from tests.agents.specs import spec, view
 from tests.agents.test_parts import batch
 
 
@@ -137,7 +137,7 @@ def test_noise_is_shared_by_a_batch_and_drawn_three_times_per_update_and_once_fo
     acting = agent.online.layers[-1].eps_in.clone()
     obs = same.obs[0]
     for _ in range(3):
-        agent.act(obs, 0.0, np.random.default_rng(0))
+        agent.act(view(obs), 0.0, np.random.default_rng(0))
     assert torch.equal(agent.online.layers[-1].eps_in, acting)  # nothing changes between updates
     seen["online"].clear()
     agent.loss(same).terms["q"].backward()
