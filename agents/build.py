@@ -13,6 +13,7 @@ from agents.actor import Actor
 from agents.clock import linear
 from agents.learner import Learner
 from agents.memory.replay import Replay
+from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
 from agents.spec.components import COMPONENTS
@@ -44,10 +45,19 @@ def build(spec: Spec) -> Parts:
     seed, device = spec.seed, torch.device(spec.device)
     suite = component("suite", spec.environment.suite)
     stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
-    value = component("value", spec.agent.value.kind)(**spec.agent.value.model_dump(exclude={"kind"}))
-    online, target, gauges, tracked = _networks(spec, stream, value.size, device)
+    online, target, gauges, tracked = _networks(spec, stream, device)
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
-    agent = component("agent", spec.agent.kind)(spec.agent, value, online, target, len(stream.actions), noise)
+    agent = component("agent", spec.agent.kind)(
+        spec.agent,
+        online,
+        target,
+        len(stream.actions),
+        noise,
+        **{
+            family: component(family, part.kind)(**part.model_dump(exclude={"kind"}))
+            for family, part in spec.agent.parts.items()
+        },
+    )
 
     explore = spec.exploration
     actor = Actor(
@@ -63,7 +73,7 @@ def build(spec: Spec) -> Parts:
         spec.environment.streams,
         stream.shape,
         spec.environment.stack,
-        window=spec.agent.n_step,
+        window=spec.agent.window,
         moments=agent.moments,
         discount=spec.agent.discount,
     )
@@ -73,10 +83,12 @@ def build(spec: Spec) -> Parts:
     schedules = []
     if spec.spectral.scheduled:
         schedules.append(component("spectral", "schedule")(online, spec.spectral, optimizer))
+    period = spec.learning.target_every_frames
     learner = Learner(
         agent,
+        component("gradient", spec.agent.gradient)(optimizer.parameters),
         optimizer,
-        target_every=spec.learning.target_every_frames // spec.learning.every_frames,
+        target_every=period and period // spec.learning.every_frames,
         clip_norm=spec.learning.clip_norm,
         schedules=schedules,
         gauges=gauges,
@@ -86,7 +98,7 @@ def build(spec: Spec) -> Parts:
     return Parts(suite, actor, memory, learner, device)
 
 
-def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple[Network, Network, list, list]:
+def _networks(spec: Spec, stream: Any, device: torch.device) -> tuple[Network, Network, list, list]:
     """The online network, its target copy, the meters in use (of both) and those only read (of online)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
@@ -96,7 +108,13 @@ def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple
             component("linear", spec.network.linear.kind), **spec.network.linear.model_dump(exclude={"kind"})
         )
         head = component("head", spec.network.head)(
-            linear, torso.size, spec.network.units, len(stream.actions), size, spec.network.shared_bias
+            linear,
+            torso.size,
+            spec.network.units,
+            ACTIVATIONS[spec.network.activations.units],
+            len(stream.actions),
+            spec.agent.outputs,
+            spec.network.shared_bias,
         )
         online = Network(torso, head, stream.scale)
         initialise(online, spec.network.initialisation)
@@ -104,8 +122,8 @@ def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple
     dice, spectral = rng.generator(spec.seed, "spectral"), spec.spectral
     if spectral.layers:
         component("spectral", spectral.use)(online, spectral, dice)
-    target = copy.deepcopy(online).requires_grad_(False)
-    steps = {online: spectral.power_steps, target: spectral.target_power_steps}
+    target = copy.deepcopy(online).requires_grad_(False) if spec.learning.target_every_frames else online
+    steps = {target: spectral.target_power_steps, online: spectral.power_steps}  # one entry where they are one
     gauges = [(component("spectral", "attached")(net), n) for net, n in steps.items() if spectral.layers]
     tracked = [
         component("spectral", "measure")(online, layers, spectral.warmup_steps, dice)

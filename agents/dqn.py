@@ -23,11 +23,11 @@ class DQN:
     def __init__(
         self,
         spec: DQNSpec,
-        value: Value,
         online: Network,
         target: Network,
         actions: int,
         noise: torch.Generator,
+        value: Value,
     ):
         self.spec, self.value, self.online, self.target, self.noise = spec, value, online, target, noise
         self.n_actions = actions

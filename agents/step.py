@@ -12,7 +12,7 @@ final observation (truncation) or is cut by the discount 0 on the way there (ter
 | reward   | [B]          | [T, B]               | float32 | training reward of that action                     |
 | discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step) |
 |          |              |                      |         | or gamma (Batch); 1 on an episode's last row       |
-| first    | [B]          | -                    | bool    | first row of an episode                            |
+| first    | [B]          | [T, B]               | bool    | first row of an episode                            |
 | last     | [B]          | -                    | bool    | last row of an episode                             |
 | weight   | -            | [B]                  | float32 | importance weight of the draw                      |
 | key      | -            | [B]                  | int64   | where in the memory the chunk starts               |
@@ -38,6 +38,7 @@ class Batch(NamedTuple):
     action: torch.Tensor
     reward: torch.Tensor
     discount: torch.Tensor
+    first: torch.Tensor
     weight: torch.Tensor
     key: np.ndarray
 
@@ -46,12 +47,21 @@ class Batch(NamedTuple):
         return Batch(*(x.to(device, non_blocking=True) for x in self[:-1]), key=self.key)
 
 
+class Trace(NamedTuple):
+    """What an eligibility trace needs of one step: z <- keep z + grad(potential), then a step along delta z."""
+
+    potential: torch.Tensor  # scalar
+    delta: float  # the TD error
+    keep: float  # discount times lambda; 0 at an episode's first step
+
+
 class Loss(NamedTuple):
     """What an agent makes of a batch."""
 
     terms: dict[str, torch.Tensor]  # optimizer name -> scalar to minimise
     priorities: torch.Tensor  # [B], without importance weights
     metrics: dict[str, torch.Tensor]  # scalars to record
+    trace: Trace | None = None  # for agents that learn with traces
 
 
 class Episode(NamedTuple):

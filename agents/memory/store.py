@@ -70,6 +70,7 @@ class FrameStore:
             rows.append(np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], rows[-1] + self.streams))
         slots = self._slot(np.stack(rows[:-1]))
         part = {name: torch.from_numpy(self._flat[name][slots]) for name in ("action", "reward", "discount")}
+        part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         obs = self._stacks(np.stack([rows[m] for m in self.moments]))
         return Batch(obs, **part, weight=torch.from_numpy(weight), key=keys)
 

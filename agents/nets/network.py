@@ -1,11 +1,16 @@
 """A torso with a head, fed with raw observations."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 
 class Network(nn.Module):
-    """[B, C, H, W] uint8 -> [B, A, K]. `layers` lists convolutions and linear layers from input to output."""
+    """[B, C, H, W] uint8 -> what the head gives: [B, A, K], or a PolicyValue.
+
+    `layers` lists convolutions and linear layers from input to output.
+    """
 
     def __init__(self, torso: nn.Module, head: nn.Module, scale: float):
         super().__init__()
@@ -27,7 +32,7 @@ class Network(nn.Module):
         for module in self._noisy:
             module.resample(dice)
 
-    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+    def forward(self, obs: torch.Tensor) -> Any:
         x = obs.float()
         return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
 

@@ -20,14 +20,23 @@ class NoisyLinear(Part):
     )
 
 
+class Activations(Part):
+    convolutions: Literal["relu", "silu"] = Field(description="after each convolution")
+    units: Literal["relu", "dsilu"] = Field(
+        description="after each hidden fully connected layer; dsilu: the derivative of SiLU (Elfwing et al. 2018)"
+    )
+
+
 class Network(Part):
     torso: Literal["convolutional"]
     convolutions: list[tuple[Count, Count, Count]] = Field(
-        description="[channels, kernel, stride] of each layer, no padding, ReLU"
+        description="[channels, kernel, stride] of each layer, no padding"
     )
-    units: list[Count] = Field(description="width of each fully connected hidden layer, ReLU")
-    head: Literal["plain", "dueling"] = Field(
-        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016)"
+    units: list[Count] = Field(description="width of each fully connected hidden layer")
+    activations: Activations
+    head: Literal["plain", "dueling", "actor_critic"] = Field(
+        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016); "
+        "actor_critic: a policy and a state value from the same hidden layers"
     )
     linear: Annotated[PlainLinear | NoisyLinear, Field(discriminator="kind")] = Field(
         description="what all fully connected layers are made of"

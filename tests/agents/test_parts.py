@@ -100,7 +100,9 @@ def batch(n: int = 1, b: int = 4) -> Batch:
     obs = torch.randint(0, 2, (2, b, 4, 10, 10), generator=g, dtype=torch.uint8)
     reward = torch.rand(n, b, generator=g)
     action = torch.arange(n * b).view(n, b) % 6
-    return Batch(obs, action, reward, torch.full((n, b), 0.99), torch.ones(b), np.arange(b))
+    return Batch(
+        obs, action, reward, torch.full((n, b), 0.99), torch.zeros(n, b, dtype=torch.bool), torch.ones(b), np.arange(b)
+    )
 
 
 def agent_of(**changes):
