@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, Exploration
+from agents.spec.agent import DQN, ACLambda, Exploration
 from agents.spec.base import Count, Part, Period, Whole
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, Evaluation, MinAtar
@@ -31,7 +31,7 @@ class Spec(Part):
     """One training run, fully resolved."""
 
     version: Literal[1]
-    agent: DQN
+    agent: Annotated[DQN | ACLambda, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
@@ -48,12 +48,30 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "Spec":
-        streams = 2 if self.network.head == "dueling" else 1
-        depth = len(self.network.convolutions) + streams * (len(self.network.units) + 1)
-        depth += len(getattr(self.network.core, "before", []))
+        hidden = len(self.network.units)
+        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": hidden + 2}[self.network.head]
+        depth = len(self.network.convolutions) + len(getattr(self.network.core, "before", [])) + head
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
+        return self
+
+    @model_validator(mode="after")
+    def _agent_fits(self) -> "Spec":
+        agent, network = self.agent, self.network
+        if network.head not in agent.heads:
+            raise ValueError(f"agent {agent.kind} needs network.head {' or '.join(agent.heads)}, not {network.head}")
+        if agent.target == (self.learning.target_every_frames is None):
+            raise ValueError(f"learning.target_every_frames must be {'a number' if agent.target else 'null'} here")
+        if network.shared_bias and network.head == "actor_critic":
+            raise ValueError("network.shared_bias is for heads of action values")
+        if isinstance(agent, ACLambda):
+            online = (self.memory.select.kind, self.environment.streams, self.learning.batch) == ("newest", 1, 1)
+            if not online:
+                raise ValueError(
+                    "agent ac_lambda learns from one stream as it goes: memory.select newest, environment.streams 1, "
+                    "learning.batch 1"
+                )
         return self
 
     def canonical(self) -> str:
@@ -73,7 +91,8 @@ class Spec(Part):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
-            "value": [value.kind for value in [getattr(self.agent, "value", None)] if value],
+            "gradient": [self.agent.gradient],
+            **{family: [part.kind] for family, part in self.agent.parts.items()},
             "torso": [self.network.torso],
             "core": [self.network.core.kind] * (self.network.core.kind != "none"),
             "head": [self.network.head],

@@ -15,6 +15,10 @@ class FifoSelect(Part):
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
 
 
+class NewestSelect(Part):
+    kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
+
+
 class PrioritySelect(Part):
     """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
 
@@ -32,7 +36,7 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | FifoSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[UniformSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps")
 
 
@@ -40,11 +44,13 @@ class Learning(Part):
     batch: Count = Field(description="transitions per update")
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
-    target_every_frames: Period = Field(description="target network copied this often")
+    target_every_frames: Period | None = Field(
+        description="target network copied this often; null: there is none, the online network takes its place"
+    )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
 
     @model_validator(mode="after")
     def _multiple(self) -> "Learning":
-        if self.target_every_frames % self.every_frames:
+        if self.target_every_frames and self.target_every_frames % self.every_frames:
             raise ValueError("target_every_frames must be a multiple of every_frames")
         return self
