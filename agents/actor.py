@@ -1,7 +1,6 @@
 """Acting: stack what was seen, choose, step. One turn gives one row of experience."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,13 +27,19 @@ class Stacker:
         return self.frames.reshape(streams, -1, *obs.shape[2:])
 
 
+class Schedule(Protocol):
+    def __call__(self, ledger: Ledger) -> float: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Actor:
     """An agent in its environments. `epsilon(ledger)` is the chance of a random action, one for all or one for each.
 
     What an agent remembers between rows (a recurrent state, the previous action and reward) is carried here.
     """
 
-    def __init__(self, agent, stream, stack: int, epsilon: Callable[[Ledger], float], dice: np.random.Generator, device):
+    def __init__(self, agent, stream, stack: int, epsilon: Schedule, dice: np.random.Generator, device):
         self.agent, self.stream, self.epsilon, self.dice, self.device = agent, stream, epsilon, dice, device
         self.stacker = Stacker(len(stream), stack, stream.shape, stream.dtype)
         self.action = np.zeros(len(stream), np.int64)
@@ -57,6 +62,7 @@ class Actor:
             "action": self.action.copy(),
             "reward": self.reward.copy(),
             "state": self.state,
+            "epsilon": self.epsilon.state_dict(),
             "dice": rng.state(self.dice),
         }
 
@@ -64,4 +70,5 @@ class Actor:
         self.stream.load_state_dict(state["stream"])
         self.stacker.frames = state["frames"]
         self.action, self.reward, self.state = state["action"], state["reward"], state["state"]
+        self.epsilon.load_state_dict(state["epsilon"])
         rng.restore(self.dice, state["dice"])

@@ -7,6 +7,22 @@ from agents.envs.stream import Ledger
 from agents.spec.agent import LinearExploration, PerEpisodeExploration
 
 
+class Constant:
+    """The same epsilon at all times, as in evaluations."""
+
+    def __init__(self, epsilon: float):
+        self.epsilon = epsilon
+
+    def __call__(self, ledger: Ledger) -> float:
+        return self.epsilon
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
 class Linear:
     """A straight line over training frames (Mnih et al. 2015)."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-
 TITLES = {
     "cartpole/v0": "CartPole-v0",
     "cartpole/v1": "CartPole-v1",

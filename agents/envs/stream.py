@@ -14,7 +14,7 @@ from agents.step import Episode
 
 
 class Ledger:
-    """Frames and finished episodes in all, and the raw score and length of the episode under way in each environment."""
+    """Frames and finished episodes in all; raw score and length of the episode under way in each environment."""
 
     def __init__(self, streams: int, repeat: int):
         self.repeat = repeat
@@ -40,7 +40,12 @@ class Ledger:
         return taken
 
     def state_dict(self) -> dict[str, Any]:
-        return {"frames": self.frames, "episodes": self.episodes, "score": self.score.copy(), "length": self.length.copy()}
+        return {
+            "frames": self.frames,
+            "episodes": self.episodes,
+            "score": self.score.copy(),
+            "length": self.length.copy(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.frames, self.episodes = state["frames"], state["episodes"]

@@ -58,7 +58,9 @@ class LinearExploration(Part):
 
 
 class PerEpisodeExploration(Part):
-    kind: Literal["per_episode"] = Field(description="epsilon = scale / (episode + offset), episodes from 0; one stream")
+    kind: Literal["per_episode"] = Field(
+        description="epsilon = scale / (episode + offset), episodes from 0; one stream"
+    )
     scale: Annotated[Real, Field(ge=0)]
     offset: Annotated[Real, Field(gt=0)]
     warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")

@@ -7,7 +7,11 @@ from typing import Any
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {"dqn": "agents.dqn:DQN"},
-    "suite": {"minatar": "agents.envs.minatar:MinAtar", "atari": "agents.envs.atari:Atari", "cartpole": "agents.envs.cartpole:CartPole"},
+    "suite": {
+        "minatar": "agents.envs.minatar:MinAtar",
+        "atari": "agents.envs.atari:Atari",
+        "cartpole": "agents.envs.cartpole:CartPole",
+    },
     "exploration": {"linear": "agents.explore:Linear", "per_episode": "agents.explore:PerEpisode"},
     "study": {"q_learning": "agents.studies.cliffwalk:perform", "classifier": "agents.studies.digits:perform"},
     "store": {"frames": "agents.memory.store:FrameStore"},

@@ -55,8 +55,8 @@ class CartPole(Part):
     streams: Count = Field(description="poles stepped together")
     stack: Count = Field(description="observations per network input")
     reward: Literal["standard", "goal"] = Field(
-        description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 from step "
-        "195 on; there the time limit ends the return too"
+        description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 from "
+        "step 195 on; there the time limit ends the return too"
     )
     solved_length: Period = Field(
         description="frames; solved when the last 100 episodes after learning starts are this long on average, "

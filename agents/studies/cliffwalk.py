@@ -1,8 +1,8 @@
 """The Blind Cliffwalk (Schaul et al. 2016, section 3.1): how many updates Q-learning needs, by how it replays.
 
-Pairs of state and action are numbered: i < n the right action of state i, n + i the wrong one. The memory is filled once,
-in random order, and holds pair i and pair n + i each 2^(n-1-i) times; a single transition of all has the reward.
-A TD error with a stored transition is what it was when that transition was last replayed; unseen ones come first.
+Pairs of state and action are numbered: i < n the right action of state i, n + i the wrong one. The memory is filled
+once, in random order, and holds pair i and pair n + i each 2^(n-1-i) times; a single transition of all has the reward.
+The TD error stored with a transition is that of its last replay; unseen transitions come first.
 """
 
 from __future__ import annotations

@@ -25,8 +25,12 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
         if name not in marks:
             raise unknown("variant", name, marks, f"{spec.id}: published")
     sheet = common.Sheet()
-    published = [f"{name} (published)" for name in spec.published]
-    figure, (panel,) = common.grid(spec, 1, 1, 2.2, [*marks, *published])
+    published: dict[float, list[str]] = {}  # one line for variants of the same value
+    for name in marks:
+        if name in spec.published:
+            published.setdefault(spec.published[name], []).append(name)
+    legend = {value: f"{', '.join(names)} (published)" for value, names in published.items()}
+    figure, (panel,) = common.grid(spec, 1, 1, 2.2, [*marks, *legend.values()])
     for label, curves in costs.items():
         if curves.runs != gave_up[label].runs:
             raise UserError(f"{spec.id}: {label} does not say of every run whether it gave up")
@@ -45,10 +49,11 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
             sheet.rows.append(common.row("", label, "gave up", None, here, n=len(cost)) | {spec.metric: float(at)})
         solved = f"mean of those {np.mean(cost[~censored]):.4g}" if (~censored).any() else "no mean"
         sheet.note(f"{label}: {int((~censored).sum())} of {len(cost)} runs got there, {solved}.")
-    for name, value in spec.published.items():
-        line = panel.axvline(value, color=marks[name][0], linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2)
-        sheet.legend[f"{name} (published)"] = line
-        sheet.rows.append(common.row("", name, "published", None, value))
+    for value, names in published.items():
+        shade = marks[names[0]][0] if len(names) == 1 else "#444444"
+        line = panel.axvline(value, color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2)
+        sheet.legend[legend[value]] = line
+        sheet.rows += [common.row("", name, "published", None, value) for name in names]
     panel.set_ylim(-3, 103)
     panel.set_xlim(left=0)
     panel.set_xlabel(axis(spec.metric, spec.normalisation))
