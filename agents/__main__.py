@@ -5,6 +5,7 @@ Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopp
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,11 @@ from pydantic import ValidationError
 from agents.files import sha256
 from agents.heartbeat import Heartbeat
 from agents.lease import Held, Lease
-from agents.spec import Spec
+from agents.outputs import Product, write_outputs
+from agents.record import versions
+from agents.spec import Spec, model_of
+from agents.spec.base import Identified
+from agents.study import perform
 
 PREEMPTED, CANNOT_WRITE, IN_USE, BAD_SPEC = 75, 73, 76, 78
 
@@ -29,8 +34,8 @@ def say(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        spec = Spec.model_validate_json(options.spec)
-    except ValidationError as error:
+        spec = model_of(json.loads(options.spec)).model_validate_json(options.spec)
+    except (ValidationError, json.JSONDecodeError) as error:
         say(f"the spec is wrong:\n{error}")
         return BAD_SPEC
     fingerprint = sha256(options.code.read_bytes()) if options.code else "unknown"
@@ -45,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{spec.name()}: cannot write to {error.filename or work}: {error.strerror}")
         return CANNOT_WRITE
     try:
-        return _train(spec, fingerprint, work, options, lease)
+        if isinstance(spec, Spec):
+            return _train(spec, fingerprint, work, options, lease)
+        return _study(spec, fingerprint, work, options, lease)
     except OSError as error:
         say(
             f"{spec.name()}: writing to {error.filename or work} failed: {error.strerror}. What was saved before "
@@ -77,8 +84,6 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
     # Imported late: a wrong spec or a run in use is reported without waiting for torch.
     from agents.checkpoint import Checkpoints
     from agents.loop import Run, train
-    from agents.outputs import write_outputs
-    from agents.record import versions
 
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
@@ -100,13 +105,34 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
         return PREEMPTED
     if options.keep_work:
         run.save()
+    _finish(spec, run.product(outcome), fingerprint, work, options, heartbeat)
+    return 0
+
+
+def _study(spec: Identified, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:
+    heartbeat = Heartbeat(work / "heartbeat.json", spec.name(), spec.budget_frames, 0)
+
+    def tell(done: int) -> None:
+        if heartbeat.due():
+            lease.renew()
+            heartbeat.beat("running", done)
+
+    say(f"{spec.name()}: started")
+    tell(0)
+    _finish(spec, perform(spec, tell), fingerprint, work, options, heartbeat)
+    return 0
+
+
+def _finish(
+    spec: Identified, product: Product, fingerprint: str, work: Path, options: argparse.Namespace, heartbeat: Heartbeat
+) -> None:
+    name, outcome = spec.name(), product.outcome
     volatile = {"host": socket.gethostname(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
-    write_outputs(options.results / "runs" / name, run, outcome, fingerprint, volatile)
+    write_outputs(options.results / "runs" / name, spec, product, fingerprint, volatile)
     heartbeat.beat(outcome.status, outcome.frames)
     if not options.keep_work:
         shutil.rmtree(work, ignore_errors=True)
-    say(f"{name}: {outcome.status} at frame {outcome.frames:,} after {outcome.seconds:.0f} s")
-    return 0
+    say(f"{name}: {outcome.status} at {outcome.frames:,} {spec.clock} after {outcome.seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """Acting: stack what was seen, choose, step. One turn gives one row of experience."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from agents import rng
+from agents.envs.stream import Ledger
 from agents.step import Decision, Step, View
 
 
 class Stacker:
     """The newest S observations of each environment; zeros stand before an episode's first."""
 
-    def __init__(self, streams: int, size: int, shape: tuple[int, ...], dtype: type = np.uint8):
+    def __init__(self, streams: int, size: int, shape: tuple[int, ...], dtype: type):
         self.frames = np.zeros((streams, size, *shape), dtype)
 
     def __call__(self, obs: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -27,15 +27,21 @@ class Stacker:
         return self.frames.reshape(streams, -1, *obs.shape[2:])
 
 
+class Schedule(Protocol):
+    def __call__(self, ledger: Ledger) -> float: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Actor:
-    """An agent in its environments. `epsilon(frame)` is the chance of a random action, one for all or one for each.
+    """An agent in its environments. `epsilon(ledger)` is the chance of a random action, one for all or one for each.
 
     What an agent remembers between rows (a recurrent state, the previous action and reward) is carried here.
     """
 
-    def __init__(self, agent, stream, stack: int, epsilon: Callable[[int], float], dice: np.random.Generator, device):
+    def __init__(self, agent, stream, stack: int, epsilon: Schedule, dice: np.random.Generator, device):
         self.agent, self.stream, self.epsilon, self.dice, self.device = agent, stream, epsilon, dice, device
-        self.stacker = Stacker(len(stream), stack, stream.shape)
+        self.stacker = Stacker(len(stream), stack, stream.shape, stream.dtype)
         self.action = np.zeros(len(stream), np.int64)
         self.reward = np.zeros(len(stream), np.float32)
         self.state: Any = None
@@ -44,7 +50,7 @@ class Actor:
         first = self.stream.first
         obs = torch.from_numpy(self.stacker(self.stream.obs, first)).to(self.device)
         view = View(obs, first, np.where(first, 0, self.action), np.where(first, 0, self.reward), self.state)
-        decision: Decision = self.agent.act(view, self.epsilon(self.stream.ledger.frames), self.dice)
+        decision: Decision = self.agent.act(view, self.epsilon(self.stream.ledger), self.dice)
         step = self.stream.step(decision.action)
         self.action, self.reward, self.state = decision.action, step.reward, decision.state
         return step._replace(extras=decision.extras) if decision.extras else step
@@ -56,6 +62,7 @@ class Actor:
             "action": self.action.copy(),
             "reward": self.reward.copy(),
             "state": self.state,
+            "epsilon": self.epsilon.state_dict(),
             "dice": rng.state(self.dice),
         }
 
@@ -63,4 +70,5 @@ class Actor:
         self.stream.load_state_dict(state["stream"])
         self.stacker.frames = state["frames"]
         self.action, self.reward, self.state = state["action"], state["reward"], state["state"]
+        self.epsilon.load_state_dict(state["epsilon"])
         rng.restore(self.dice, state["dice"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +9,12 @@ import torch
 
 from agents import rng
 from agents.actor import Actor
-from agents.clock import linear
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
-from agents.spec.components import COMPONENTS
+from agents.spec.components import component
 from agents.spec.optimizer import Spectral
 
 
@@ -35,12 +33,6 @@ class Parts(NamedTuple):
             getattr(self, name).load_state_dict(part)
 
 
-def component(family: str, name: str) -> Any:
-    """The class or function behind a config name."""
-    module, _, attribute = COMPONENTS[family][name].partition(":")
-    return getattr(import_module(module), attribute)
-
-
 def build(spec: Spec) -> Parts:
     """All parts of a run at frame 0."""
     seed, device = spec.seed, torch.device(spec.device)
@@ -52,12 +44,11 @@ def build(spec: Spec) -> Parts:
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
     agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
 
-    explore = spec.exploration
     actor = Actor(
         agent,
         stream,
         spec.environment.stack,
-        lambda frame: linear(frame, explore.start, explore.end, explore.warmup_frames, explore.end_frames),
+        component("exploration", spec.exploration.kind)(spec.exploration),
         rng.generator(seed, "exploration"),
         device,
     )
@@ -65,6 +56,7 @@ def build(spec: Spec) -> Parts:
         spec.memory.capacity_steps,
         spec.environment.streams,
         stream.shape,
+        stream.dtype,
         spec.environment.stack,
         agent.demand,
         spec.agent.discount,

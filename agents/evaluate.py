@@ -11,6 +11,7 @@ import numpy as np
 
 from agents import rng
 from agents.actor import Actor
+from agents.explore import Constant
 from agents.spec import Spec
 from agents.step import Episode
 
@@ -21,7 +22,7 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
     streams = min(rules.streams, rules.episodes or rules.streams)
     stream = suite(spec.environment, streams, rules.cap_frames, spec.seed, "evaluation", number)
     dice = rng.generator(spec.seed, "evaluation", number, streams)
-    actor = Actor(agent, stream, spec.environment.stack, lambda frame: rules.epsilon, dice, device)
+    actor = Actor(agent, stream, spec.environment.stack, Constant(rules.epsilon), dice, device)
     episodes = _shares(rules.episodes, streams)
     frames = _shares(rules.frames, streams)
     played: list[list[Episode]] = [[] for _ in range(streams)]

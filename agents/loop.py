@@ -7,24 +7,20 @@ checkpoint and ends with the same bytes: nothing in here depends on when it was 
 import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
+import pyarrow as pa
 import torch
 
 from agents.build import Parts, build
 from agents.checkpoint import Checkpoints
 from agents.clock import ticks
 from agents.evaluate import evaluate
+from agents.files import sha256
 from agents.heartbeat import Heartbeat
-from agents.record import Recorder
+from agents.outputs import Outcome, Product
+from agents.record import LOGGED, Recorder
 from agents.spec import Spec
-
-
-class Outcome(NamedTuple):
-    status: str  # finished | diverged | preempted
-    frames: int
-    seconds: float  # wall clock, over all starts
-    resumes: int
+from agents.summary import summarise
 
 
 class Run:
@@ -96,6 +92,16 @@ class Run:
             self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
         self.evaluated += 1
         return sum(e.score for e in episodes) / len(episodes) if episodes else math.nan
+
+    def product(self, outcome: Outcome) -> Product:
+        """All that the run leaves behind."""
+        fresh = self.recorder.tables()
+        tables = {name: pa.concat_tables([*self.checkpoints.history(name), fresh[name]]) for name in LOGGED}
+        tables["summary"] = summarise(tables, self.spec)
+        learner = self.parts.learner
+        state = learner.agent.online.state_dict()
+        parameters = b"".join(state[name].cpu().contiguous().numpy().tobytes() for name in sorted(state))
+        return Product(outcome, tables, {"updates": learner.updates, "parameters_sha256": sha256(parameters)})
 
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:

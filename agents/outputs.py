@@ -2,22 +2,34 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from agents.files import sha256, write_atomic
-from agents.loop import Outcome, Run
-from agents.record import LOGGED, versions, write_table
-from agents.summary import summarise
+from agents.files import write_atomic
+from agents.record import versions, write_table
+from agents.spec.base import Identified
 
 
-def write_outputs(folder: Path, run: Run, outcome: Outcome, fingerprint: str, volatile: dict[str, Any]) -> None:
+class Outcome(NamedTuple):
+    status: str  # finished | diverged | preempted
+    frames: int  # of the budget
+    seconds: float  # wall clock, over all starts
+    resumes: int
+
+
+class Product(NamedTuple):
+    """What a finished run hands over: its tables (agents/record.py) and more facts for run.json."""
+
+    outcome: Outcome
+    tables: dict[str, pa.Table]
+    facts: dict[str, Any]
+
+
+def write_outputs(folder: Path, spec: Identified, product: Product, fingerprint: str, volatile: dict[str, Any]) -> None:
     """Write the Parquet tables and, last, run.json: where it stands, the others are whole. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    spec, fresh = run.spec, run.recorder.tables()
-    tables = {name: pa.concat_tables([*run.checkpoints.history(name), fresh[name]]) for name in LOGGED}
-    tables["summary"] = summarise(tables, spec.budget_frames, spec.record.bins)
+    outcome = product.outcome
     provenance = {
         "run": spec.name(),
         "spec": spec.model_dump(mode="json"),
@@ -27,24 +39,18 @@ def write_outputs(folder: Path, run: Run, outcome: Outcome, fingerprint: str, vo
         "status": outcome.status,
         "frames": outcome.frames,
     }
-    for name, table in tables.items():
+    for name, table in product.tables.items():
         write_table(folder / f"{name}.parquet", table, provenance)
     facts = {
         **provenance,
         **volatile,
+        **product.facts,
         "device": _device(spec.device),
-        "updates": run.parts.learner.updates,
         "seconds": outcome.seconds,
         "frames_per_second": outcome.frames / outcome.seconds if outcome.seconds else None,
         "resumes": outcome.resumes,
-        "parameters_sha256": _parameters(run),
     }
     write_atomic(folder / "run.json", json.dumps(facts, indent=1, sort_keys=True).encode())
-
-
-def _parameters(run: Run) -> str:
-    state = run.parts.learner.agent.online.state_dict()
-    return sha256(b"".join(state[name].cpu().contiguous().numpy().tobytes() for name in sorted(state)))
 
 
 def _device(kind: str) -> str:

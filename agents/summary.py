@@ -1,19 +1,25 @@
 """The small table that figures read: every curve of a run in at most `bins` rows."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 
 from agents.record import SCHEMAS
+from agents.spec import Spec
+
+Row = tuple[str, int, float, int]  # metric, frame, mean, count
 
 LAST = 100  # episodes in training_return_100 (the moving average of Young & Tian 2019 and Machado et al. 2018)
 
 
-def summarise(tables: dict[str, pa.Table], budget: int, bins: int) -> pa.Table:
+def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
     """Bin the episodes and learning metrics of a run by training frame; evaluations keep their own frames.
 
     A bin's frame is its right edge. Bins without a value give no row, nor do bins after the last episode.
     """
-    rows: list[tuple[str, int, float, int]] = []
+    budget, bins = spec.budget_frames, spec.record.bins
+    rows: list[Row] = []
     edges = np.ceil(np.arange(1, bins + 1) * budget / bins).astype(np.int64)
 
     def binned(metric: str, frame: np.ndarray, value: np.ndarray) -> None:
@@ -35,6 +41,12 @@ def summarise(tables: dict[str, pa.Table], budget: int, bins: int) -> pa.Table:
         if end == len(frame):
             break
 
+    if spec.environment.solved_length is not None:
+        length = episodes["length"].to_numpy()
+        count, solved = episodes_to_solve(frame, length, spec.learning.start_frames, spec.environment.solved_length)
+        rows.append(("episodes_to_solve", budget, float(count), 1))
+        rows.append(("episodes_to_solve_censored", budget, float(not solved), 1))
+
     evaluations = tables["evaluations"]
     frame, value = evaluations["frame"].to_numpy(), evaluations["return"].to_numpy()
     for at in np.unique(frame):
@@ -47,6 +59,24 @@ def summarise(tables: dict[str, pa.Table], budget: int, bins: int) -> pa.Table:
     for name in sorted(set(metric)):
         binned(name, frame[metric == name], value[metric == name])
 
+    return as_table(rows)
+
+
+def episodes_to_solve(frame: np.ndarray, length: np.ndarray, start: int, solved: int) -> tuple[int, bool]:
+    """Episodes until the mean length of the last 100 reached `solved` frames, and whether it did.
+
+    Counted from the first episode that begins once learning may, at frame `start`; episodes not yet played count
+    as length 0 in the mean. Without success: all episodes counted, so the run would have needed more than these.
+    """
+    if start > 0:
+        length = length[np.searchsorted(frame, start) + 1 :]
+    sums = np.concatenate([np.zeros(LAST), np.cumsum(length, dtype=np.float64)])
+    reached = np.flatnonzero((sums[LAST:] - sums[:-LAST]) / LAST >= solved)
+    return (int(reached[0]) + 1, True) if len(reached) else (len(length), False)
+
+
+def as_table(rows: Iterable[Row]) -> pa.Table:
+    """Rows of summary.parquet."""
     columns = list(zip(*rows, strict=True)) or [()] * 4
     schema = SCHEMAS["summary"]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

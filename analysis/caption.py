@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.curves import Curves
 from analysis.load import METRICS, Scores
-from analysis.normalise import SCALES
+from analysis.normalise import AXES, SCALES
 from analysis.spec import Interval
 from analysis.text import frames_text
 
@@ -38,7 +38,7 @@ def seeds_text(n: tuple[int, int]) -> str:
 
 def scales(scores: Scores, names: Iterable[str]) -> list[dict[str, Any]]:
     """Scale and budget of each experiment."""
-    keys = ("scale", "budget_frames", "paper_frames", "reduced")
+    keys = ("scale", "budget_frames", "paper_frames", "clock", "reduced")
     return [{"experiment": name} | {key: scores.experiments[name].get(key) for key in keys} for name in names]
 
 
@@ -48,7 +48,7 @@ def budget_text(scale: Mapping[str, Any]) -> str:
     if not ours:
         return f"Scale {scale['scale']}."
     of = f" of the paper's {frames_text(paper)}" if paper and paper != ours else ""
-    return f"Scale {scale['scale']}: {frames_text(ours)}{of} frames."
+    return f"Scale {scale['scale']}: {frames_text(ours)}{of} {scale.get('clock') or 'frames'}."
 
 
 def from_runs(
@@ -76,7 +76,8 @@ def from_runs(
         if scale.get("reduced"):
             sentences.append(str(scale["reduced"]).rstrip(".") + ".")
     sentences.append(f"Metric {spec.metric}: {METRICS.get(spec.metric, 'learning metric, mean of each bin')}.")
-    sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
+    if spec.metric not in AXES:
+        sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
     if getattr(spec, "score", None):
         sentences.append(f"Each run counts with {_SCORE[spec.score]}.")
     if spec.window > 1:

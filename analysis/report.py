@@ -235,7 +235,9 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
     runs = {entry["run"] for about in experiments for entry in about["runs"]}
     games = sorted({short(entry["game"]).replace("_", " ") for about in experiments for entry in about["runs"]})
     text = [f"The page rests on {len(runs)} training runs on {len(games)} game(s): {', '.join(games)}." if runs else ""]
-    text.append("Budgets and x axes are in environment frames; returns are raw scores of full games.")
+    text.append(
+        "Budgets and x axes are in environment frames where nothing else is said; returns are raw scores of full games."
+    )
     for metric in sorted({c["metric"] for c in captions}):
         text.append(f"{metric}: {METRICS.get(metric, 'learning metric, mean of each bin')}.")
     intervals = {canonical(c["interval"]): c["interval"] for c in captions if c.get("interval")}

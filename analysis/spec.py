@@ -247,6 +247,27 @@ class DepthBars(Drawn, Reduced):
     reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
 
 
+class Scaling(Drawn, FromRuns):
+    """Cost against size on logarithmic axes: median over seeds with quartiles; censored points are marked.
+
+    The metric's frames are the sizes; `<metric>_censored` says which runs gave up.
+    """
+
+    kind: Literal["scaling"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+
+
+class Survival(Drawn, FromRuns):
+    """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
+
+    kind: Literal["survival"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    published: dict[str, float] = Field(
+        default_factory=dict, description="variant -> published mean, drawn as a dashed vertical line"
+    )
+    source_published: str = Field("", description="where the published means come from")
+
+
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
@@ -267,6 +288,8 @@ FigureSpec = Annotated[
     | Sensitivity
     | GridShare
     | DepthBars
+    | Scaling
+    | Survival
     | PublishedBars,
     Field(discriminator="kind"),
 ]
@@ -279,6 +302,8 @@ FIGURES: dict[str, str] = {
     "sensitivity": "analysis.figures.sensitivity:draw",
     "grid_share": "analysis.figures.grid_share:draw",
     "depth_bars": "analysis.figures.depth_bars:draw",
+    "scaling": "analysis.figures.scaling:draw",
+    "survival": "analysis.figures.survival:draw",
     "published_bars": "analysis.figures.published_bars:draw",
 }
 

@@ -123,9 +123,9 @@ def _distance(a: str, b: str) -> float:
     return float(np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))))
 
 
-def frame_axis(axes: Axes, label: bool = True) -> None:
-    """x axis in environment frames with readable units."""
+def frame_axis(axes: Axes, label: bool = True, text: str = "Environment frames") -> None:
+    """x axis in environment frames, or what `text` says, with readable units."""
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(frames_text))
     if label:
-        axes.set_xlabel("Environment frames")
+        axes.set_xlabel(text)

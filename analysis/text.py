@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import math
 
+TITLES = {
+    "cartpole/v0": "CartPole-v0",
+    "cartpole/v1": "CartPole-v1",
+    "cliffwalk/blind": "Blind Cliffwalk",
+    "digits/imbalanced": "Digits",
+}
+
 
 def frames_text(frames: float, _position: object = None) -> str:
     """50000 -> '50k', 1500000 -> '1.5M'."""
@@ -29,6 +36,8 @@ def number(value: float) -> str:
 
 def game_title(game: str) -> str:
     """'minatar/space_invaders' -> 'Space Invaders (MinAtar)'; Atari games go without their suite."""
+    if game in TITLES:
+        return TITLES[game]
     suite, _, name = game.rpartition("/")
     title = name.replace("_", " ").title()
     return f"{title} (MinAtar)" if suite == "minatar" else title

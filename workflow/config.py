@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, Spec
+from agents.spec import VERSION, model_of
 from workflow.models import AlgorithmFile, Cluster, Config, Experiment, Paper, Scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load
 from workflow.typed import complaint, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
 GIVEN_ELSEWHERE = {
     "version": "the code's",
     "seed": "the experiment's `seeds`",
@@ -124,7 +125,7 @@ class Project:
     @functools.cached_property
     def games(self) -> frozenset[str]:
         """Every game known by name, as suite/name."""
-        names = {game for games in self.game_sets.values() for game in games}
+        names = {game for games in self.game_sets.values() for game in games} | set(OTHERS)
         path = self.root / "config" / "reference" / "atari_reference_scores.csv"
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:
@@ -158,11 +159,12 @@ class Project:
         if not problems:
             trial = merge(spec, {"environment": {"game": "any"}})
             trial |= {"version": VERSION, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1}
+            model = model_of(trial)
             try:
-                Spec.model_validate(trial)
+                model.model_validate(trial)
             except ValidationError as error:
                 for item in error.errors(include_url=False):
-                    location, *rest = complaint(item, Spec, trial)
+                    location, *rest = complaint(item, model, trial)
                     problems.append(document.problem(("spec", *location), *rest))
         if problems:
             raise ConfigError(problems)

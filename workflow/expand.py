@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, Spec
+from agents.spec import VERSION, model_of
+from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.models import Cluster, Config, Experiment
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, nearest
@@ -38,6 +39,7 @@ class Point(NamedTuple):
     agent: str
     suite: str
     threads: int
+    driver: str
     components: tuple[str, ...]
     cluster: Cluster
     template: str
@@ -70,6 +72,7 @@ class Expansion(NamedTuple):
     budget_frames: int
     paper_frames: int
     reduced: str
+    clock: str
     metrics: list[str] | None
     games: list[str]
     seeds: list[int]
@@ -87,7 +90,7 @@ class Expansion(NamedTuple):
     def members(self) -> str:
         """The JSON text that tells the analysis which runs are the experiment's."""
         head = {k: getattr(self, k) for k in ("paper", "experiment", "scale", "budget_frames", "paper_frames")}
-        head |= {"reduced": self.reduced, "metrics": self.metrics}
+        head |= {"clock": self.clock, "reduced": self.reduced, "metrics": self.metrics}
         rows = [
             {
                 "run": run.name,
@@ -202,6 +205,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
     change |= scale.cluster.model_dump(exclude_none=True) if scale else {}
 
     points: list[Point] = []
+    clocks: dict[str, Location] = {}
     problems: list[Problem] = []
     for variant, overlay in variants.items():
         algorithm = project.algorithm(str(overlay.get("algorithm", experiment.algorithm)))
@@ -223,12 +227,15 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
                 spec = _spec(tree, budget, config)
             except ValidationError as error:
                 for item in error.errors(include_url=False):
-                    location, message, bad, valid = complaint(item, Spec, tree)
+                    location, message, bad, valid = complaint(item, model_of(tree), tree)
                     where = _placed(location, placed, (*at, "variants", variant))
                     name = ".".join(map(str, location))
                     problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
                 continue
+            clocks.setdefault(spec.clock, (*at, "variants", variant))
             points.append(_point(spec, variant, vary, algorithm, algorithm.cluster.model_copy(update=change)))
+    if len(clocks) > 1:
+        problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
     if problems:
         raise ConfigError(problems)
     reduced = scale.reduced if scale else ""
@@ -239,6 +246,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
         budget,
         experiment.budget_frames,
         reduced,
+        next(iter(clocks)),
         experiment.metrics,
         games,
         seeds,
@@ -261,10 +269,10 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
     return tree | {head: _put(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
 
 
-def _spec(tree: dict[str, Any], budget: int, config: Config) -> Spec:
+def _spec(tree: dict[str, Any], budget: int, config: Config) -> Identified:
     tree = _put(tree, "environment.game", "any")
     fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
-    return Spec.model_validate(tree | fixed | {"device": config.device, "threads": config.threads})
+    return model_of(tree).model_validate(tree | fixed | {"device": config.device, "threads": config.threads})
 
 
 def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
@@ -276,7 +284,7 @@ def _placed(location: Location, placed: dict[str, Location], default: Location) 
     return default
 
 
-def _point(spec: Spec, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:
+def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:
     data = spec.model_dump(mode="json")
     data["seed"], data["environment"]["game"] = _SEED, _GAME
     template = json.dumps(data, sort_keys=True, separators=(",", ":"))
@@ -288,6 +296,7 @@ def _point(spec: Spec, variant: str, vary: dict[str, Any], algorithm: Algorithm,
         spec.agent.kind,
         suite,
         spec.threads,
+        spec.driver,
         tuple(spec.components()),
         cluster,
         template,

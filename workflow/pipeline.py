@@ -29,8 +29,6 @@ RUN_FILES = (
 )
 FIGURE_FILES = ("pdf", "svg", "png", "csv", "json")
 TABLE_FILES = ("csv", "md", "tex", "json")
-# The modules behind `python -m agents train`; to them come the parts that the spec names.
-TRAIN_CODE = ("agents.loop", "agents.outputs")
 # The modules behind each command of analysis/. Figures, tables and claims add that of their kind.
 CODE = {
     "score": ["analysis.load"],
@@ -88,7 +86,7 @@ class Pipeline:
         """The fingerprint file of the code that a run reaches."""
         parts = run.point.components
         name = f"{run.point.agent}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:8]}"
-        return self.code(name, (*TRAIN_CODE, *parts))
+        return self.code(name, (run.point.driver, "agents.outputs", *parts))
 
     def code(self, name: str, roots: Iterable[str]) -> str:
         """The fingerprint file of that name, brought up to date by the main process."""

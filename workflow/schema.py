@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agents.spec import Spec
+from agents.spec import STUDIES, Spec
 from workflow.config import GIVEN_ELSEWHERE
 from workflow.fingerprint import write_if_changed
 from workflow.models import AlgorithmFile, Config, Paper
@@ -17,23 +17,35 @@ from workflow.models import AlgorithmFile, Config, Paper
 def schemas() -> dict[str, str]:
     """File name in config/schema -> its text."""
     algorithm = _draft7(AlgorithmFile)
-    spec = _draft7(Spec)
-    definitions = spec.pop("definitions")
-    for model in (spec, *definitions.values()):
-        model.pop("required", None)  # `extends` may supply what is missing; the loader checks the whole
-        for key in ("discriminator", "$schema"):
-            model.pop(key, None)
-    for key in GIVEN_ELSEWHERE:
-        head, _, rest = key.partition(".")
-        if rest:
-            for model in (definitions[name] for name in ("MinAtar", "Atari")):
-                model["properties"].pop(rest)
-        else:
-            spec["properties"].pop(head)
-    algorithm["definitions"] = algorithm.get("definitions", {}) | definitions
-    algorithm["properties"]["spec"] = spec | {"description": algorithm["properties"]["spec"]["description"]}
+    definitions = algorithm.setdefault("definitions", {})
+    chosen: dict[str, Any] = {"$ref": f"#/definitions/{Spec.__name__}"}
+    for model in (Spec, *STUDIES.values()):
+        definitions |= _partial(model)
+    for kind, model in STUDIES.items():
+        agent = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+        asked = {"required": ["agent"], "properties": {"agent": agent}}
+        chosen = {"if": asked, "then": {"$ref": f"#/definitions/{model.__name__}"}, "else": chosen}
+    algorithm["properties"]["spec"] |= chosen
     files = {"config.json": _draft7(Config), "algorithm.json": algorithm, "paper.json": _draft7(Paper)}
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in files.items()}
+
+
+def _partial(model: type[BaseModel]) -> dict[str, Any]:
+    """Name -> schema of a kind of spec and its parts, with nothing required: `extends` may supply what is missing.
+
+    The loader checks the whole. What other files give has no place in it.
+    """
+    spec = _draft7(model)
+    parts = spec.pop("definitions")
+    suites = [part for part in parts.values() if "suite" in part["properties"]]
+    for part in (spec, *parts.values()):
+        for key in ("required", "discriminator", "$schema"):
+            part.pop(key, None)
+    for key in GIVEN_ELSEWHERE:
+        head, _, rest = key.partition(".")
+        for part in suites if rest else [spec]:
+            part["properties"].pop(rest or head)
+    return parts | {model.__name__: spec}
 
 
 def write(root: Path) -> list[Path]:

@@ -25,6 +25,7 @@ class Atari:
     """B Atari games; see agents/step.py for the rows they give."""
 
     scale = 1.0 / 255.0
+    dtype = np.uint8
 
     def __init__(self, spec: AtariSpec, streams: int, cap_frames: int | None, seed: int, stream: str, *index: int):
         ALEInterface.setLoggerMode(LoggerMode.Error)

@@ -35,6 +35,7 @@ class MinAtar:
     """B MinAtar games; see agents/step.py for the rows they give."""
 
     scale = 1.0  # observations are 0 or 1 already
+    dtype = np.uint8
 
     def __init__(self, spec: MinAtarSpec, streams: int, cap_frames: int | None, seed: int, stream: str, *index: int):
         environment = _environment()

@@ -1,8 +1,9 @@
 """What every stream of environments does alike: count frames and keep the book of raw returns.
 
-A stream has `obs` [B, *shape] uint8, `first` [B], `last` [B] (the rows now in view), `actions` (the game's own
-numbers of the actions offered), `shape`, `scale` (factor that brings observations to [0, 1]), `ledger`, and
-`step(actions [B]) -> Step`, `state_dict()`, `load_state_dict(state)`.
+A stream has `obs` [B, *shape] of `dtype` (uint8, or float32 where observations are no pixels), `first` [B], `last` [B]
+(the rows now in view), `actions` (the game's own numbers of the actions offered), `shape`, `scale` (factor that brings
+observations to a size that suits a network), `ledger`, and `step(actions [B]) -> Step`, `state_dict()`,
+`load_state_dict(state)`.
 """
 
 from typing import Any
@@ -13,11 +14,12 @@ from agents.step import Episode
 
 
 class Ledger:
-    """Frames in all, and the raw score and length of the episode under way in each environment."""
+    """Frames and finished episodes in all; raw score and length of the episode under way in each environment."""
 
     def __init__(self, streams: int, repeat: int):
         self.repeat = repeat
         self.frames = 0
+        self.episodes = 0
         self.score = np.zeros(streams)
         self.length = np.zeros(streams, np.int64)  # frames
         self.finished: list[Episode] = []
@@ -30,6 +32,7 @@ class Ledger:
         for i in np.flatnonzero(ended):
             self.finished.append(Episode(int(i), float(self.score[i]), int(self.length[i]), bool(truncated[i])))
             self.score[i] = self.length[i] = 0
+            self.episodes += 1
 
     def take(self) -> list[Episode]:
         """The episodes finished since the last call."""
@@ -37,7 +40,13 @@ class Ledger:
         return taken
 
     def state_dict(self) -> dict[str, Any]:
-        return {"frames": self.frames, "score": self.score.copy(), "length": self.length.copy()}
+        return {
+            "frames": self.frames,
+            "episodes": self.episodes,
+            "score": self.score.copy(),
+            "length": self.length.copy(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.frames, self.score, self.length = state["frames"], state["score"], state["length"]
+        self.frames, self.episodes = state["frames"], state["episodes"]
+        self.score, self.length = state["score"], state["length"]

@@ -14,7 +14,7 @@ FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "las
 
 
 class FrameStore:
-    """The newest `capacity` observations of B streams, each kept once as uint8, and the extras that agents keep.
+    """The newest `capacity` observations of B streams, each kept once, and the extras that agents keep.
 
     `demand` says what chunks are drawn; `discount` is gamma.
     """
@@ -24,6 +24,7 @@ class FrameStore:
         capacity: int,
         streams: int,
         shape: tuple[int, ...],
+        dtype: type,
         stack: int,
         demand: Demand,
         discount: float,
@@ -34,8 +35,8 @@ class FrameStore:
         self.streams, self.shape, self.stack = streams, shape, stack
         self.demand, self.window, self.discount = demand, window, discount
         self.count = 0  # rows ever added
-        self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
-        self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
+        self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
+        self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
         for name, (extra, dtype) in demand.extras.items():
             self.field[name] = np.zeros((self.rows, streams, *extra), dtype)

@@ -5,19 +5,18 @@ resources, no paths. It is complete (the code holds no defaults), so that its ca
 the run. This package knows pydantic only: `workflow/` imports it without paying for torch.
 """
 
-import hashlib
-import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, ACLambda, Exploration
-from agents.spec.base import Count, Part, Period, Whole
+from agents.spec.agent import DQN, ACLambda, LinearExploration, PerEpisodeExploration
+from agents.spec.base import Count, Identified, Part, Period
 from agents.spec.components import COMPONENTS
-from agents.spec.environment import Atari, Evaluation, MinAtar
+from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
 from agents.spec.optimizer import SGD, Adam, RMSprop, Spectral
+from agents.spec.study import CliffwalkStudy, DigitsStudy
 
 VERSION = 1
 
@@ -27,24 +26,22 @@ class Record(Part):
     bins: Count = Field(description="rows per metric in summary.parquet")
 
 
-class Spec(Part):
+class Spec(Identified):
     """One training run, fully resolved."""
 
-    version: Literal[1]
+    driver: ClassVar[str] = "agents.loop"
+    clock: ClassVar[str] = "frames"
+
     agent: Annotated[DQN | ACLambda, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
-    exploration: Exploration
+    exploration: Annotated[LinearExploration | PerEpisodeExploration, Field(discriminator="kind")]
     memory: Memory
     learning: Learning
     optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
-    environment: Annotated[MinAtar | Atari, Field(discriminator="suite")]
+    environment: Annotated[MinAtar | Atari | CartPole, Field(discriminator="suite")]
     evaluation: Evaluation
     record: Record
-    budget_frames: Period
-    seed: Whole = Field(ge=0)
-    device: Literal["cpu", "cuda"]
-    threads: Count = Field(description="torch threads; they change the bits of a result, so they identify a run")
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "Spec":
@@ -74,18 +71,11 @@ class Spec(Part):
                 )
         return self
 
-    def canonical(self) -> str:
-        """The JSON text that identifies the run: sorted keys, no spaces."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, hexadecimal."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
-
-    def name(self) -> str:
-        """Folder name of the run: agent.suite-game.seed.digest."""
-        env = self.environment
-        return f"{self.agent.kind}.{env.suite}-{env.game}.s{self.seed}.{self.digest()[:12]}"
+    @model_validator(mode="after")
+    def _one_count_of_episodes(self) -> "Spec":
+        if self.exploration.kind == "per_episode" and self.environment.streams > 1:
+            raise ValueError("exploration per_episode needs environment.streams 1")
+        return self
 
     def components(self) -> list[str]:
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
@@ -101,6 +91,7 @@ class Spec(Part):
             "linear": [self.network.linear.kind],
             "optimizer": [self.optimizer.kind],
             "suite": [self.environment.suite],
+            "exploration": [self.exploration.kind],
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),
                 *["schedule"] * self.spectral.scheduled,
@@ -108,3 +99,13 @@ class Spec(Part):
             ],
         }
         return sorted({COMPONENTS[family][name] for family, names in chosen.items() for name in names})
+
+
+STUDIES: dict[str, type[Identified]] = {"q_learning": CliffwalkStudy, "classifier": DigitsStudy}
+
+
+def model_of(tree: Any) -> type[Identified]:
+    """The kind of spec that raw data describes, by its agent: a study's, else a training run's."""
+    agent = tree.get("agent") if isinstance(tree, dict) else None
+    kind = agent.get("kind") if isinstance(agent, dict) else None
+    return STUDIES.get(kind, Spec) if isinstance(kind, str) else Spec

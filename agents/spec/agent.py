@@ -88,14 +88,24 @@ class ACLambda(Part):
     floor: Annotated[Real, Field(ge=0)] = Field(description="added to probabilities inside logarithms")
 
 
-class Exploration(Part):
+class LinearExploration(Part):
+    kind: Literal["linear"]
     start: Probability = Field(description="epsilon until warmup_frames")
     end: Probability = Field(description="epsilon from end_frames on, linear in between")
     warmup_frames: Frames
     end_frames: Frames
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Exploration":
+    def _ordered(self) -> "LinearExploration":
         if self.end_frames < self.warmup_frames:
             raise ValueError("end_frames lies before warmup_frames")
         return self
+
+
+class PerEpisodeExploration(Part):
+    kind: Literal["per_episode"] = Field(
+        description="epsilon = scale / (episode + offset), episodes from 0; one stream"
+    )
+    scale: Annotated[Real, Field(ge=0)]
+    offset: Annotated[Real, Field(gt=0)]
+    warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")

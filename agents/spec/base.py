@@ -1,6 +1,8 @@
 """What every part of a spec is made of: strict numbers and a closed, frozen model."""
 
-from typing import Annotated, Any
+import hashlib
+import json
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -34,3 +36,29 @@ Game = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Identified(Part):
+    """What the specs of all kinds of runs have: the fields that the pipeline gives, and the name that follows.
+
+    A kind of run adds `agent` with a `kind`, `environment` with `suite` and `game`, and says where its code is.
+    """
+
+    version: Literal[1]
+    budget_frames: Period
+    seed: Whole = Field(ge=0)
+    device: Literal["cpu", "cuda"]
+    threads: Count = Field(description="torch threads; they change the bits of a result, so they identify a run")
+
+    def canonical(self) -> str:
+        """The JSON text that identifies the run: sorted keys, no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, hexadecimal."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def name(self) -> str:
+        """Folder name of the run: agent.suite-game.seed.digest."""
+        env = self.environment
+        return f"{self.agent.kind}.{env.suite}-{env.game}.s{self.seed}.{self.digest()[:12]}"

@@ -1,11 +1,20 @@
 """Names of parts, and the code behind them."""
 
-# What a config name stands for: family -> name -> "module:attribute", imported on demand by agents/build.py.
+from importlib import import_module
+from typing import Any
+
+# What a config name stands for: family -> name -> "module:attribute", imported on demand by `component`.
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {"dqn": "agents.dqn:DQN", "ac_lambda": "agents.ac_lambda:ACLambda"},
     "gradient": {"backward": "agents.optim.gradient:Backward", "traces": "agents.optim.traces:Traces"},
-    "suite": {"minatar": "agents.envs.minatar:MinAtar", "atari": "agents.envs.atari:Atari"},
+    "suite": {
+        "minatar": "agents.envs.minatar:MinAtar",
+        "atari": "agents.envs.atari:Atari",
+        "cartpole": "agents.envs.cartpole:CartPole",
+    },
+    "exploration": {"linear": "agents.explore:Linear", "per_episode": "agents.explore:PerEpisode"},
+    "study": {"q_learning": "agents.studies.cliffwalk:perform", "classifier": "agents.studies.digits:perform"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
@@ -45,3 +54,9 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "measure": "agents.optim.spectral:measure",
     },
 }
+
+
+def component(family: str, name: str) -> Any:
+    """The class or function behind a config name."""
+    module, _, attribute = COMPONENTS[family][name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -21,6 +21,10 @@ class MinAtar(Part):
     def repeat(self) -> int:
         return 1
 
+    @property
+    def solved_length(self) -> None:
+        """No length of episodes solves these games."""
+
 
 class Atari(Part):
     suite: Literal["atari"]
@@ -39,6 +43,35 @@ class Atari(Part):
     reseed_every_steps: Period = Field(
         description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
     )
+
+    @property
+    def solved_length(self) -> None:
+        """No length of episodes solves these games."""
+
+
+class CartPole(Part):
+    suite: Literal["cartpole"]
+    game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")
+    streams: Count = Field(description="poles stepped together")
+    stack: Count = Field(description="observations per network input")
+    reward: Literal["standard", "goal"] = Field(
+        description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 from "
+        "step 195 on; there the time limit ends the return too"
+    )
+    solved_length: Period = Field(
+        description="frames; solved when the last 100 episodes after learning starts are this long on average, "
+        "those not yet played counting as 0"
+    )
+    cap_frames: Period | None = Field(description="a lower limit on episodes; null: the game's own")
+
+    @property
+    def repeat(self) -> int:
+        return 1
+
+    @property
+    def limit(self) -> int:
+        """Frames after which an episode is cut."""
+        return {"v0": 200, "v1": 500}[self.game]
 
 
 class Evaluation(Part):

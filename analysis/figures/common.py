@@ -18,6 +18,8 @@ from analysis import style
 from analysis.curves import Curves
 from analysis.errors import UserError
 from analysis.intervals import Estimate
+from analysis.load import Scores
+from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
 
@@ -45,6 +47,14 @@ class Sheet:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def clock_text(spec: Any, scores: Scores) -> str:
+    """Axis text for what the frames of the experiments count. UserError where they count different things."""
+    clocks = {scores.experiments[name].get("clock", "frames") for name in spec.experiments}
+    if len(clocks) > 1:
+        raise UserError(f"{spec.id}: its experiments count different things: {', '.join(sorted(clocks))}")
+    return CLOCKS[clocks.pop()]
 
 
 def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:

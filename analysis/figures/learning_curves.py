@@ -7,7 +7,7 @@ from analysis.curves import by_label, one_number
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
-from analysis.normalise import SCALES
+from analysis.normalise import axis
 from analysis.reference import Reference
 from analysis.spec import LearningCurves
 from analysis.text import game_title
@@ -33,6 +33,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
     marks = style.marks(labels)
     sheet = common.Sheet()
+    clock = common.clock_text(spec, scores)
     across = spec.panels if spec.column == "double" else min(spec.panels, 1)
     height = 2.2 if min(across, len(games)) < 3 else 1.75
     figure, axes = common.grid(spec, len(games), across, height, labels + references + overlays)
@@ -53,9 +54,9 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             common.published_curve(panel, sheet, game, wanted, reference, game, last)
         panel.set_title(game_title(game))
         panel.set_xlim(left=0)
-        style.frame_axis(panel, label=i + across >= len(games))
+        style.frame_axis(panel, label=i + across >= len(games), text=clock)
         if i % across == 0:
-            panel.set_ylabel(SCALES[spec.normalisation].axis)
+            panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     used = {
         f"{label} on {game}": curves

@@ -132,7 +132,7 @@ def test_streams_differ_from_each_other_and_equal_themselves():
 
 
 def test_stacks_hold_zeros_before_an_episode_and_the_newest_frame_last():
-    stacker = Stacker(2, 3, (1, 1, 1))
+    stacker = Stacker(2, 3, (1, 1, 1), np.uint8)
     seen = [[(1, 11), (1, 1)], [(2, 12), (0, 0)], [(3, 13), (0, 1)], [(4, 14), (0, 0)]]
     stacks = [
         stacker(np.array(obs, np.uint8).reshape(2, 1, 1, 1), np.array(first, bool)).reshape(2, 3).tolist()

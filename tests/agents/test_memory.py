@@ -63,7 +63,7 @@ def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[i
 )
 def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
     steps, capacity = history(700, streams, seed=streams), 100 * streams
-    store = FrameStore(capacity, streams, SHAPE, stack, Demand(window, moments), 0.9)
+    store = FrameStore(capacity, streams, SHAPE, np.uint8, stack, Demand(window, moments), 0.9)
     for t, step in enumerate(steps):
         store.add(step)
         if t not in (30, 99, 100, 101, 350, 699):
@@ -91,7 +91,7 @@ def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, st
 
 
 def test_a_truncated_episode_bootstraps_from_its_final_observation():
-    store = FrameStore(50, 1, (1, 1, 1), 1, Demand(3, (0, 3)), discount=0.9)
+    store = FrameStore(50, 1, (1, 1, 1), np.uint8, 1, Demand(3, (0, 3)), discount=0.9)
     for t in range(10):  # rows 0 to 3 are one episode, row 3 its final observation; nothing terminated
         obs = np.full((1, 1, 1, 1), t, np.uint8)
         is_last = t in (3, 7)
@@ -105,7 +105,7 @@ def test_a_truncated_episode_bootstraps_from_its_final_observation():
 
 def test_uniform_draws_are_uniform_over_valid_rows():
     steps = history(120, 2, seed=5)
-    store = FrameStore(160, 2, SHAPE, 3, Demand(2, (0, 2)), 0.9)
+    store = FrameStore(160, 2, SHAPE, np.uint8, 3, Demand(2, (0, 2)), 0.9)
     for step in steps:
         store.add(step)
     keys, weights = uniform(store).draw(rng.generator(0, "memory"), 200_000, 0)
@@ -129,7 +129,7 @@ def test_without_replay_every_transition_is_used_once_and_in_order(streams, wind
                 start[b] = t
             if step.last[b]:
                 start[b] = t + 1
-    store = FrameStore(40 * streams, streams, SHAPE, 2, Demand(window, (0, window)), 0.9)
+    store = FrameStore(40 * streams, streams, SHAPE, np.uint8, 2, Demand(window, (0, window)), 0.9)
     newest, drawn = Newest(NewestSelect(kind="newest"), store), []
     replay = Replay(store, newest, rng.generator(0, "memory"), 1, torch.device("cpu"))
     for t, step in enumerate(steps):
@@ -160,7 +160,7 @@ def test_without_replay_every_transition_is_used_once_and_in_order(streams, wind
 
 def test_without_replay_learning_that_is_out_of_step_is_an_error():
     steps = history(60, 2, seed=7)
-    store = FrameStore(20, 2, SHAPE, 1, Demand(1, (0, 1)), 0.9)
+    store = FrameStore(20, 2, SHAPE, np.uint8, 1, Demand(1, (0, 1)), 0.9)
     newest = Newest(NewestSelect(kind="newest"), store)
     replay = Replay(store, newest, rng.generator(0, "memory"), 2, torch.device("cpu"))
     replay.add(steps[0])
@@ -173,7 +173,7 @@ def test_without_replay_learning_that_is_out_of_step_is_an_error():
 
 
 def test_nothing_to_draw_is_an_error_and_not_a_hang():
-    store = FrameStore(20, 1, SHAPE, 1, Demand(1, (0, 1)), 0.9)
+    store = FrameStore(20, 1, SHAPE, np.uint8, 1, Demand(1, (0, 1)), 0.9)
     with pytest.raises(LookupError, match="before the memory holds one window"):
         uniform(store).draw(rng.generator(0, "memory"), 4, 0)
 
@@ -182,7 +182,7 @@ def test_a_memory_comes_back_from_its_saved_rows():
     steps = history(300, 2, seed=3)
 
     def memory() -> Replay:
-        store = FrameStore(120, 2, SHAPE, 4, Demand(1, (0, 1)), 0.9)
+        store = FrameStore(120, 2, SHAPE, np.uint8, 4, Demand(1, (0, 1)), 0.9)
         return Replay(store, uniform(store), rng.generator(1, "memory"), 16, torch.device("cpu"))
 
     one = memory()
@@ -201,4 +201,4 @@ def test_a_memory_comes_back_from_its_saved_rows():
 
 def test_a_memory_shorter_than_its_windows_is_refused():
     with pytest.raises(ValueError, match="too short for windows of 3 and stacks of 4"):
-        FrameStore(14, 2, SHAPE, 4, Demand(3, (0, 3)), 0.9)
+        FrameStore(14, 2, SHAPE, np.uint8, 4, Demand(3, (0, 3)), 0.9)

@@ -25,7 +25,7 @@ def select(kind: str, store: FrameStore, **changes) -> Proportional | Rank:
 
 
 def memory(streams: int = 1, stack: int = 1, window: int = 1, rows: int = 40) -> FrameStore:
-    return FrameStore(rows * streams, streams, (1, 1, 1), stack, Demand(window, (0, window)), 0.9)
+    return FrameStore(rows * streams, streams, (1, 1, 1), np.uint8, stack, Demand(window, (0, window)), 0.9)
 
 
 def add(store: FrameStore, selector, last: list[bool] | None = None, first: list[bool] | None = None) -> None:

@@ -60,7 +60,8 @@ def drawn(house, reference, tmp_path_factory):
 
 
 def test_every_kind_has_a_test():
-    assert set(SPECS) == set(FIGURES)
+    in_test_costs = {"scaling", "survival"}
+    assert set(SPECS) | in_test_costs == set(FIGURES)
 
 
 @pytest.mark.parametrize("kind", SPECS)

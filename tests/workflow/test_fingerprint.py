@@ -10,7 +10,7 @@ from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
 from workflow.fingerprint import EXEMPT, Code, changed, write_if_changed
-from workflow.pipeline import TRAIN_CODE, Pipeline
+from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError
 
 A = """\
@@ -120,7 +120,7 @@ def test_only_the_main_process_writes(tmp_path: Path):
 def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
     """SN alone reaches the spectral module, unless a norm is recorded; no run reaches what is exempt."""
     demo = expand(Project(ROOT, {"scale": "smoke"}), "demo")["breakout"]
-    reached = {p.variant: Code(ROOT).reach([*TRAIN_CODE, *p.components]) for p in demo.points}
+    reached = {p.variant: Code(ROOT).reach([p.driver, "agents.outputs", *p.components]) for p in demo.points}
     assert all(
         {"agents.loop", "agents.dqn", "agents.envs.minatar", "agents.summary"} <= found for found in reached.values()
     )
@@ -131,6 +131,13 @@ def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
             name for name in found if name in EXEMPT or name.startswith("agents.spec") or not name.startswith("agents")
         ]
         assert "agents.envs.atari" not in found
+
+
+def test_a_study_reaches_its_module_and_no_training():
+    (point, *_) = expand(Project(ROOT, {"scale": "smoke"}), "per")["cliffwalk"].points
+    found = Code(ROOT).reach([point.driver, "agents.outputs", *point.components])
+    assert {"agents.study", "agents.studies.cliffwalk", "agents.summary", "agents.rng"} <= found
+    assert not found & {"agents.loop", "agents.build", "agents.studies.digits"}
 
 
 def test_exempt_modules_exist():

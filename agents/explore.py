@@ -1,0 +1,64 @@
+"""How often an agent acts at random: a schedule is called with the stream's ledger and gives epsilon."""
+
+from typing import Any
+
+from agents.clock import linear
+from agents.envs.stream import Ledger
+from agents.spec.agent import LinearExploration, PerEpisodeExploration
+
+
+class Constant:
+    """The same epsilon at all times, as in evaluations."""
+
+    def __init__(self, epsilon: float):
+        self.epsilon = epsilon
+
+    def __call__(self, ledger: Ledger) -> float:
+        return self.epsilon
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class Linear:
+    """A straight line over training frames (Mnih et al. 2015)."""
+
+    def __init__(self, spec: LinearExploration):
+        self.spec = spec
+
+    def __call__(self, ledger: Ledger) -> float:
+        spec = self.spec
+        return linear(ledger.frames, spec.start, spec.end, spec.warmup_frames, spec.end_frames)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class PerEpisode:
+    """scale / (episode + offset) for the episodes 0, 1, … that begin after the warm-up; in it every action is random.
+
+    The warm-up ends with the first episode that ends at or after `warmup_frames`.
+    """
+
+    def __init__(self, spec: PerEpisodeExploration):
+        self.spec = spec
+        self.before: int | None = None  # episodes of the warm-up; None while it lasts
+
+    def __call__(self, ledger: Ledger) -> float:
+        if self.before is None and ledger.frames >= self.spec.warmup_frames and not ledger.length[0]:
+            self.before = ledger.episodes
+        if self.before is None:
+            return 1.0
+        return min(1.0, self.spec.scale / (ledger.episodes - self.before + self.spec.offset))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"before": self.before}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.before = state["before"]

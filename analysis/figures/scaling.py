@@ -1,0 +1,55 @@
+"""Cost against size on logarithmic axes, e.g. updates until learned against transitions in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis import caption, style
+from analysis.curves import by_label
+from analysis.figures import common
+from analysis.load import Scores, select
+from analysis.normalise import axis
+from analysis.reference import Reference
+from analysis.spec import Scaling
+from analysis.text import game_title
+
+
+def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names, or runs without `<metric>_censored`."""
+    rows = select(scores, spec)
+    censored = select(scores, spec, f"{spec.metric}_censored")
+    games = [game for game in spec.games or sorted(rows.game.unique()) if game in set(rows.game)]
+    marks = style.marks(list(by_label(rows, spec.variants, 1)))
+    sheet = common.Sheet()
+    used = {}
+    figure, axes = common.grid(spec, len(games), 2 if spec.column == "double" else 1, 2.6, list(marks))
+    for game, panel in zip(games, axes, strict=True):
+        gave_up = by_label(censored[censored.game == game], spec.variants, 1)
+        for label, curves in by_label(rows[rows.game == game], spec.variants, spec.window).items():
+            used[f"{label} on {game}"] = curves
+            low, middle, high = np.quantile(curves.values, [0.25, 0.5, 0.75], axis=0)
+            share = gave_up[label].values.mean(axis=0)
+            shade, dash = marks[label]
+            (handle,) = panel.plot(curves.frames, middle, color=shade, linestyle=dash, zorder=3)
+            if len(curves.runs) > 1:
+                panel.fill_between(curves.frames, low, high, color=shade, alpha=0.2, linewidth=0, zorder=2)
+            for marker, chosen in (("o", share == 0), ("^", share > 0)):
+                panel.plot(
+                    curves.frames[chosen], middle[chosen], marker, color=shade, markersize=3, zorder=3,
+                    markerfacecolor=shade if marker == "o" else "white",
+                )  # fmt: skip
+            sheet.legend.setdefault(label, handle)
+            for x, y, bottom, top, part in zip(curves.frames, middle, low, high, share, strict=True):
+                row = common.row(game, label, "median", int(x), y, bottom, top, len(curves.runs))
+                sheet.rows.append(row | {"censored": float(part)})
+            if share.any():
+                sheet.note(f"Open triangles ({label}): some runs gave up there and count with their cap.")
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel(common.clock_text(spec, scores))
+        panel.set_ylabel(axis(spec.metric, spec.normalisation))
+        if len(games) > 1:
+            panel.set_title(game_title(game))
+    common.legend_below(figure, sheet.legend)
+    notes = ["Lines: median over seeds; bands: quartiles.", *sheet.notes]
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
