@@ -10,7 +10,7 @@ import torch
 
 from agents import rng
 from agents.actor import Actor
-from agents.clock import linear
+from agents.explore import schedule
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.nets.network import Network, initialise
@@ -53,28 +53,29 @@ def build(spec: Spec) -> Parts:
     size = parts["value"].size if "value" in parts else 1
     dice = rng.generator(seed, "spectral")
     online = _network(spec, stream, size, dice).to(device)
+    if keep := getattr(spec.memory.select, "needs", ()):
+        parts["keep"] = keep
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
     agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
 
-    explore = spec.exploration
     actor = Actor(
         agent,
         stream,
         spec.environment.stack,
-        lambda frame: linear(frame, explore.start, explore.end, explore.warmup_frames, explore.end_frames),
+        schedule(spec.exploration, spec.environment.streams),
         rng.generator(seed, "exploration"),
         device,
     )
     store = component("store", spec.memory.store)(
         spec.memory.capacity_steps,
-        spec.environment.streams,
+        spec.environment.streams * spec.memory.copies,
         stream.shape,
         spec.environment.stack,
         agent.demand,
         spec.agent.discount,
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
-    memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device)
+    memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device, spec.memory.copies)
     optimizer = component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer)
     gauges, tracked = _gauges(spec.spectral, agent, dice)
     schedules = []

@@ -56,6 +56,13 @@ class Spec(Part):
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
         return self
 
+    @model_validator(mode="after")
+    def _errors_of_scalar_values(self) -> "Spec":
+        initial = getattr(self.memory.select, "initial", "largest")
+        if initial == "actor" and getattr(getattr(self.agent, "value", None), "kind", None) != "scalar":
+            raise ValueError("initial: actor wants an agent that predicts one scalar value per action")
+        return self
+
     def canonical(self) -> str:
         """The JSON text that identifies the run: sorted keys, no spaces."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

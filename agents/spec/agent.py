@@ -43,14 +43,31 @@ class DQN(Part):
     )
 
 
-class Exploration(Part):
+class Linear(Part):
+    kind: Literal["linear"] = Field(description="one epsilon for all environments, annealed")
     start: Probability = Field(description="epsilon until warmup_frames")
     end: Probability = Field(description="epsilon from end_frames on, linear in between")
     warmup_frames: Frames
     end_frames: Frames
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Exploration":
+    def _ordered(self) -> "Linear":
         if self.end_frames < self.warmup_frames:
             raise ValueError("end_frames lies before warmup_frames")
         return self
+
+
+class Ladder(Part):
+    kind: Literal["ladder"] = Field(
+        description="environment i of N keeps epsilon_i = base^(1 + alpha i / (N - 1)) for the whole run (Ape-X)"
+    )
+    base: Probability = Field(description="epsilon of environment 0, and of a single one")
+    alpha: Annotated[Real, Field(ge=0)]
+
+
+class Fixed(Part):
+    kind: Literal["fixed"] = Field(description="environment i keeps values[i mod their number] for the whole run")
+    values: Annotated[list[Probability], Field(min_length=1)] = Field(description="epsilons")
+
+
+Exploration = Annotated[Linear | Ladder | Fixed, Field(discriminator="kind")]

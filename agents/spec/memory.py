@@ -28,12 +28,27 @@ class PrioritySelect(Part):
     normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
     stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
     sort_every: Count = Field(description="updates between full sorts (rank)")
+    initial: Literal["largest", "actor"] = Field(
+        description="priority of a new row: the largest so far, or its TD error by the values it was acted on (Ape-X)"
+    )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Extras that agents have to keep with each row."""
+        return ("q_taken", "q_best") if self.initial == "actor" else ()
+
+    @model_validator(mode="after")
+    def _ranks_start_at_the_largest(self) -> "PrioritySelect":
+        if self.initial == "actor" and self.kind != "proportional":
+            raise ValueError("initial: actor is of proportional priorities only")
+        return self
 
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
     select: Annotated[UniformSelect | FifoSelect | PrioritySelect, Field(discriminator="kind")]
-    capacity_steps: Count = Field(description="observations kept, agent steps")
+    capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
+    copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
 
 class Learning(Part):

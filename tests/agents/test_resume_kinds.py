@@ -21,6 +21,7 @@ PRIORITY = {
     "normalise": "batch",
     "stratified": True,
     "sort_every": 20,
+    "initial": "largest",
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
 
@@ -37,6 +38,16 @@ KINDS = {
     "proportional": (
         "dqn_minatar_sn",
         {"memory__select": {"kind": "proportional", **PRIORITY}, "environment__streams": 2, "agent__n_step": 3},
+    ),
+    "apex": (
+        "dqn_minatar_sn",
+        {
+            "memory__select": {"kind": "proportional", **PRIORITY, "initial": "actor"},
+            "exploration": {"kind": "ladder", "base": 0.4, "alpha": 7.0},
+            "environment__streams": 3,
+            "agent__n_step": 3,
+            "memory__copies": 2,
+        },
     ),
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
