@@ -11,6 +11,7 @@ import torch
 from agents import rng
 from agents.actor import Actor
 from agents.clock import linear
+from agents.executors import Inline
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.nets.network import Network, initialise
@@ -24,10 +25,11 @@ class Parts(NamedTuple):
     actor: Actor
     memory: Replay
     learner: Learner
+    executor: Inline
     device: torch.device
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner")}
+        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner", "executor")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in state.items():
@@ -56,9 +58,10 @@ def build(spec: Spec) -> Parts:
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
     agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
 
+    executor = component("executor", spec.executor.kind)(spec.executor, agent, len(stream))
     explore = spec.exploration
     actor = Actor(
-        agent,
+        executor,
         stream,
         spec.environment.stack,
         lambda frame: linear(frame, explore.start, explore.end, explore.warmup_frames, explore.end_frames),
@@ -89,8 +92,9 @@ def build(spec: Spec) -> Parts:
         gauges=gauges,
         tracked=tracked,
         warmup_steps=spec.spectral.warmup_steps,
+        listeners=[executor.updated],
     )
-    return Parts(suite, actor, memory, learner, device)
+    return Parts(suite, actor, memory, learner, executor, device)
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Run:
 
     def turn(self) -> bool:
         """One row from every environment, and the learning that falls due. False when learning diverged."""
-        spec, (_, actor, memory, learner, _) = self.spec, self.parts
+        spec, (_, actor, memory, learner, *_) = self.spec, self.parts
         before = self.frame
         memory.add(actor.turn())
         after = self.frame
@@ -88,7 +88,7 @@ class Run:
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
-        agent, (suite, *_, device) = self.parts.actor.agent, self.parts
+        agent, (suite, *_, device) = self.parts.learner.agent, self.parts
         episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
         if episodes is None:
             return None

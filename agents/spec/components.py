@@ -25,6 +25,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "categorical": "agents.losses.categorical:Categorical",
         "quantile": "agents.losses.quantile:Quantile",
     },
+    "executor": {"inline": "agents.executors:Inline"},
     "optimizer": {
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",
