@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from agents import rng
-from agents.step import Decision, Step, View
+from agents.step import Decision, Episode, Step, View
 
 
 class Stacker:
@@ -39,6 +39,19 @@ class Actor:
         self.action = np.zeros(len(stream), np.int64)
         self.reward = np.zeros(len(stream), np.float32)
         self.state: Any = None
+
+    @property
+    def frames(self) -> int:
+        """Environment frames so far."""
+        return self.stream.ledger.frames
+
+    def take(self) -> list[Episode]:
+        """The episodes finished since the last call."""
+        return self.stream.ledger.take()
+
+    def lost(self) -> np.ndarray:
+        """Numbers of the streams whose next row does not follow their previous one: none here."""
+        return np.empty(0, np.int64)
 
     def turn(self) -> Step:
         first = self.stream.first

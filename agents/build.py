@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from agents import rng
-from agents.actor import Actor
-from agents.explore import schedule
-from agents.learner import Learner
+from agents.learner import Agent, Learner
 from agents.memory.replay import Replay
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
@@ -21,13 +19,14 @@ from agents.spec.optimizer import Spectral
 
 class Parts(NamedTuple):
     suite: Callable[..., Any]
-    actor: Actor
+    actor: Any  # an Actor, or the Rows of distributed ones
     memory: Replay
     learner: Learner
+    executor: Any
     device: torch.device
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner")}
+        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner", "executor")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in state.items():
@@ -40,32 +39,40 @@ def component(family: str, name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def build(spec: Spec) -> Parts:
-    """All parts of a run at frame 0."""
-    seed, device = spec.seed, torch.device(spec.device)
+class Acting(NamedTuple):
+    """What it takes to act: environments and an agent; `dice` are the spectral norms'."""
+
+    suite: Callable[..., Any]
+    stream: Any
+    agent: Agent
+    dice: np.random.Generator
+
+
+def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Acting:
+    """`streams` environments and an agent at frame 0; `index` sets the random streams of distributed actors apart."""
     suite = component("suite", spec.environment.suite)
-    stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
+    stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
     parts = {
         name: component(name, getattr(spec.agent, name).kind)(**_fields(getattr(spec.agent, name)))
         for name in ("value",)
         if hasattr(spec.agent, name)
     }
     size = parts["value"].size if "value" in parts else 1
-    dice = rng.generator(seed, "spectral")
+    dice = rng.generator(spec.seed, "spectral")
     online = _network(spec, stream, size, dice).to(device)
     if keep := getattr(spec.memory.select, "needs", ()):
         parts["keep"] = keep
-    noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
+    noise = torch.Generator(device).manual_seed(rng.integer(spec.seed, "noise", *index))
     agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
+    return Acting(suite, stream, agent, dice)
 
-    actor = Actor(
-        agent,
-        stream,
-        spec.environment.stack,
-        schedule(spec.exploration, spec.environment.streams),
-        rng.generator(seed, "exploration"),
-        device,
-    )
+
+def build(spec: Spec) -> Parts:
+    """All parts of a run at frame 0."""
+    seed, device = spec.seed, torch.device(spec.device)
+    here = spec.environment.streams if spec.executor.kind == "inline" else 1  # else one that only shows its shape
+    suite, stream, agent, dice = acting(spec, here, device)
+    executor, actor = component("executor", spec.executor.kind)(spec, agent, stream, device)
     store = component("store", spec.memory.store)(
         spec.memory.capacity_steps,
         spec.environment.streams * spec.memory.copies,
@@ -76,11 +83,11 @@ def build(spec: Spec) -> Parts:
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
     memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device, spec.memory.copies)
-    optimizer = component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer)
+    optimizer = component("optimizer", spec.optimizer.kind)(agent.online.parameters(), spec.optimizer)
     gauges, tracked = _gauges(spec.spectral, agent, dice)
     schedules = []
     if spec.spectral.scheduled:
-        schedules.append(component("spectral", "schedule")(online, spec.spectral, optimizer))
+        schedules.append(component("spectral", "schedule")(agent.online, spec.spectral, optimizer))
     learner = Learner(
         agent,
         optimizer,
@@ -90,8 +97,9 @@ def build(spec: Spec) -> Parts:
         gauges=gauges,
         tracked=tracked,
         warmup_steps=spec.spectral.warmup_steps,
+        listeners=[executor.updated],
     )
-    return Parts(suite, actor, memory, learner, device)
+    return Parts(suite, actor, memory, learner, executor, device)
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Gauge(Protocol):
 
 class Learner:
     """`schedules` act on gradients and optimizer before each step, `gauges` advance by their steps at every update,
-    `tracked` ones by `warmup_steps` when they are read.
+    `tracked` ones by `warmup_steps` when they are read. `listeners` are called after every update.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class Learner:
         gauges: list[tuple[Gauge, int]],
         tracked: list[Gauge],
         warmup_steps: int,
+        listeners: list[Callable[[], None]],
     ):
         self.agent, self.optimizer = agent, optimizer
         self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
-        self.schedules = schedules
+        self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
         self.parameters = optimizer.parameters
@@ -80,6 +81,8 @@ class Learner:
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.agent.refresh()
+        for listener in self.listeners:
+            listener()
         for name, metric in {**loss.metrics, "grad_norm": norm}.items():
             self._sums[name] = self._sums[name] + metric if name in self._sums else metric
         self._since += 1

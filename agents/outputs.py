@@ -37,6 +37,7 @@ def write_outputs(folder: Path, run: Run, outcome: Outcome, fingerprint: str, vo
         "seconds": outcome.seconds,
         "frames_per_second": outcome.frames / outcome.seconds if outcome.seconds else None,
         "resumes": outcome.resumes,
+        "executor": run.parts.executor.facts(),
         "parameters_sha256": _parameters(run),
     }
     write_atomic(folder / "run.json", json.dumps(facts, indent=1, sort_keys=True).encode())

@@ -42,6 +42,8 @@ class Replay:
 
     def close(self, streams: np.ndarray) -> None:
         """End the episodes of `streams` (numbers of environments) at the newest row."""
+        if not len(streams):
+            return
         environments = self.store.streams // self.copies
         self.store.close((streams + environments * np.arange(self.copies)[:, None]).ravel())
 

@@ -15,6 +15,7 @@ from agents.spec.agent import DQN, Exploration
 from agents.spec.base import Count, Part, Period, Whole
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, Evaluation, MinAtar
+from agents.spec.executor import Executor
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
 from agents.spec.optimizer import SGD, Adam, RMSprop, Spectral
@@ -40,6 +41,7 @@ class Spec(Part):
     optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
     environment: Annotated[MinAtar | Atari, Field(discriminator="suite")]
     evaluation: Evaluation
+    executor: Executor
     record: Record
     budget_frames: Period
     seed: Whole = Field(ge=0)
@@ -54,6 +56,13 @@ class Spec(Part):
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
+        return self
+
+    @model_validator(mode="after")
+    def _equal_actors(self) -> "Spec":
+        actors = getattr(self.executor, "actors", 1)
+        if self.environment.streams % actors:
+            raise ValueError(f"{self.environment.streams} streams cannot be shared equally by {actors} actors")
         return self
 
     @model_validator(mode="after")
@@ -88,6 +97,7 @@ class Spec(Part):
             "select": [self.memory.select.kind],
             "linear": [self.network.linear.kind],
             "optimizer": [self.optimizer.kind],
+            "executor": [self.executor.kind],
             "suite": [self.environment.suite],
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),

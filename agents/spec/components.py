@@ -25,6 +25,11 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "categorical": "agents.losses.categorical:Categorical",
         "quantile": "agents.losses.quantile:Quantile",
     },
+    "executor": {
+        "inline": "agents.executors.inline:collect",
+        "processes": "agents.executors.processes:collect",
+        "ray": "agents.executors.ray:collect",
+    },
     "optimizer": {
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",
