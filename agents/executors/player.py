@@ -47,8 +47,9 @@ class Player:
     def play(self, chunk: Mapping[str, np.ndarray], frame: int, newest: Newest) -> None:
         """Fill a chunk [T, B]; `frame` of the run sets what is annealed."""
         self.frame = frame
+        for name in ("score", "length", "truncated"):  # memory is used again and again
+            chunk[name][:] = 0
         chunk["life"][:] = self.life
-        chunk["length"][:] = 0
         for row in range(len(chunk["action"])):
             started = time.perf_counter()
             if self.steps % self.spec.executor.pull_every_steps == 0 and (found := newest(self.version)):

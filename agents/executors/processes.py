@@ -137,6 +137,7 @@ class Processes:
         status = self.children[number].gone(LEAVE)
         self._vain[number] += 1
         if self._vain[number] == PATIENCE:
+            del self.children[number]
             raise RuntimeError(f"actor {number} ended {PATIENCE} times before its first chunk, at last with {status}")
         print(f"actor {number} ended with {status}; started anew", file=sys.stderr, flush=True)
         self.lives[number] += 1
@@ -155,13 +156,9 @@ class Processes:
         return self.rows.readings(self.spec.learning.batch)
 
     def facts(self) -> dict[str, Any]:
-        """Speeds count the time actors were playing, not their waiting for slots."""
-        shares = len(self.rows.moved) // len(self.restarts)
-        frames = self.rows.moved.reshape(-1, shares).sum(1)
-        seconds = self.rows.seconds.reshape(-1, shares)[:, 0]
         return {
-            "actor_frames_per_second": [float(f / s) if s else None for f, s in zip(frames, seconds, strict=True)],
-            "actor_restarts": list(self.restarts),
+            **self.rows.speeds(len(self.lives)),
+            "actor_restarts": self.restarts,
             "learner_waited_seconds": self._waited,
         }
 

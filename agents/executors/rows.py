@@ -85,6 +85,12 @@ class Rows:
         self._version = self.source.version
         return found
 
+    def speeds(self, actors: int) -> dict[str, list[float | None]]:
+        """Frames per second of each actor while it was playing, without its waiting for slots."""
+        frames, seconds = self.moved.reshape(actors, -1).sum(1), self.seconds.reshape(actors, -1)[:, 0]
+        pairs = zip(frames.tolist(), seconds.tolist(), strict=True)
+        return {"actor_frames_per_second": [f / s if s else None for f, s in pairs]}
+
     def state_dict(self) -> dict[str, Any]:
         return {"frames": self.frames, "lives": self.lives.copy()}
 
