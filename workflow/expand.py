@@ -38,6 +38,7 @@ class Point(NamedTuple):
     agent: str
     suite: str
     threads: int
+    executor: str
     components: tuple[str, ...]
     cluster: Cluster
     template: str
@@ -287,7 +288,8 @@ def _point(spec: Spec, variant: str, vary: dict[str, Any], algorithm: Algorithm,
         algorithm.name,
         spec.agent.kind,
         suite,
-        spec.threads,
+        spec.threads + getattr(spec.executor, "actors", 0) * (spec.executor.kind == "processes"),
+        spec.executor.kind,
         tuple(spec.components()),
         cluster,
         template,
