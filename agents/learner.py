@@ -47,7 +47,7 @@ class Learner:
         self,
         agent: Agent,
         optimizer: Optimizer,
-        target_every: int,
+        target_every: int | None,
         clip_norm: float | None,
         schedules: list[Callable[[], None]],
         gauges: list[tuple[Gauge, int]],
@@ -56,7 +56,7 @@ class Learner:
         listeners: list[Callable[[], None]],
     ):
         self.agent, self.optimizer = agent, optimizer
-        self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
+        self.target_every, self.clip_norm = target_every, clip_norm  # updates (None: no target network), norm
         self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
@@ -69,6 +69,9 @@ class Learner:
         for gauge, steps in self.gauges:
             gauge.advance(steps)
         loss = self.agent.loss(batch)
+        if "version" in batch.extras:  # updates between the parameters that acted and those that learn
+            lag = self.updates - batch.extras["version"][:-1].double().mean()
+            loss.metrics["policy_lag"] = lag
         for parameter in self.parameters:
             parameter.grad = None
         sum(loss.terms.values()).backward()
@@ -79,7 +82,7 @@ class Learner:
             schedule()
         self.optimizer.step()
         self.updates += 1
-        if self.updates % self.target_every == 0:
+        if self.target_every and self.updates % self.target_every == 0:
             self.agent.refresh()
         for listener in self.listeners:
             listener()

@@ -73,6 +73,7 @@ class Run:
         spec, (_, actor, memory, learner, *_) = self.spec, self.parts
         before = self.frame
         memory.add(actor.turn())
+        memory.see(actor.stream.obs, actor.stream.first, actor.stream.last)
         after = self.frame
         for _ in range(memory.due(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames))):
             batch = memory.draw(after)

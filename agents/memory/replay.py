@@ -27,6 +27,11 @@ class Replay:
         self.store.add(step)
         self.select.add(np.arange(self.store.streams) + (self.store.count - 1) * self.store.streams)
 
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """The rows in view, for chunks that end with them."""
+        if self.store.demand.ahead:
+            self.store.see(obs, first, last)
+
     def due(self, ticks: int) -> int:
         """Updates to be made now, when the clock of learning struck `ticks` times."""
         return self.select.due(ticks, self.batch)

@@ -34,6 +34,7 @@ class FrameStore:
         self.streams, self.shape, self.stack = streams, shape, stack
         self.demand, self.window, self.discount = demand, window, discount
         self.count = 0  # rows ever added
+        self.seen = 0  # the same with the rows in view, where they are known
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
@@ -52,6 +53,17 @@ class FrameStore:
         for name in self.demand.extras:
             self.field[name][slot] = step.extras[name]
         self.count += 1
+
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """Note the rows in view, the successors of the newest ones, where chunks want them (Demand.ahead).
+
+        They take the place of the oldest rows; `add` writes them again when something was done there.
+        """
+        slot = self.count % self.rows
+        self._frames[slot] = obs.reshape(self.streams, -1)
+        self.field["age"][slot] = np.where(first, 0, self.field["age"][slot - 1] + 1)
+        self.field["last"][slot] = last
+        self.seen = self.count + 1
 
     def span(self) -> tuple[int, int]:
         """Keys [low, high) whose window lies inside the memory."""

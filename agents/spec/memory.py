@@ -13,6 +13,9 @@ class UniformSelect(Part):
 
 class FifoSelect(Part):
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
+    replay_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
+    )
 
 
 class PrioritySelect(Part):
@@ -40,11 +43,16 @@ class Learning(Part):
     batch: Count = Field(description="transitions per update")
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
-    target_every_frames: Period = Field(description="target network copied this often")
+    target_every_frames: Period | None = Field(
+        description="target network copied this often; null: there is none, the online network takes its place"
+    )
+    lr_decay_frames: Period | None = Field(
+        description="the learning rate falls on a straight line to 0 at this frame; null: it is constant"
+    )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
 
     @model_validator(mode="after")
     def _multiple(self) -> "Learning":
-        if self.target_every_frames % self.every_frames:
+        if self.target_every_frames and self.target_every_frames % self.every_frames:
             raise ValueError("target_every_frames must be a multiple of every_frames")
         return self
