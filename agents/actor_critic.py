@@ -17,17 +17,11 @@ import torch
 from agents.losses.policy import baseline_loss, entropy, log_probability, policy_gradient_loss
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.nets.network import Network
+from agents.sampling import sample
 from agents.spec.agent import ActorCritic as ActorCriticSpec
 from agents.step import Batch, Decision, Demand, Loss, View
 
 FLOOR = 1e-6  # of the epsilon-correction
-
-
-def sample(probability: np.ndarray, dice: np.random.Generator) -> np.ndarray:
-    """One draw from each row of [B, A] probabilities by inverting its distribution function -> [B] int64."""
-    heights = probability.cumsum(-1, dtype=np.float64)
-    marks = dice.random(len(heights)) * heights[:, -1]  # rounding may leave the sum beside 1
-    return (heights[:, :-1] <= marks[:, None]).sum(-1)
 
 
 class ActorCritic:
@@ -126,10 +120,9 @@ class ActorCritic:
         """Policy and value of all T + 1 rows; the state is zero again where an episode begins."""
         if not self._recurrent:
             return self.online.unroll(batch.obs, None, None, None)[0]
-        first = torch.cat([torch.zeros_like(batch.last[:1]), batch.last[:-1]])  # row 0: its state is zero already
-        action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~first
-        reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~first
-        return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], first)[0]
+        action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~batch.first
+        reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~batch.first
+        return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], batch.first)[0]
 
     def refresh(self) -> None:
         """There is no target network."""

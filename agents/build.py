@@ -85,6 +85,7 @@ def build(spec: Spec) -> Parts:
     period = spec.learning.target_every_frames
     learner = Learner(
         agent,
+        component("gradient", spec.agent.gradient)(optimizer.parameters),
         optimizer,
         target_every=period and period // spec.learning.every_frames,
         clip_norm=spec.learning.clip_norm,

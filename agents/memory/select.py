@@ -4,12 +4,13 @@
 nothing above this file asks which kind it is.
 """
 
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from agents.memory.store import FrameStore
-from agents.spec.memory import FifoSelect, UniformSelect
+from agents.spec.memory import FifoSelect, NewestSelect, UniformSelect
 
 
 class Uniform:
@@ -101,3 +102,50 @@ class Fifo:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.taken = state["taken"]
+
+
+class Newest:
+    """Every transition once, in the order they were made: learning without replay.
+
+    The windows of a stream follow each other without overlap; an episode's end closes the window it falls into, and
+    the next one begins with the next episode. Windows wait in a queue, stream by stream in order of completion, so
+    that nothing is lost or doubled where streams end their episodes at different times. When learning keeps pace,
+    what is drawn is the newest complete window.
+    """
+
+    def __init__(self, spec: NewestSelect, store: FrameStore):
+        self.store = store
+        self.start = np.zeros(store.streams, np.int64)  # row at which each stream's next window starts
+        self.ready: deque[int] = deque()  # keys of complete windows
+
+    def add(self, keys: np.ndarray) -> None:
+        store, row = self.store, self.store.count - 1
+        last = store.field["last"][row % store.rows]
+        full = row - self.start == store.window  # the row after the window is its final observation
+        complete = np.flatnonzero((full | last) & (row > self.start))
+        self.ready.extend((self.start[complete] * store.streams + complete).tolist())
+        self.start = np.where(last, row + 1, np.where(full, row, self.start))
+
+    def due(self, ticks: int, size: int) -> int:
+        return ticks
+
+    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """-> keys [size], weights [size] of ones. Raises LookupError when learning runs ahead or falls behind."""
+        if len(self.ready) < size:
+            raise LookupError(
+                f"{len(self.ready)} of {size} windows are complete: learning starts too early or runs too often "
+                "for one that uses every transition once"
+            )
+        keys = np.array([self.ready.popleft() for _ in range(size)])
+        if not self.store.valid(keys).all():
+            raise LookupError("the memory no longer holds the oldest unused transition: learning falls behind acting")
+        return keys, np.ones(size, np.float32)
+
+    def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"start": self.start.copy(), "ready": list(self.ready)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.start, self.ready = state["start"], deque(state["ready"])

@@ -93,10 +93,11 @@ class FrameStore:
             rows.append(following)
         slots = self._slot(np.stack(rows))
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
+        part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
+        part["last"] = torch.from_numpy(self._flat["last"][slots])
         extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
-        last = torch.from_numpy(self._flat["last"][slots])
         obs = self._stacks(np.stack([rows[m] for m in self.demand.moments]))
-        return Batch(obs, **part, last=last, weight=torch.from_numpy(weight), extras=extras, key=keys)
+        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
     def _stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, ActorCritic, Exploration
+from agents.spec.agent import DQN, ACLambda, ActorCritic, Exploration
 from agents.spec.base import Count, Part, Period, Whole
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, Evaluation, MinAtar
@@ -32,7 +32,7 @@ class Spec(Part):
     """One training run, fully resolved."""
 
     version: Literal[1]
-    agent: Annotated[DQN | ActorCritic, Field(discriminator="kind")]
+    agent: Annotated[DQN | ACLambda | ActorCritic, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
@@ -65,8 +65,17 @@ class Spec(Part):
         agent, network = self.agent, self.network
         if network.head not in agent.heads:
             raise ValueError(f"agent {agent.kind} needs network.head {' or '.join(agent.heads)}, not {network.head}")
+        if agent.target == (self.learning.target_every_frames is None):
+            raise ValueError(f"learning.target_every_frames must be {'a number' if agent.target else 'null'} here")
         if network.shared_bias and network.head == "actor_critic":
             raise ValueError("network.shared_bias is for heads of action values")
+        if isinstance(agent, ACLambda):
+            online = (self.memory.select.kind, self.environment.streams, self.learning.batch) == ("newest", 1, 1)
+            if not online:
+                raise ValueError(
+                    "agent ac_lambda learns from one stream as it goes: memory.select newest, environment.streams 1, "
+                    "learning.batch 1"
+                )
         return self
 
     @model_validator(mode="after")
@@ -98,6 +107,7 @@ class Spec(Part):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
+            "gradient": [self.agent.gradient],
             **{family: [part.kind] for family, part in self.agent.parts.items()},
             "torso": [self.network.torso],
             "core": [self.network.core.kind] * (self.network.core.kind != "none"),

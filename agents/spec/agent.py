@@ -45,13 +45,14 @@ class Quantile(Part):
 
 
 # Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
-# gradients, the transitions of one chunk of experience (`window`), the numbers per action of its head (`outputs`)
-# and the parts it is handed by name (`parts`: family -> part).
+# gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
+# handed by name (`parts`: family -> part).
 
 
 class DQN(Part):
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
     gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = True
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
@@ -61,10 +62,6 @@ class DQN(Part):
     value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
         description="what the network predicts and its loss"
     )
-
-    @property
-    def window(self) -> int:
-        return self.n_step
 
     @property
     def outputs(self) -> int:
@@ -80,7 +77,7 @@ class ACLambda(Part):
 
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     gradient: ClassVar[str] = "traces"
-    window: ClassVar[int] = 1
+    target: ClassVar[bool] = False
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
     kind: Literal["ac_lambda"]
@@ -96,6 +93,7 @@ class ActorCritic(Part):
 
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = False
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
     kind: Literal["actor_critic"]
@@ -111,10 +109,6 @@ class ActorCritic(Part):
     entropy_weight: Annotated[Real, Field(ge=0)]
     baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
     reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
-
-    @property
-    def window(self) -> int:
-        return self.unroll
 
     @model_validator(mode="after")
     def _bars_ordered(self) -> "ActorCritic":

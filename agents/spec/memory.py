@@ -18,6 +18,10 @@ class FifoSelect(Part):
     )
 
 
+class NewestSelect(Part):
+    kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
+
+
 class PrioritySelect(Part):
     """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
 
@@ -35,7 +39,7 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | FifoSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[UniformSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps")
 
 

@@ -1,7 +1,7 @@
 """Exact resume for every kind of part: a run that is dropped and taken up again equals an undisturbed one.
 
 tests/agents/test_resume.py kills real processes; here the same is done within one process, which is quicker, for
-each value kind, head, linear layer, selector, optimizer and use of spectral norms.
+each agent, value kind, head, linear layer, selector, optimizer and use of spectral norms.
 """
 
 import pytest
@@ -39,6 +39,14 @@ KINDS = {
         {"memory__select": {"kind": "proportional", **PRIORITY}, "environment__streams": 2, "agent__n_step": 3},
     ),
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
+    "no-replay": (
+        "dqn_minatar_no_replay",
+        {"environment__streams": 2, "learning__start_frames": 2, "learning__target_every_frames": 100},
+    ),
+    "traces": (
+        "ac_lambda_minatar",
+        {"learning__start_frames": 1, "learning__target_every_frames": None, "exploration__end": 0.05},
+    ),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
