@@ -26,6 +26,51 @@ ADAM_C51 = {"optimizer.kind": "adam", "optimizer.lr": 2.5e-4, "optimizer.epsilon
 SUPPORT = {"agent.value.low": -10.0, "agent.value.high": 10.0, "agent.value.atoms": 51}
 TUNED = {"agent.selector": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
 SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
+ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
+INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
+A2C = {  # openai/baselines a2c/a2c.py: learn()
+    **ON_POLICY,
+    **INSIDE,
+    "agent.unroll": 5,
+    "agent.correction": "none",
+    "agent.entropy_weight": 0.01,
+    "agent.baseline_weight": 0.5 * 2,
+    "agent.reduction": "mean",
+    "agent.discount": 0.99,
+    "environment.streams": 16,
+    "learning.batch": 16,
+    "learning.clip_norm": 0.5,
+    "optimizer.lr": 7e-4,
+    "optimizer.epsilon": 1e-5,
+}
+A3C = {  # Mnih et al. 2016, supplement 8
+    **ON_POLICY,
+    **INSIDE,
+    "agent.unroll": 5,
+    "agent.entropy_weight": 0.01,
+    "agent.reduction": "sum",
+    "environment.streams": 16,
+    "environment.repeat": 4,
+    "learning.batch": 1,
+    "optimizer.epsilon": 0.1,
+    "network.convolutions": [(16, 8, 4), (32, 4, 2)],
+    "network.units": [256],
+}
+IMPALA = {  # Espeholt et al. 2018, Table G.1
+    **ON_POLICY,
+    **INSIDE,
+    "agent.unroll": 20,
+    "agent.correction": "vtrace",
+    "agent.rho_bar": 1.0,
+    "agent.c_bar": 1.0,
+    "agent.entropy_weight": 0.01,
+    "agent.baseline_weight": 0.5,
+    "agent.reduction": "sum",
+    "agent.discount": 0.99,
+    "learning.clip_norm": 40.0,
+    "optimizer.lr": 6e-4,
+    "optimizer.epsilon": 0.01,
+}
 
 TABLES = {
     "dqn_nature": {
@@ -170,6 +215,39 @@ TABLES = {
         "learning.target_every_frames": None,
         "evaluation.epsilon": 0.0,
     },
+    "a2c": {  # openai/baselines a2c
+        **A2C,
+        "network.convolutions": NATURE["network.convolutions"],
+        "network.units": [512],
+        "learning.lr_decay_frames": 80_000_000 * STEP,
+        "environment.stack": 4,
+    },
+    "a2c_minatar": {**A2C, "network.convolutions": [(16, 3, 1)], "network.units": [128]},
+    "a3c_ff": A3C,
+    "a3c_lstm": {**A3C, "network.core.before": [256], "network.core.units": 256, "network.units": []},
+    "noisy_a3c": {  # Fortunato et al. 2018, section 3.2
+        **A3C,
+        "network.linear.kind": "independent",
+        "network.linear.sigma": 0.017,
+        "agent.entropy_weight": 0.0,
+        "learning.batch": 16,
+    },
+    "impala_shallow": {
+        **IMPALA,
+        "learning.batch": 32,
+        "learning.lr_decay_frames": 200_000_000,
+        "network.convolutions": NATURE["network.convolutions"],
+        "environment.life_loss": True,
+        "environment.clip_reward": True,
+    },
+    "impala_deep": {
+        **IMPALA,
+        "learning.batch": 32,
+        "network.torso": "residual",
+        "network.convolutions": [(16, 3, 2), (32, 3, 2), (32, 3, 2)],
+        "network.units": [256],
+    },
+    "impala_minatar": {**IMPALA, "network.convolutions": [(16, 3, 1)]},
     "rainbow_minatar": {
         **SILENT,
         "agent.n_step": 3,
