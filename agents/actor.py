@@ -49,6 +49,10 @@ class Actor:
         """The episodes finished since the last call."""
         return self.stream.ledger.take()
 
+    def view(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """obs [B, …], first and last [B] of the rows in view, at which nothing was done yet."""
+        return self.stream.obs, self.stream.first, self.stream.last
+
     def lost(self) -> np.ndarray:
         """Numbers of the streams whose next row does not follow their previous one: none here."""
         return np.empty(0, np.int64)

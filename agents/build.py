@@ -11,6 +11,7 @@ import torch
 from agents import rng
 from agents.learner import Agent, Learner
 from agents.memory.replay import Replay
+from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
 from agents.spec.components import COMPONENTS
@@ -52,14 +53,9 @@ def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Actin
     """`streams` environments and an agent at frame 0; `index` sets the random streams of distributed actors apart."""
     suite = component("suite", spec.environment.suite)
     stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
-    parts = {
-        name: component(name, getattr(spec.agent, name).kind)(**_fields(getattr(spec.agent, name)))
-        for name in ("value",)
-        if hasattr(spec.agent, name)
-    }
-    size = parts["value"].size if "value" in parts else 1
+    parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
     dice = rng.generator(spec.seed, "spectral")
-    online = _network(spec, stream, size, dice).to(device)
+    online = _network(spec, stream, dice).to(device)
     if keep := getattr(spec.memory.select, "needs", ()):
         parts["keep"] = keep
     noise = torch.Generator(device).manual_seed(rng.integer(spec.seed, "noise", *index))
@@ -88,10 +84,15 @@ def build(spec: Spec) -> Parts:
     schedules = []
     if spec.spectral.scheduled:
         schedules.append(component("spectral", "schedule")(agent.online, spec.spectral, optimizer))
+    if spec.learning.lr_decay_frames:
+        decay = component("schedule", "decay")
+        schedules.append(decay(optimizer, lambda: actor.frames, spec.learning.lr_decay_frames))
+    period = spec.learning.target_every_frames
     learner = Learner(
         agent,
+        component("gradient", spec.agent.gradient)(optimizer.parameters),
         optimizer,
-        target_every=spec.learning.target_every_frames // spec.learning.every_frames,
+        target_every=period and period // spec.learning.every_frames,
         clip_norm=spec.learning.clip_norm,
         schedules=schedules,
         gauges=gauges,
@@ -106,8 +107,8 @@ def _fields(part: Any) -> dict[str, Any]:
     return part.model_dump(exclude={"kind"})
 
 
-def _network(spec: Spec, stream: Any, size: int, dice: np.random.Generator) -> Network:
-    """The online network; with `size` numbers for each action where the head predicts values."""
+def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
+    """The online network."""
     network, actions = spec.network, len(stream.actions)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
@@ -118,7 +119,15 @@ def _network(spec: Spec, stream: Any, size: int, dice: np.random.Generator) -> N
         if network.core.kind != "none":
             core = component("core", network.core.kind)(network.core, linear, torso.size, actions)
         features = core.size if core else torso.size
-        head = component("head", network.head)(linear, features, network.units, actions, size, network.shared_bias)
+        head = component("head", network.head)(
+            linear,
+            features,
+            network.units,
+            ACTIVATIONS[network.activations.units],
+            actions,
+            spec.agent.outputs,
+            network.shared_bias,
+        )
         online = Network(torso, core, head, stream.scale)
         initialise(online, network.initialisation)
     if spec.spectral.layers:

@@ -31,6 +31,12 @@ class Optimizer(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+class Gradient(Protocol):
+    def __call__(self, loss: Loss) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Gauge(Protocol):
     def advance(self, steps: int) -> None: ...
     def rho(self) -> dict[str, float]: ...
@@ -39,15 +45,17 @@ class Gauge(Protocol):
 
 
 class Learner:
-    """`schedules` act on gradients and optimizer before each step, `gauges` advance by their steps at every update,
-    `tracked` ones by `warmup_steps` when they are read. `listeners` are called after every update.
+    """`gradient` turns a loss into the parameters' gradients, `schedules` act on them and on the optimizer before each
+    step, `gauges` advance by their steps at every update, `tracked` ones by `warmup_steps` when they are read.
+    `listeners` are called after every update.
     """
 
     def __init__(
         self,
         agent: Agent,
+        gradient: Gradient,
         optimizer: Optimizer,
-        target_every: int,
+        target_every: int | None,
         clip_norm: float | None,
         schedules: list[Callable[[], None]],
         gauges: list[tuple[Gauge, int]],
@@ -55,8 +63,8 @@ class Learner:
         warmup_steps: int,
         listeners: list[Callable[[], None]],
     ):
-        self.agent, self.optimizer = agent, optimizer
-        self.target_every, self.clip_norm = target_every, clip_norm  # updates, norm
+        self.agent, self.gradient, self.optimizer = agent, gradient, optimizer
+        self.target_every, self.clip_norm = target_every, clip_norm  # updates (None: no target network), norm
         self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
@@ -69,9 +77,10 @@ class Learner:
         for gauge, steps in self.gauges:
             gauge.advance(steps)
         loss = self.agent.loss(batch)
-        for parameter in self.parameters:
-            parameter.grad = None
-        sum(loss.terms.values()).backward()
+        if "version" in batch.extras:  # updates between the parameters that acted and those that learn
+            lag = self.updates - batch.extras["version"][:-1].double().mean()
+            loss.metrics["policy_lag"] = lag
+        self.gradient(loss)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
@@ -79,7 +88,7 @@ class Learner:
             schedule()
         self.optimizer.step()
         self.updates += 1
-        if self.updates % self.target_every == 0:
+        if self.target_every and self.updates % self.target_every == 0:
             self.agent.refresh()
         for listener in self.listeners:
             listener()
@@ -99,6 +108,7 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         return {
+            "gradient": self.gradient.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tracked": [gauge.state_dict() for gauge in self.tracked],
             "agent": self.agent.state_dict(),
@@ -108,6 +118,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.gradient.load_state_dict(state["gradient"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.agent.load_state_dict(state["agent"])
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):

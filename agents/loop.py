@@ -74,6 +74,7 @@ class Run:
         before = self.frame
         memory.close(actor.lost())
         memory.add(actor.turn())
+        memory.see(*actor.view())
         after = self.frame
         for _ in range(memory.due(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames))):
             batch = memory.draw(after)

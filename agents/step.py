@@ -12,7 +12,7 @@ final observation (truncation) or is cut by the discount 0 on the way there (ter
 | reward   | [B]          | [T, B]               | float32 | training reward of that action                      |
 | discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step)  |
 |          |              |                      |         | or gamma (Batch); 1 on an episode's last row        |
-| first    | [B]          | -                    | bool    | first row of an episode                             |
+| first    | [B]          | [T + 1, B]           | bool    | first row of an episode                             |
 | last     | [B]          | [T + 1, B]           | bool    | last row of an episode                              |
 | extras   | [B, …]       | [T + 1, B, …]        | any     | what the agent kept with the row (Demand.extras)    |
 | weight   | -            | [B]                  | float32 | importance weight of the draw                       |
@@ -62,6 +62,7 @@ class Demand(NamedTuple):
     stride: int = 1  # chunks start at every stride-th row of an episode
     least: int = 0  # rows of the same episode that must follow a chunk's first row
     across: bool = False  # chunks run on into the next episode; else rows past the last one repeat it
+    ahead: bool = False  # a chunk's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
 
 
@@ -70,6 +71,7 @@ class Batch(NamedTuple):
     action: torch.Tensor
     reward: torch.Tensor
     discount: torch.Tensor
+    first: torch.Tensor
     last: torch.Tensor
     weight: torch.Tensor
     extras: Mapping[str, torch.Tensor]
@@ -82,7 +84,15 @@ class Batch(NamedTuple):
             return x.to(device, non_blocking=True)
 
         extras = {name: move(x) for name, x in self.extras.items()}
-        return Batch(*(move(x) for x in self[:6]), extras, self.key)
+        return Batch(*(move(x) for x in self[:7]), extras, self.key)
+
+
+class Trace(NamedTuple):
+    """What an eligibility trace needs of one step: z <- keep z + grad(potential), then a step along delta z."""
+
+    potential: torch.Tensor  # scalar
+    delta: float  # the TD error
+    keep: float  # discount times lambda; 0 at an episode's first step
 
 
 class Loss(NamedTuple):
@@ -91,6 +101,7 @@ class Loss(NamedTuple):
     terms: dict[str, torch.Tensor]  # optimizer name -> scalar to minimise
     priorities: torch.Tensor  # [B], without importance weights
     metrics: dict[str, torch.Tensor]  # scalars to record
+    trace: Trace | None = None  # for agents that learn with traces
 
 
 class Episode(NamedTuple):

@@ -72,7 +72,7 @@ class Inline:
         self.updates += 1
         if self.groups:
             self._ring.append(_parameters(self.agent))
-            del self._ring[: len(self._ring) - self._longest - 1]
+            del self._ring[: max(0, len(self._ring) - self._longest - 1)]
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
         """As the agent's own `act`; the state is a list, one for each group, where parameters lag."""

@@ -72,6 +72,12 @@ class Rows:
         self.row += 1
         return step
 
+    def view(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """obs [B, …], first and last [B] of the next row; empty when it is not in this chunk."""
+        next_row = slice(self.row, self.row + 1)
+        found = [self.chunk[name][next_row] for name in ("obs", "first", "last")]
+        return tuple(field[0] if len(field) else field for field in found)
+
     def take(self) -> list[Episode]:
         """The episodes finished since the last call."""
         taken, self.episodes = self.episodes, []

@@ -47,6 +47,11 @@ class Replay:
         environments = self.store.streams // self.copies
         self.store.close((streams + environments * np.arange(self.copies)[:, None]).ravel())
 
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """The rows in view, for chunks that end with them; none where they are not known yet."""
+        if self.store.demand.ahead and len(obs):
+            self.store.see(*(np.concatenate([field] * self.copies) for field in (obs, first, last)))
+
     def due(self, ticks: int) -> int:
         """Updates to be made now, when the clock of learning struck `ticks` times."""
         return self.select.due(ticks, self.batch)

@@ -4,12 +4,13 @@
 nothing above this file asks which kind it is.
 """
 
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from agents.memory.store import FrameStore
-from agents.spec.memory import FifoSelect, UniformSelect
+from agents.spec.memory import FifoSelect, NewestSelect, UniformSelect
 
 
 class Uniform:
@@ -53,34 +54,45 @@ class Fifo:
 
     Windows follow each other without a gap, row k T to row (k + 1) T for each stream, so that what ends one (the
     observation to bootstrap from) begins the next. Learning follows the rows, not the clock of frames: an
-    episode's last row takes no frame.
+    episode's last row takes no frame. With a `replay_share` that part of each batch, rounded, comes after the new
+    windows and is drawn uniformly, with replacement, from all complete windows in the memory.
     """
 
     def __init__(self, spec: FifoSelect, store: FrameStore):
-        self.store = store
+        self.spec, self.store = spec, store
         self.taken = 0  # windows handed out; window w is number w // B of stream w % B
 
     def add(self, keys: np.ndarray) -> None:
         pass
 
+    def _whole(self) -> int:
+        """Windows of one stream that were ever complete."""
+        return max(0, max(self.store.count, self.store.seen) - 1) // self.store.window
+
+    def _fresh(self, size: int) -> int:
+        return max(1, size - round(size * self.spec.replay_share))
+
     def due(self, ticks: int, size: int) -> int:
-        """As many updates as there are batches of `size` whole windows."""
-        whole = max(0, self.store.count - 1) // self.store.window * self.store.streams
-        return (whole - self.taken) // size
+        """As many updates as there are batches of new whole windows."""
+        return (self._whole() * self.store.streams - self.taken) // self._fresh(size)
 
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """-> keys [size] of the oldest windows that were not drawn yet, weights [size] of ones.
+        """-> keys [size], those of the oldest windows that were not drawn yet first; weights [size] of ones.
 
         Raises LookupError when the memory is too short to hold a batch of windows.
         """
-        windows = self.taken + np.arange(size)
-        self.taken += size
-        number, stream = np.divmod(windows, self.store.streams)
-        if number[0] * self.store.window < self.store.count - self.store.rows:
-            raise LookupError(
-                f"a memory of {self.store.rows} rows is too short for {size} windows of {self.store.window}"
-            )
-        return number * self.store.window * self.store.streams + stream, np.ones(size, np.float32)
+        store, fresh = self.store, self._fresh(size)
+        windows = self.taken + np.arange(fresh)
+        self.taken += fresh
+        oldest = max(store.count, store.seen) - store.rows + store.stack - 1  # its stack's history must be there too
+        oldest = max(0, -(-oldest // store.window)) if oldest > store.stack - 1 else 0
+        if windows[0] // store.streams < oldest:
+            raise LookupError(f"a memory of {store.rows} rows is too short for {size} windows of {store.window}")
+        if size > fresh:
+            replayed = dice.integers(oldest * store.streams, self._whole() * store.streams, size=size - fresh)
+            windows = np.concatenate([windows, replayed])
+        number, stream = np.divmod(windows, store.streams)
+        return number * store.window * store.streams + stream, np.ones(size, np.float32)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         pass
@@ -90,3 +102,50 @@ class Fifo:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.taken = state["taken"]
+
+
+class Newest:
+    """Every transition once, in the order they were made: learning without replay.
+
+    The windows of a stream follow each other without overlap; an episode's end closes the window it falls into, and
+    the next one begins with the next episode. Windows wait in a queue, stream by stream in order of completion, so
+    that nothing is lost or doubled where streams end their episodes at different times. When learning keeps pace,
+    what is drawn is the newest complete window.
+    """
+
+    def __init__(self, spec: NewestSelect, store: FrameStore):
+        self.store = store
+        self.start = np.zeros(store.streams, np.int64)  # row at which each stream's next window starts
+        self.ready: deque[int] = deque()  # keys of complete windows
+
+    def add(self, keys: np.ndarray) -> None:
+        store, row = self.store, self.store.count - 1
+        last = store.field["last"][row % store.rows]
+        full = row - self.start == store.window  # the row after the window is its final observation
+        complete = np.flatnonzero((full | last) & (row > self.start))
+        self.ready.extend((self.start[complete] * store.streams + complete).tolist())
+        self.start = np.where(last, row + 1, np.where(full, row, self.start))
+
+    def due(self, ticks: int, size: int) -> int:
+        return ticks
+
+    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """-> keys [size], weights [size] of ones. Raises LookupError when learning runs ahead or falls behind."""
+        if len(self.ready) < size:
+            raise LookupError(
+                f"{len(self.ready)} of {size} windows are complete: learning starts too early or runs too often "
+                "for one that uses every transition once"
+            )
+        keys = np.array([self.ready.popleft() for _ in range(size)])
+        if not self.store.valid(keys).all():
+            raise LookupError("the memory no longer holds the oldest unused transition: learning falls behind acting")
+        return keys, np.ones(size, np.float32)
+
+    def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"start": self.start.copy(), "ready": list(self.ready)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.start, self.ready = state["start"], deque(state["ready"])

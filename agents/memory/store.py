@@ -35,6 +35,7 @@ class FrameStore:
         self.demand, self.window, self.discount = demand, window, discount
         self.count = 0  # rows ever added
         self.closed = np.empty(0, np.int64)  # keys of rows changed by `close`, perhaps after they were saved
+        self.seen = 0  # the same with the rows in view, where they are known
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
@@ -53,6 +54,17 @@ class FrameStore:
         for name in self.demand.extras:
             self.field[name][slot] = step.extras[name]
         self.count += 1
+
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """Note the rows in view, the successors of the newest ones, where chunks want them (Demand.ahead).
+
+        They take the place of the oldest rows; `add` writes them again when something was done there.
+        """
+        slot = self.count % self.rows
+        self._frames[slot] = obs.reshape(self.streams, -1)
+        self.field["age"][slot] = np.where(first, 0, self.field["age"][slot - 1] + 1)
+        self.field["last"][slot] = last
+        self.seen = self.count + 1
 
     def span(self) -> tuple[int, int]:
         """Keys [low, high) whose window lies inside the memory."""
@@ -106,10 +118,11 @@ class FrameStore:
         rows = self.chunk(keys)
         slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
+        part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
+        part["last"] = torch.from_numpy(self._flat["last"][slots])
         extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
-        last = torch.from_numpy(self._flat["last"][slots])
         obs = self._stacks(rows[list(self.demand.moments)])
-        return Batch(obs, **part, last=last, weight=torch.from_numpy(weight), extras=extras, key=keys)
+        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
     def _stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""

@@ -5,24 +5,33 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 Linear = Callable[[int, int, bool], nn.Module]
+Activation = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Plain(nn.Module):
-    """Hidden layers with ReLU, then a linear output [B, actions, K].
+    """Hidden layers with an activation after each, then a linear output [B, actions, K].
 
     With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016).
     """
 
-    def __init__(self, linear: Linear, features: int, units: list[int], actions: int, size: int, shared_bias: bool):
+    def __init__(
+        self,
+        linear: Linear,
+        features: int,
+        units: list[int],
+        activation: Activation,
+        actions: int,
+        size: int,
+        shared_bias: bool,
+    ):
         super().__init__()
         widths = [features, *units]
         self.hidden = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
         self.output = linear(widths[-1], actions * size, not shared_bias)
         self.shared_bias = nn.Parameter(torch.zeros(size)) if shared_bias else None
-        self._shape = (actions, size)
+        self._activation, self._shape = activation, (actions, size)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -30,7 +39,7 @@ class Plain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.hidden:
-            x = F.relu(layer(x))
+            x = self._activation(layer(x))
         y = self.output(x).view(-1, *self._shape)
         return y if self.shared_bias is None else y + self.shared_bias
 
@@ -41,10 +50,19 @@ class Dueling(nn.Module):
     `layers` alternates the streams by depth, so that from the output -1 is A's and -2 V's last layer.
     """
 
-    def __init__(self, linear: Linear, features: int, units: list[int], actions: int, size: int, shared_bias: bool):
+    def __init__(
+        self,
+        linear: Linear,
+        features: int,
+        units: list[int],
+        activation: Activation,
+        actions: int,
+        size: int,
+        shared_bias: bool,
+    ):
         super().__init__()
-        self.value = Plain(linear, features, units, 1, size, False)
-        self.advantage = Plain(linear, features, units, actions, size, shared_bias)
+        self.value = Plain(linear, features, units, activation, 1, size, False)
+        self.advantage = Plain(linear, features, units, activation, actions, size, shared_bias)
 
     @property
     def layers(self) -> list[nn.Module]:

@@ -1,8 +1,19 @@
 """Layers in torch's own shapes, computed the way that is fast for small networks."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+
+def dsilu(x: torch.Tensor) -> torch.Tensor:
+    """The derivative of SiLU, s(x) (1 + x (1 - s(x))), s the logistic function (Elfwing et al. 2018)."""
+    s = torch.sigmoid(x)
+    return torch.addcmul(s, s * (1 - s), x)
+
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": F.relu, "silu": F.silu, "dsilu": dsilu}
 
 
 class Linear(nn.Linear):

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Network(nn.Module):
-    """[B, C, H, W] uint8 -> [B, A, K], or step by step through time with `unroll`.
+    """[B, C, H, W] uint8 -> what the head gives, [B, A, K] or a PolicyValue; step by step through time with `unroll`.
 
     `layers` lists convolutions and linear layers from input to output, without those inside an LSTM.
     """
@@ -32,7 +32,7 @@ class Network(nn.Module):
         for module in self._noisy:
             module.resample(dice)
 
-    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+    def forward(self, obs: torch.Tensor) -> Any:
         x = obs.float()
         return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
 

@@ -2,16 +2,15 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from agents.nets.layers import Conv2d
+from agents.nets.layers import ACTIVATIONS, Conv2d
 from agents.spec.network import Network as NetworkSpec
 
 WIDE = 32  # pixels: from this side on channels-last convolutions are the faster ones, below it gathered patches
 
 
 class Convolutional(nn.Module):
-    """Convolutions with ReLU, flattened (Mnih et al. 2015; Young & Tian 2019)."""
+    """Convolutions with an activation after each, flattened (Mnih et al. 2015; Young & Tian 2019)."""
 
     def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
         super().__init__()
@@ -20,6 +19,7 @@ class Convolutional(nn.Module):
             gather = not self.layers and shape[-1] < WIDE
             self.layers.append(Conv2d(shape, channels, kernel, stride, gather))
             shape = self.layers[-1].output_shape
+        self._activation = ACTIVATIONS[spec.activations.convolutions]
         self.size = shape[0] * shape[1] * shape[2]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -27,5 +27,5 @@ class Convolutional(nn.Module):
         if x.shape[-1] >= WIDE:
             x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
-            x = F.relu(layer(x))
+            x = self._activation(layer(x))
         return x.flatten(1)

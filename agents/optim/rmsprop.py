@@ -15,6 +15,8 @@ class RMSprop:
 
     form `nature` (Mnih et al. 2015): w <- w - lr g / sqrt(s - m^2 + epsilon)
     form `torch`:                     w <- w - lr g / (sqrt(s - m^2) + epsilon)
+    form `debiased` (Young & Tian 2019, AC_lambda.py): as nature, with s and m divided by 1 - decay^(k + 1) at update
+    k = 1, 2, ... (k + 1 since their code counts frames, and the first frame makes no update)
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], spec: RMSpropSpec):
@@ -22,6 +24,7 @@ class RMSprop:
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]
+        self.steps = 0
 
     @torch.no_grad()
     def step(self) -> None:
@@ -29,14 +32,16 @@ class RMSprop:
         spec, grads = self.spec, [p.grad for p in self.parameters]
         torch._foreach_mul_(self.square, spec.decay)
         torch._foreach_addcmul_(self.square, grads, grads, value=1 - spec.decay)
-        spread = torch._foreach_add(self.square, 0.0)
+        self.steps += 1
+        bias = 1 - spec.decay ** (self.steps + 1) if spec.form == "debiased" else 1.0
+        spread = torch._foreach_div(self.square, bias)
         if spec.centered:
             torch._foreach_mul_(self.mean, spec.decay)
             torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
-            torch._foreach_addcmul_(spread, self.mean, self.mean, value=-1)
+            torch._foreach_addcmul_(spread, self.mean, self.mean, value=-1 / bias**2)
         for rate, epsilon, lists in groups(self, self.parameters, grads, spread):
             parameters, grad, root = lists
-            if spec.form == "nature":
+            if spec.form != "torch":
                 torch._foreach_add_(root, epsilon)
             torch._foreach_sqrt_(root)
             if spec.form == "torch":
@@ -44,8 +49,9 @@ class RMSprop:
             torch._foreach_addcdiv_(parameters, grad, root, value=-rate)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"mean": self.mean, "square": self.square}
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, saved in state.items():
-            torch._foreach_copy_(getattr(self, name), saved)
+        torch._foreach_copy_(self.mean, state["mean"])
+        torch._foreach_copy_(self.square, state["square"])
+        self.steps = state["steps"]

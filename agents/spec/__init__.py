@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, Exploration
+from agents.spec.agent import DQN, ACLambda, ActorCritic, Exploration
 from agents.spec.base import Count, Part, Period, Whole
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, Evaluation, MinAtar
@@ -32,7 +32,7 @@ class Spec(Part):
     """One training run, fully resolved."""
 
     version: Literal[1]
-    agent: DQN
+    agent: Annotated[DQN | ACLambda | ActorCritic, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
@@ -50,9 +50,11 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "Spec":
-        streams = 2 if self.network.head == "dueling" else 1
-        depth = len(self.network.convolutions) + streams * (len(self.network.units) + 1)
-        depth += len(getattr(self.network.core, "before", []))
+        hidden = len(self.network.units)
+        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": hidden + 2}[self.network.head]
+        # spectral norms are those of convolutions without padding
+        depth = len(self.network.convolutions) * (self.network.torso == "convolutional")
+        depth += len(getattr(self.network.core, "before", [])) + head
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
@@ -72,6 +74,36 @@ class Spec(Part):
             raise ValueError("initial: actor wants an agent that predicts one scalar value per action")
         return self
 
+    @model_validator(mode="after")
+    def _agent_fits(self) -> "Spec":
+        agent, network = self.agent, self.network
+        if network.head not in agent.heads:
+            raise ValueError(f"agent {agent.kind} needs network.head {' or '.join(agent.heads)}, not {network.head}")
+        if agent.target == (self.learning.target_every_frames is None):
+            raise ValueError(f"learning.target_every_frames must be {'a number' if agent.target else 'null'} here")
+        if network.shared_bias and network.head == "actor_critic":
+            raise ValueError("network.shared_bias is for heads of action values")
+        if isinstance(agent, ACLambda):
+            online = (self.memory.select.kind, self.environment.streams, self.learning.batch) == ("newest", 1, 1)
+            if not online:
+                raise ValueError(
+                    "agent ac_lambda learns from one stream as it goes: memory.select newest, environment.streams 1, "
+                    "learning.batch 1"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _on_policy(self) -> "Spec":
+        if isinstance(self.agent, ActorCritic):
+            if self.memory.select.kind != "fifo":
+                raise ValueError("agent actor_critic learns from unrolls in order: memory.select fifo")
+            chances = [getattr(self.exploration, end, 1) for end in ("start", "end")]
+            if any((*chances, self.evaluation.epsilon)):
+                raise ValueError("agent actor_critic samples its policy: exploration and evaluation.epsilon must be 0")
+        if self.learning.lr_decay_frames and self.spectral.use == "lr":
+            raise ValueError("learning.lr_decay_frames and spectral.use lr both set the learning rate")
+        return self
+
     def canonical(self) -> str:
         """The JSON text that identifies the run: sorted keys, no spaces."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -89,7 +121,8 @@ class Spec(Part):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
-            "value": [value.kind for value in [getattr(self.agent, "value", None)] if value],
+            "gradient": [self.agent.gradient],
+            **{family: [part.kind] for family, part in self.agent.parts.items()},
             "torso": [self.network.torso],
             "core": [self.network.core.kind] * (self.network.core.kind != "none"),
             "head": [self.network.head],
@@ -99,6 +132,7 @@ class Spec(Part):
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
             "suite": [self.environment.suite],
+            "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),
                 *["schedule"] * self.spectral.scheduled,

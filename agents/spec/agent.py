@@ -1,6 +1,6 @@
 """Agents: what is predicted, the loss, and how actions are explored."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,12 +11,21 @@ class Scalar(Part):
     kind: Literal["scalar"] = Field(description="one expected return per action")
     loss: Literal["squared", "huber"] = Field(description="of the TD error; mean over the batch")
 
+    @property
+    def size(self) -> int:
+        """Numbers per action that the network gives."""
+        return 1
+
 
 class Categorical(Part):
     kind: Literal["categorical"] = Field(description="C51: a distribution over fixed returns (Bellemare et al. 2017)")
     low: Real = Field(description="smallest return of the support")
     high: Real = Field(description="largest return of the support")
     atoms: Annotated[Whole, Field(ge=2)]
+
+    @property
+    def size(self) -> int:
+        return self.atoms
 
     @model_validator(mode="after")
     def _ordered(self) -> "Categorical":
@@ -30,8 +39,20 @@ class Quantile(Part):
     quantiles: Count
     kappa: Annotated[Real, Field(ge=0)] = Field(description="width of the Huber region; 0: absolute error")
 
+    @property
+    def size(self) -> int:
+        return self.quantiles
+
+
+# Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
+# gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
+# handed by name (`parts`: family -> part).
+
 
 class DQN(Part):
+    heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
+    gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = True
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
@@ -41,6 +62,59 @@ class DQN(Part):
     value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
         description="what the network predicts and its loss"
     )
+
+    @property
+    def outputs(self) -> int:
+        return self.value.size
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        return {"value": self.value}
+
+
+class ACLambda(Part):
+    """Online actor-critic with eligibility traces (Young & Tian 2019)."""
+
+    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
+    gradient: ClassVar[str] = "traces"
+    target: ClassVar[bool] = False
+    outputs: ClassVar[int] = 1
+    parts: ClassVar[dict[str, Part]] = {}
+    kind: Literal["ac_lambda"]
+    discount: Probability = Field(description="gamma, per agent step")
+    trace_decay: Probability = Field(description="lambda; 0: one-step actor-critic")
+    policy_weight: Annotated[Real, Field(ge=0)] = Field(description="of log pi beside the value in the trace")
+    entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="beta")
+    floor: Annotated[Real, Field(ge=0)] = Field(description="added to probabilities inside logarithms")
+
+
+class ActorCritic(Part):
+    """Actor-critic on unrolls: A2C, A3C, IMPALA."""
+
+    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
+    gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = False
+    outputs: ClassVar[int] = 1
+    parts: ClassVar[dict[str, Part]] = {}
+    kind: Literal["actor_critic"]
+    discount: Probability = Field(description="gamma, per agent step")
+    unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
+    correction: Literal["none", "epsilon", "one_step", "vtrace"] = Field(
+        description="for parameters that changed since acting: none; epsilon: 1e-6 added inside log pi; one_step: "
+        "clipped ratio on the policy gradient only; vtrace (Espeholt et al. 2018, section 5.2.2)"
+    )
+    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the ratios of one_step and vtrace")
+    c_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the trace coefficients of vtrace")
+    q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
+    entropy_weight: Annotated[Real, Field(ge=0)]
+    baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
+    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
+
+    @model_validator(mode="after")
+    def _bars_ordered(self) -> "ActorCritic":
+        if self.c_bar > self.rho_bar:
+            raise ValueError("rho_bar must be at least c_bar")
+        return self
 
 
 class Linear(Part):

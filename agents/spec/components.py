@@ -3,7 +3,12 @@
 # What a config name stands for: family -> name -> "module:attribute", imported on demand by agents/build.py.
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
-    "agent": {"dqn": "agents.dqn:DQN"},
+    "agent": {
+        "dqn": "agents.dqn:DQN",
+        "ac_lambda": "agents.ac_lambda:ACLambda",
+        "actor_critic": "agents.actor_critic:ActorCritic",
+    },
+    "gradient": {"backward": "agents.optim.gradient:Backward", "traces": "agents.optim.traces:Traces"},
     "suite": {"minatar": "agents.envs.minatar:MinAtar", "atari": "agents.envs.atari:Atari"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
@@ -11,10 +16,15 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "fifo": "agents.memory.select:Fifo",
         "proportional": "agents.memory.proportional:Proportional",
         "rank": "agents.memory.rank:Rank",
+        "newest": "agents.memory.select:Newest",
     },
-    "torso": {"convolutional": "agents.nets.torsos:Convolutional"},
+    "torso": {"convolutional": "agents.nets.torsos:Convolutional", "residual": "agents.nets.residual:Residual"},
     "core": {"lstm": "agents.nets.recurrent:Lstm"},
-    "head": {"plain": "agents.nets.heads:Plain", "dueling": "agents.nets.heads:Dueling"},
+    "head": {
+        "plain": "agents.nets.heads:Plain",
+        "dueling": "agents.nets.heads:Dueling",
+        "actor_critic": "agents.nets.policy:ActorCritic",
+    },
     "linear": {
         "plain": "agents.nets.layers:Linear",
         "factorised": "agents.nets.noisy:Factorised",
@@ -25,6 +35,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "categorical": "agents.losses.categorical:Categorical",
         "quantile": "agents.losses.quantile:Quantile",
     },
+    "schedule": {"decay": "agents.optim.decay:Decay"},
     "executor": {
         "inline": "agents.executors.inline:collect",
         "processes": "agents.executors.processes:collect",

@@ -13,6 +13,13 @@ class UniformSelect(Part):
 
 class FifoSelect(Part):
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
+    replay_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
+    )
+
+
+class NewestSelect(Part):
+    kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
 
 
 class PrioritySelect(Part):
@@ -46,7 +53,7 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | FifoSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[UniformSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
@@ -55,11 +62,16 @@ class Learning(Part):
     batch: Count = Field(description="transitions per update")
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
-    target_every_frames: Period = Field(description="target network copied this often")
+    target_every_frames: Period | None = Field(
+        description="target network copied this often; null: there is none, the online network takes its place"
+    )
+    lr_decay_frames: Period | None = Field(
+        description="the learning rate falls on a straight line to 0 at this frame; null: it is constant"
+    )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
 
     @model_validator(mode="after")
     def _multiple(self) -> "Learning":
-        if self.target_every_frames % self.every_frames:
+        if self.target_every_frames and self.target_every_frames % self.every_frames:
             raise ValueError("target_every_frames must be a multiple of every_frames")
         return self

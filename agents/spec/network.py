@@ -31,15 +31,27 @@ class Lstm(Part):
     inputs: bool = Field(description="the LSTM also sees the previous action, one-hot, and the previous reward")
 
 
+class Activations(Part):
+    convolutions: Literal["relu", "silu"] = Field(description="after each convolution")
+    units: Literal["relu", "dsilu"] = Field(
+        description="after each hidden fully connected layer; dsilu: the derivative of SiLU (Elfwing et al. 2018)"
+    )
+
+
 class Network(Part):
-    torso: Literal["convolutional"]
+    torso: Literal["convolutional", "residual"] = Field(
+        description="residual: sections of a convolution, max-pooling and two residual blocks (IMPALA's deep net)"
+    )
     convolutions: list[tuple[Count, Count, Count]] = Field(
-        description="[channels, kernel, stride] of each layer, no padding, ReLU"
+        description="[channels, kernel, stride] of each layer, no padding; residual: of each section, the "
+        "stride being its pooling's, its convolutions padded"
     )
     core: Annotated[NoCore | Lstm, Field(discriminator="kind")] = Field(description="what remembers between steps")
-    units: list[Count] = Field(description="width of each fully connected hidden layer, ReLU")
-    head: Literal["plain", "dueling"] = Field(
-        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016)"
+    units: list[Count] = Field(description="width of each fully connected hidden layer")
+    activations: Activations
+    head: Literal["plain", "dueling", "actor_critic"] = Field(
+        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016); "
+        "actor_critic: a policy and a state value from the same hidden layers"
     )
     linear: Annotated[PlainLinear | NoisyLinear, Field(discriminator="kind")] = Field(
         description="what all fully connected layers are made of"

@@ -27,8 +27,9 @@ class RMSprop(Part):
     epsilon: Annotated[Real, Field(gt=0)]
     decay: Probability = Field(description="of both running averages")
     centered: bool
-    form: Literal["torch", "nature"] = Field(
-        description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it"
+    form: Literal["torch", "nature", "debiased"] = Field(
+        description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it; debiased: under it, "
+        "and the running averages are divided by 1 - decay^(updates + 1) (Young & Tian 2019)"
     )
 
 

@@ -7,9 +7,9 @@ from scipy import stats
 
 from agents import rng
 from agents.memory.replay import Replay
-from agents.memory.select import Uniform
+from agents.memory.select import Newest, Uniform
 from agents.memory.store import FrameStore
-from agents.spec.memory import UniformSelect
+from agents.spec.memory import NewestSelect, UniformSelect
 from agents.step import Demand, Step
 
 SHAPE = (2, 1, 1)
@@ -114,6 +114,62 @@ def test_uniform_draws_are_uniform_over_valid_rows():
     drawn, counts = np.unique(keys, return_counts=True)
     assert drawn.tolist() == valid.tolist() and (weights == 1).all()
     assert stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_without_replay_every_transition_is_used_once_and_in_order(streams, window):
+    """Windows cut from each stream's episodes by hand, against draws of one now and several then."""
+    steps, dice = history(300, streams, seed=7), np.random.default_rng(1)
+    expected, start = [], [0] * streams
+    for t, step in enumerate(steps):
+        for b in range(streams):
+            if t > start[b] and (t - start[b] == window or step.last[b]):
+                expected.append(start[b] * streams + b)
+                start[b] = t
+            if step.last[b]:
+                start[b] = t + 1
+    store = FrameStore(40 * streams, streams, SHAPE, 2, Demand(window, (0, window)), 0.9)
+    newest, drawn = Newest(NewestSelect(kind="newest"), store), []
+    replay = Replay(store, newest, rng.generator(0, "memory"), 1, torch.device("cpu"))
+    for t, step in enumerate(steps):
+        replay.add(step)
+        while newest.ready and (t == len(steps) - 1 or dice.random() < 0.8):
+            batch = replay.draw(t)
+            assert (batch.weight == 1).all()
+            key = int(batch.key[0])
+            obs, action, reward, discount = naive(steps, key, 2, window, (0, window), streams)
+            assert np.array_equal(batch.obs[:, 0].numpy(), obs) and np.array_equal(batch.action[:, 0].numpy(), action)
+            assert np.array_equal(batch.reward[:, 0].numpy(), reward)
+            assert np.array_equal(batch.discount[:, 0].numpy(), discount)
+            assert batch.first[0, 0].item() == steps[key // streams].first[key % streams]
+            assert not batch.first[1:].any()
+            drawn.append(key)
+    assert drawn == expected
+    covered = []
+    for key in drawn:
+        t, b = divmod(key, streams)
+        for row in range(t, t + window):
+            if steps[row].last[b]:
+                break
+            covered.append((row, b))
+    ends = [max(t for t, c in covered if c == b) for b in range(streams)]
+    made = [(t, b) for t, step in enumerate(steps) for b in range(streams) if not step.last[b] and t <= ends[b]]
+    assert sorted(covered) == sorted(made) and min(ends) >= len(steps) - window - 2
+
+
+def test_without_replay_learning_that_is_out_of_step_is_an_error():
+    steps = history(60, 2, seed=7)
+    store = FrameStore(20, 2, SHAPE, 1, Demand(1, (0, 1)), 0.9)
+    newest = Newest(NewestSelect(kind="newest"), store)
+    replay = Replay(store, newest, rng.generator(0, "memory"), 2, torch.device("cpu"))
+    replay.add(steps[0])
+    with pytest.raises(LookupError, match="0 of 2 windows are complete"):
+        replay.draw(0)
+    for step in steps[1:]:
+        replay.add(step)
+    with pytest.raises(LookupError, match="falls behind"):
+        replay.draw(0)
 
 
 def test_nothing_to_draw_is_an_error_and_not_a_hang():

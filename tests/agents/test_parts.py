@@ -100,8 +100,8 @@ def batch(n: int = 1, b: int = 4) -> Batch:
     obs = torch.randint(0, 2, (2, b, 4, 10, 10), generator=g, dtype=torch.uint8)
     reward = torch.rand(n, b, generator=g)
     action = torch.arange(n * b).view(n, b) % 6
-    last = torch.zeros(n + 1, b, dtype=torch.bool)
-    return Batch(obs, action, reward, torch.full((n, b), 0.99), last, torch.ones(b), {}, np.arange(b))
+    no = torch.zeros(n + 1, b, dtype=torch.bool)
+    return Batch(obs, action, reward, torch.full((n, b), 0.99), no, no, torch.ones(b), {}, np.arange(b))
 
 
 def agent_of(**changes):

@@ -1,7 +1,7 @@
 """Exact resume for every kind of part: a run that is dropped and taken up again equals an undisturbed one.
 
 tests/agents/test_resume.py kills real processes; here the same is done within one process, which is quicker, for
-each value kind, head, linear layer, selector, optimizer and use of spectral norms.
+each agent, value kind, head, linear layer, selector, optimizer and use of spectral norms.
 """
 
 import pytest
@@ -24,6 +24,12 @@ PRIORITY = {
     "initial": "largest",
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
+ON_POLICY = {
+    "learning__target_every_frames": None,
+    "environment__streams": 4,
+    "learning__batch": 4,
+    "network__units": [16],
+}
 
 KINDS = {
     "rainbow": (
@@ -50,9 +56,32 @@ KINDS = {
         },
     ),
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
+    "no-replay": (
+        "dqn_minatar_no_replay",
+        {"environment__streams": 2, "learning__start_frames": 2, "learning__target_every_frames": 100},
+    ),
+    "traces": (
+        "ac_lambda_minatar",
+        {"learning__start_frames": 1, "learning__target_every_frames": None, "exploration__end": 0.05},
+    ),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
+    "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
+    "impala-lstm-lags": (
+        "impala_minatar",
+        {
+            **ON_POLICY,
+            "agent__unroll": 7,
+            "network__core": {"kind": "lstm", "before": [16], "units": 8, "inputs": True},
+            "executor__lags_updates": [0, 3],
+        },
+    ),
+    "impala-replay": (
+        "impala_minatar",
+        {**ON_POLICY, "memory__select": {"kind": "fifo", "replay_share": 0.5}, "executor__lags_updates": [2]},
+    ),
+    "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
 }
 
 

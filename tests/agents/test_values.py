@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from agents.build import build
 from agents.losses.categorical import Categorical, project
@@ -83,7 +84,7 @@ def test_quantile_loss_by_hand():
 
 def test_dueling_combines_streams_for_every_number():
     torch.manual_seed(0)
-    head, x = Dueling(Linear, 5, [7], 4, 3, False), torch.randn(2, 5)
+    head, x = Dueling(Linear, 5, [7], F.relu, 4, 3, False), torch.randn(2, 5)
     v, a = head.value(x), head.advantage(x)
     assert head(x).shape == (2, 4, 3) and v.shape == (2, 1, 3)
     for action in range(4):
@@ -93,7 +94,7 @@ def test_dueling_combines_streams_for_every_number():
 
 
 def test_a_shared_bias_is_the_same_for_all_actions():
-    head = Plain(Linear, 5, [], 4, 2, True)
+    head = Plain(Linear, 5, [], F.relu, 4, 2, True)
     with torch.no_grad():
         head.output.weight.zero_()
         head.shared_bias.copy_(torch.tensor([1.0, 2.0]))

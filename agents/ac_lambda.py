@@ -1,0 +1,64 @@
+"""AC(lambda): online actor-critic with eligibility traces (Young & Tian 2019; Sutton & Barto 2018, section 13.5).
+
+One transition per update: delta = r + gamma v(s') - v(s), z <- gamma lambda z + grad [v(s) + c log pi(a|s)], and a step
+along delta z + beta grad H(pi(.|s')). As in the authors' examples/AC_lambda.py the entropy is that of the state
+arrived at and stays out of the trace, which starts anew with every episode. Their trace holds gradients one update
+old; here, as in the book, they are taken at the parameters of the update.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.losses.policy import entropy, log_probability, td_error
+from agents.nets.network import Network
+from agents.sampling import sample
+from agents.spec.agent import ACLambda as ACLambdaSpec
+from agents.step import Batch, Decision, Demand, Loss, Trace, View
+
+
+class ACLambda:
+    """Samples its policy; with probability epsilon an action is uniformly random instead."""
+
+    demand = Demand(1, (0, 1))
+
+    def __init__(self, spec: ACLambdaSpec, online: Network, actions: int, noise: torch.Generator):
+        self.spec, self.online, self.noise = spec, online, noise
+        self.n_actions = actions
+        self.online.resample(noise)
+
+    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+        """epsilon is one number or [B]. The same draws are made whether or not they are used."""
+        explore = dice.random(len(view.obs)) < epsilon
+        actions = dice.integers(self.n_actions, size=len(view.obs))
+        with torch.inference_mode():
+            probability = self.online(view.obs).logits.softmax(-1).cpu().numpy()
+        return Decision(np.where(explore, actions, sample(probability, dice)))
+
+    def loss(self, batch: Batch) -> Loss:
+        """Batch of `demand` with B = 1; see agents/step.py."""
+        spec = self.spec
+        self.online.resample(self.noise)
+        logits, value = self.online(batch.obs.flatten(0, 1))  # of s, then s'
+        delta = td_error(value[:1], batch.reward[0], batch.discount[0], value[1:])
+        potential = value[:1] + spec.policy_weight * log_probability(logits[:1], batch.action[0], spec.floor)
+        spread = entropy(logits[1:], spec.floor).sum()
+        keep = 0.0 if batch.first[0].item() else spec.discount * spec.trace_decay
+        return Loss(
+            {"entropy": -spec.entropy_weight * spread},
+            delta.abs(),
+            {"td_error": delta.abs().sum(), "entropy": spread.detach(), "value_mean": value[0].detach()},
+            Trace(potential.sum(), delta.item(), keep),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The network and the state of the noise."""
+        return {"online": self.online.state_dict(), "noise": self.noise.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.noise.set_state(state["noise"])
+
+    def refresh(self) -> None:
+        """There is no target network."""
