@@ -1,6 +1,6 @@
 """Actor-critics that learn from unrolls: A2C and A3C (Mnih et al. 2016), IMPALA (Espeholt et al. 2018).
 
-They differ in how many unrolls make an update, whose parameters acted (agents/executors/inline.py) and what `correction`
+They differ in how many unrolls make an update, whose parameters acted (agents/executors) and what `correction`
 makes up for the difference:
 
     none      pi log-gradient with n-step returns, whoever acted
