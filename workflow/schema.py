@@ -18,6 +18,7 @@ def schemas() -> dict[str, str]:
     """File name in config/schema -> its text."""
     algorithm = _draft7(AlgorithmFile)
     spec = _draft7(Spec)
+    spec = _any_of(spec)  # an overlay may leave out the `kind` that tells one part from another
     definitions = spec.pop("definitions")
     for model in (spec, *definitions.values()):
         model.pop("required", None)  # `extends` may supply what is missing; the loader checks the whole
@@ -46,6 +47,15 @@ def _draft7(model: type[BaseModel]) -> dict[str, Any]:
     """Pydantic's schema (2020-12) in the older words."""
     schema = _old_words(model.model_json_schema(mode="validation"))
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def _any_of(node: Any) -> Any:
+    """`oneOf` becomes `anyOf`, everywhere."""
+    if isinstance(node, list):
+        return [_any_of(item) for item in node]
+    if isinstance(node, dict):
+        return {"anyOf" if key == "oneOf" else key: _any_of(value) for key, value in node.items()}
+    return node
 
 
 def _old_words(node: Any) -> Any:
