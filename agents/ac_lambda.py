@@ -13,15 +13,9 @@ import torch
 
 from agents.losses.policy import entropy, log_probability, td_error
 from agents.nets.network import Network
+from agents.sampling import sample
 from agents.spec.agent import ACLambda as ACLambdaSpec
 from agents.step import Batch, Decision, Demand, Loss, Trace, View
-
-
-def sample(probability: np.ndarray, dice: np.random.Generator) -> np.ndarray:
-    """One draw from each row of [B, A] probabilities by inverting its distribution function -> [B] int64."""
-    heights = probability.cumsum(-1, dtype=np.float64)
-    marks = dice.random(len(heights)) * heights[:, -1]  # rounding may leave the sum beside 1
-    return (heights[:, :-1] <= marks[:, None]).sum(-1)
 
 
 class ACLambda:

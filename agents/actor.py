@@ -7,7 +7,7 @@ import torch
 
 from agents import rng
 from agents.envs.stream import Ledger
-from agents.step import Decision, Step, View
+from agents.step import Decision, Episode, Step, View
 
 
 class Stacker:
@@ -45,6 +45,23 @@ class Actor:
         self.action = np.zeros(len(stream), np.int64)
         self.reward = np.zeros(len(stream), np.float32)
         self.state: Any = None
+
+    @property
+    def frames(self) -> int:
+        """Environment frames so far."""
+        return self.stream.ledger.frames
+
+    def take(self) -> list[Episode]:
+        """The episodes finished since the last call."""
+        return self.stream.ledger.take()
+
+    def view(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """obs [B, …], first and last [B] of the rows in view, at which nothing was done yet."""
+        return self.stream.obs, self.stream.first, self.stream.last
+
+    def lost(self) -> np.ndarray:
+        """Numbers of the streams whose next row does not follow their previous one: none here."""
+        return np.empty(0, np.int64)
 
     def turn(self) -> Step:
         first = self.stream.first

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from agents import rng
-from agents.actor import Actor
-from agents.learner import Learner
+from agents.learner import Agent, Learner
 from agents.memory.replay import Replay
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
@@ -20,41 +19,52 @@ from agents.spec.optimizer import Spectral
 
 class Parts(NamedTuple):
     suite: Callable[..., Any]
-    actor: Actor
+    actor: Any  # an Actor, or the Rows of distributed ones
     memory: Replay
     learner: Learner
+    executor: Any
     device: torch.device
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner")}
+        return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner", "executor")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in state.items():
             getattr(self, name).load_state_dict(part)
 
 
+class Acting(NamedTuple):
+    """What it takes to act: environments and an agent; `dice` are the spectral norms'."""
+
+    suite: Callable[..., Any]
+    stream: Any
+    agent: Agent
+    dice: np.random.Generator
+
+
+def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Acting:
+    """`streams` environments and an agent at frame 0; `index` sets the random streams of distributed actors apart."""
+    suite = component("suite", spec.environment.suite)
+    stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
+    parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
+    dice = rng.generator(spec.seed, "spectral")
+    online = _network(spec, stream, dice).to(device)
+    if keep := getattr(spec.memory.select, "needs", ()):
+        parts["keep"] = keep
+    noise = torch.Generator(device).manual_seed(rng.integer(spec.seed, "noise", *index))
+    agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
+    return Acting(suite, stream, agent, dice)
+
+
 def build(spec: Spec) -> Parts:
     """All parts of a run at frame 0."""
     seed, device = spec.seed, torch.device(spec.device)
-    suite = component("suite", spec.environment.suite)
-    stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
-    parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
-    dice = rng.generator(seed, "spectral")
-    online = _network(spec, stream, dice).to(device)
-    noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
-    agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
-
-    actor = Actor(
-        agent,
-        stream,
-        spec.environment.stack,
-        component("exploration", spec.exploration.kind)(spec.exploration),
-        rng.generator(seed, "exploration"),
-        device,
-    )
+    here = spec.environment.streams if spec.executor.kind == "inline" else 1  # else one that only shows its shape
+    suite, stream, agent, dice = acting(spec, here, device)
+    executor, actor = component("executor", spec.executor.kind)(spec, agent, stream, device)
     store = component("store", spec.memory.store)(
         spec.memory.capacity_steps,
-        spec.environment.streams,
+        spec.environment.streams * spec.memory.copies,
         stream.shape,
         stream.dtype,
         spec.environment.stack,
@@ -62,12 +72,15 @@ def build(spec: Spec) -> Parts:
         spec.agent.discount,
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
-    memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device)
-    optimizer = component("optimizer", spec.optimizer.kind)(online.parameters(), spec.optimizer)
+    memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device, spec.memory.copies)
+    optimizer = component("optimizer", spec.optimizer.kind)(agent.online.parameters(), spec.optimizer)
     gauges, tracked = _gauges(spec.spectral, agent, dice)
     schedules = []
     if spec.spectral.scheduled:
-        schedules.append(component("spectral", "schedule")(online, spec.spectral, optimizer))
+        schedules.append(component("spectral", "schedule")(agent.online, spec.spectral, optimizer))
+    if spec.learning.lr_decay_frames:
+        decay = component("schedule", "decay")
+        schedules.append(decay(optimizer, lambda: actor.frames, spec.learning.lr_decay_frames))
     period = spec.learning.target_every_frames
     learner = Learner(
         agent,
@@ -79,8 +92,9 @@ def build(spec: Spec) -> Parts:
         gauges=gauges,
         tracked=tracked,
         warmup_steps=spec.spectral.warmup_steps,
+        listeners=[executor.updated],
     )
-    return Parts(suite, actor, memory, learner, device)
+    return Parts(suite, actor, memory, learner, executor, device)
 
 
 def _fields(part: Any) -> dict[str, Any]:

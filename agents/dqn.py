@@ -19,7 +19,10 @@ from agents.step import Batch, Decision, Demand, Loss, View
 
 
 class DQN:
-    """Acts epsilon-greedily on `online`, bootstraps on `target`; `noise` feeds noisy layers."""
+    """Acts epsilon-greedily on `online`, bootstraps on `target`; `noise` feeds noisy layers.
+
+    `keep` names what to keep with each row: the values of the action taken and of the best one.
+    """
 
     def __init__(
         self,
@@ -28,22 +31,28 @@ class DQN:
         actions: int,
         noise: torch.Generator,
         value: Value,
+        keep: tuple[str, ...] = (),
     ):
         self.spec, self.value, self.online, self.noise = spec, value, online, noise
         self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions
-        self.demand = Demand(spec.n_step, (0, spec.n_step))
+        self.keep = keep
+        self.demand = Demand(spec.n_step, (0, spec.n_step), extras={name: ((), np.float32) for name in keep})
         self.online.resample(noise)
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
         """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
         explore = dice.random(len(view.obs)) < epsilon
         actions = dice.integers(self.n_actions, size=len(view.obs))
-        if not explore.all():
-            with torch.inference_mode():
-                greedy = self.value.mean(self.online(view.obs)).argmax(-1).cpu().numpy()
-            actions = np.where(explore, actions, greedy)
-        return Decision(actions)
+        if explore.all() and not self.keep:
+            return Decision(actions)
+        with torch.inference_mode():
+            q = self.value.mean(self.online(view.obs))
+        actions = np.where(explore, actions, q.argmax(-1).cpu().numpy())
+        if not self.keep:
+            return Decision(actions)
+        q = q.cpu().numpy()
+        return Decision(actions, {"q_taken": q[np.arange(len(q)), actions], "q_best": q.max(1)})
 
     def loss(self, batch: Batch) -> Loss:
         """Batch of `demand`: T = n_step, moments 0 and n_step; see agents/step.py.

@@ -1,19 +1,24 @@
-"""How often an agent acts at random: a schedule is called with the stream's ledger and gives epsilon."""
+"""How often an agent acts at random: a schedule is called with the stream's ledger and gives epsilon.
+
+One number for all environments, or one for each: [environments].
+"""
 
 from typing import Any
 
+import numpy as np
+
 from agents.clock import linear
 from agents.envs.stream import Ledger
-from agents.spec.agent import LinearExploration, PerEpisodeExploration
+from agents.spec.agent import FixedExploration, LadderExploration, LinearExploration, PerEpisodeExploration
 
 
 class Constant:
-    """The same epsilon at all times, as in evaluations."""
+    """The same epsilon at all times: in evaluations, and where each environment keeps its own."""
 
-    def __init__(self, epsilon: float):
+    def __init__(self, epsilon: float | np.ndarray):
         self.epsilon = epsilon
 
-    def __call__(self, ledger: Ledger) -> float:
+    def __call__(self, ledger: Ledger) -> float | np.ndarray:
         return self.epsilon
 
     def state_dict(self) -> dict[str, Any]:
@@ -26,7 +31,7 @@ class Constant:
 class Linear:
     """A straight line over training frames (Mnih et al. 2015)."""
 
-    def __init__(self, spec: LinearExploration):
+    def __init__(self, spec: LinearExploration, environments: int):
         self.spec = spec
 
     def __call__(self, ledger: Ledger) -> float:
@@ -46,7 +51,7 @@ class PerEpisode:
     The warm-up ends with the first episode that ends at or after `warmup_frames`.
     """
 
-    def __init__(self, spec: PerEpisodeExploration):
+    def __init__(self, spec: PerEpisodeExploration, environments: int):
         self.spec = spec
         self.before: int | None = None  # episodes of the warm-up; None while it lasts
 
@@ -62,3 +67,18 @@ class PerEpisode:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before = state["before"]
+
+
+def ladder(base: float, alpha: float, environments: int) -> np.ndarray:
+    """epsilon_i = base^(1 + alpha i / (N - 1)), i = 0 … N - 1; `base` for a single one (Horgan et al. 2018)."""
+    return base ** (1 + alpha * np.arange(environments) / max(1, environments - 1))
+
+
+def climb(spec: LadderExploration, environments: int) -> Constant:
+    """Ape-X: each environment keeps its rung."""
+    return Constant(ladder(spec.base, spec.alpha, environments))
+
+
+def fix(spec: FixedExploration, environments: int) -> Constant:
+    """A few epsilons, in turn over the environments."""
+    return Constant(np.resize(spec.values, environments))

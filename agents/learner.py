@@ -47,6 +47,7 @@ class Gauge(Protocol):
 class Learner:
     """`gradient` turns a loss into the parameters' gradients, `schedules` act on them and on the optimizer before each
     step, `gauges` advance by their steps at every update, `tracked` ones by `warmup_steps` when they are read.
+    `listeners` are called after every update.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Learner:
         gauges: list[tuple[Gauge, int]],
         tracked: list[Gauge],
         warmup_steps: int,
+        listeners: list[Callable[[], None]],
     ):
         self.agent, self.gradient, self.optimizer = agent, gradient, optimizer
         self.target_every, self.clip_norm = target_every, clip_norm  # updates (None: no target network), norm
-        self.schedules = schedules
+        self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
         self.parameters = optimizer.parameters
@@ -75,6 +77,9 @@ class Learner:
         for gauge, steps in self.gauges:
             gauge.advance(steps)
         loss = self.agent.loss(batch)
+        if "version" in batch.extras:  # updates between the parameters that acted and those that learn
+            lag = self.updates - batch.extras["version"][:-1].double().mean()
+            loss.metrics["policy_lag"] = lag
         self.gradient(loss)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
@@ -85,6 +90,8 @@ class Learner:
         self.updates += 1
         if self.target_every and self.updates % self.target_every == 0:
             self.agent.refresh()
+        for listener in self.listeners:
+            listener()
         for name, metric in {**loss.metrics, "grad_norm": norm}.items():
             self._sums[name] = self._sums[name] + metric if name in self._sums else metric
         self._since += 1

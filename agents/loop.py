@@ -47,7 +47,7 @@ class Run:
 
     @property
     def frame(self) -> int:
-        return self.parts.actor.stream.ledger.frames
+        return self.parts.actor.frames
 
     def save(self) -> None:
         """Commit everything up to now. Raises OSError when the disk does not take it."""
@@ -66,17 +66,19 @@ class Run:
 
     def turn(self) -> bool:
         """One row from every environment, and the learning that falls due. False when learning diverged."""
-        spec, (_, actor, memory, learner, _) = self.spec, self.parts
+        spec, (_, actor, memory, learner, *_) = self.spec, self.parts
         before = self.frame
+        memory.close(actor.lost())
         memory.add(actor.turn())
+        memory.see(*actor.view())
         after = self.frame
         for _ in range(memory.due(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames))):
             batch = memory.draw(after)
             memory.update(batch.key, learner.learn(batch))
-        for episode in actor.stream.ledger.take():
+        for episode in actor.take():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
         if ticks(before, after, spec.record.learning_every_frames) and learner.updates:
-            readings = learner.read()
+            readings = learner.read() | self.parts.executor.readings()
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)
             return all(map(math.isfinite, readings.values()))
@@ -84,7 +86,7 @@ class Run:
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
-        agent, (suite, *_, device) = self.parts.actor.agent, self.parts
+        agent, (suite, *_, device) = self.parts.learner.agent, self.parts
         episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
         if episodes is None:
             return None
@@ -101,12 +103,26 @@ class Run:
         learner = self.parts.learner
         state = learner.agent.online.state_dict()
         parameters = b"".join(state[name].cpu().contiguous().numpy().tobytes() for name in sorted(state))
-        return Product(outcome, tables, {"updates": learner.updates, "parameters_sha256": sha256(parameters)})
+        facts = {
+            "updates": learner.updates,
+            "parameters_sha256": sha256(parameters),
+            "executor": self.parts.executor.facts(),
+        }
+        return Product(outcome, tables, facts)
 
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
     """Train to the budget, saving every `every` seconds; `stop()` asks to save and leave."""
     torch.set_num_threads(run.spec.threads)
+    try:
+        return _train(run, heartbeat, stop, renew, every)
+    finally:
+        run.parts.executor.close()
+
+
+def _train(
+    run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float
+) -> Outcome:
     started, before = time.monotonic(), run.seconds
     due = started + every
 
@@ -140,6 +156,6 @@ def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Calla
             status("running")
             run.save()
             due = time.monotonic() + every
-        if not run.turn():
-            return status("diverged")
         alive("running")
+        if run.parts.executor.ready(1.0) and not run.turn():
+            return status("diverged")

@@ -62,6 +62,7 @@ class Demand(NamedTuple):
     stride: int = 1  # chunks start at every stride-th row of an episode
     least: int = 0  # rows of the same episode that must follow a chunk's first row
     across: bool = False  # chunks run on into the next episode; else rows past the last one repeat it
+    ahead: bool = False  # a chunk's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
 
 

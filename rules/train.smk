@@ -21,9 +21,12 @@ rule train:
         mem_mb=lambda wildcards, attempt: P.run(wildcards).point.cluster.mem_mb * attempt,
         cpus_per_task=lambda wildcards: P.run(wildcards).point.cluster.cpus,
         gpu=lambda wildcards: P.gpus(P.run(wildcards)),
+        nodes=lambda wildcards: P.run(wildcards).point.cluster.nodes,
+        tasks=lambda wildcards: P.run(wildcards).point.cluster.nodes,
+        launch=lambda wildcards: P.launch(P.run(wildcards)),  # not a parameter, which would retrain when reworded
     params:
         spec=lambda wildcards: P.run(wildcards).spec,
         results=lambda wildcards, output: output[0].rsplit("/runs/", 1)[0],
     shell:
-        "python -m agents train --spec {params.spec:q} --results {params.results:q} --code {input.code:q}"
+        "{resources.launch} python -m agents train --spec {params.spec:q} --results {params.results:q} --code {input.code:q}"
         " $ACCEPT_CODE_CHANGES >> {log:q} 2>&1"

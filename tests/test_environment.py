@@ -28,9 +28,10 @@ def read_lock() -> dict[str, str]:
 
 
 def read_direct() -> dict[str, Requirement]:
-    """Package -> the range that pyproject.toml asks for, tests and lint included."""
+    """Package -> the range that pyproject.toml asks for, tests and lint included, without what only few need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    extras = project["optional-dependencies"]
+    groups = [project["dependencies"], *(extras[name] for name in extras if name != "ray")]
     requirements = [Requirement(text) for group in groups for text in group]
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 

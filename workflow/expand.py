@@ -40,6 +40,7 @@ class Point(NamedTuple):
     suite: str
     threads: int
     driver: str
+    executor: str
     components: tuple[str, ...]
     cluster: Cluster
     template: str
@@ -289,14 +290,17 @@ def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algo
     data["seed"], data["environment"]["game"] = _SEED, _GAME
     template = json.dumps(data, sort_keys=True, separators=(",", ":"))
     suite = spec.environment.suite
+    executor = getattr(spec, "executor", None)  # a study has none
+    kind = getattr(executor, "kind", "inline")
     return Point(
         variant,
         vary,
         algorithm.name,
         spec.agent.kind,
         suite,
-        spec.threads,
+        spec.threads + (getattr(executor, "actors", 0) if kind == "processes" else 0),
         spec.driver,
+        kind,
         tuple(spec.components()),
         cluster,
         template,

@@ -69,6 +69,7 @@ class Cluster(Strict):
     mem_mb: Count = Field(description="of the first attempt; a second one gets twice as much, and so on")
     cpus: Count
     gpu: Annotated[Whole, Field(ge=0)] = Field(description="asked for only with `device: cuda`")
+    nodes: Count = Field(1, description="of one job; more than one only for runs whose executor is `ray`")
 
 
 class ClusterChange(Strict):
@@ -76,6 +77,7 @@ class ClusterChange(Strict):
     mem_mb: Count | None = None
     cpus: Count | None = None
     gpu: Annotated[Whole, Field(ge=0)] | None = None
+    nodes: Count | None = None
 
 
 class AlgorithmFile(Strict):

@@ -102,6 +102,10 @@ class Pipeline:
     def gpus(self, run: Run) -> int:
         return max(1, run.point.cluster.gpu) if self.config.device == "cuda" else 0
 
+    def launch(self, run: Run) -> str:
+        """What stands before a run's command."""
+        return "python -m workflow.ray_cluster" if run.point.executor == "ray" else "env"
+
     # ------------------------------------------------------------ scores
 
     def members(self, experiment: Expansion) -> str:

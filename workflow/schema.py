@@ -35,7 +35,7 @@ def _partial(model: type[BaseModel]) -> dict[str, Any]:
 
     The loader checks the whole. What other files give has no place in it.
     """
-    spec = _draft7(model)
+    spec = _any_of(_draft7(model))  # an overlay may leave out the `kind` that tells one part from another
     parts = spec.pop("definitions")
     suites = [part for part in parts.values() if "suite" in part["properties"]]
     for part in (spec, *parts.values()):
@@ -58,6 +58,15 @@ def _draft7(model: type[BaseModel]) -> dict[str, Any]:
     """Pydantic's schema (2020-12) in the older words."""
     schema = _old_words(model.model_json_schema(mode="validation"))
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def _any_of(node: Any) -> Any:
+    """`oneOf` becomes `anyOf`, everywhere."""
+    if isinstance(node, list):
+        return [_any_of(item) for item in node]
+    if isinstance(node, dict):
+        return {"anyOf" if key == "oneOf" else key: _any_of(value) for key, value in node.items()}
+    return node
 
 
 def _old_words(node: Any) -> Any:

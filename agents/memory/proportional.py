@@ -95,8 +95,25 @@ def magnitude(spec: PrioritySelect, errors: np.ndarray | torch.Tensor) -> np.nda
     return size if spec.maximum is None else np.minimum(size, spec.maximum)
 
 
+def acted_errors(store: FrameStore, keys: np.ndarray) -> np.ndarray:
+    """n-step TD errors of the rows at keys [N] by the action values they were acted on. -> float64 [N]
+
+    G_t + gamma^n max_a Q(S_{t+n}, a) - Q(S_t, A_t), with the extras `q_best` and `q_taken` of the rows and n the
+    window (Horgan et al. 2018, section 3). The networks are the actor's: online ones, as old as each row.
+    """
+    rows = store.chunk(keys)
+    total, product = np.zeros(len(keys)), np.ones(len(keys))
+    for row in rows[:-1]:
+        total += product * store.read("reward", row)
+        product *= store.read("discount", row)
+    return total + product * store.read("q_best", rows[-1]) - store.read("q_taken", keys)
+
+
 class Proportional:
-    """Draws a row with a probability proportional to p^exponent; a new row has the largest p seen so far."""
+    """Draws a row with a probability proportional to p^exponent.
+
+    A new row has the largest p seen so far; with `initial: actor` that of its own TD error (Ape-X).
+    """
 
     def __init__(self, spec: PrioritySelect, store: FrameStore):
         self.spec, self.rows = spec, Drawable(store)
@@ -137,7 +154,11 @@ class Proportional:
     def _catch_up(self) -> None:
         gone, come = self.rows.catch_up()
         if len(gone) or len(come):
-            value = np.repeat((0.0, self.largest**self.spec.exponent), (len(gone), len(come)))
+            first = np.full(len(come), self.largest)
+            if self.spec.initial == "actor":
+                first = magnitude(self.spec, acted_errors(self.rows.store, come)) + self.spec.epsilon
+                first = np.where(np.isfinite(first), first, self.largest)
+            value = np.concatenate((np.zeros(len(gone)), first**self.spec.exponent))
             self.tree.set(self.rows.slot(np.concatenate((gone, come))), value)
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,12 +20,37 @@ class Select(Protocol):
 
 
 class Replay:
-    def __init__(self, store: FrameStore, select: Select, dice: np.random.Generator, batch: int, device: torch.device):
+    """`copies` of each stream are kept side by side, as if so many environments had done the same."""
+
+    def __init__(
+        self,
+        store: FrameStore,
+        select: Select,
+        dice: np.random.Generator,
+        batch: int,
+        device: torch.device,
+        copies: int = 1,
+    ):
         self.store, self.select, self.dice, self.batch, self.device = store, select, dice, batch, device
+        self.copies = copies
 
     def add(self, step: Step) -> None:
+        if self.copies > 1:
+            step = _repeated(step, self.copies)
         self.store.add(step)
         self.select.add(np.arange(self.store.streams) + (self.store.count - 1) * self.store.streams)
+
+    def close(self, streams: np.ndarray) -> None:
+        """End the episodes of `streams` (numbers of environments) at the newest row."""
+        if not len(streams):
+            return
+        environments = self.store.streams // self.copies
+        self.store.close((streams + environments * np.arange(self.copies)[:, None]).ravel())
+
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """The rows in view, for chunks that end with them; none where they are not known yet."""
+        if self.store.demand.ahead and len(obs):
+            self.store.see(*(np.concatenate([field] * self.copies) for field in (obs, first, last)))
 
     def due(self, ticks: int) -> int:
         """Updates to be made now, when the clock of learning struck `ticks` times."""
@@ -51,3 +76,9 @@ class Replay:
         self.store.load_state_dict(state["store"])
         self.select.load_state_dict(state["select"])
         rng.restore(self.dice, state["dice"])
+
+
+def _repeated(step: Step, times: int) -> Step:
+    """Step [B] -> [times * B], copy after copy."""
+    fields = (np.concatenate([field] * times) for field in step[:-1])
+    return Step(*fields, {name: np.concatenate([extra] * times) for name, extra in step.extras.items()})

@@ -54,34 +54,45 @@ class Fifo:
 
     Windows follow each other without a gap, row k T to row (k + 1) T for each stream, so that what ends one (the
     observation to bootstrap from) begins the next. Learning follows the rows, not the clock of frames: an
-    episode's last row takes no frame.
+    episode's last row takes no frame. With a `replay_share` that part of each batch, rounded, comes after the new
+    windows and is drawn uniformly, with replacement, from all complete windows in the memory.
     """
 
     def __init__(self, spec: FifoSelect, store: FrameStore):
-        self.store = store
+        self.spec, self.store = spec, store
         self.taken = 0  # windows handed out; window w is number w // B of stream w % B
 
     def add(self, keys: np.ndarray) -> None:
         pass
 
+    def _whole(self) -> int:
+        """Windows of one stream that were ever complete."""
+        return max(0, max(self.store.count, self.store.seen) - 1) // self.store.window
+
+    def _fresh(self, size: int) -> int:
+        return max(1, size - round(size * self.spec.replay_share))
+
     def due(self, ticks: int, size: int) -> int:
-        """As many updates as there are batches of `size` whole windows."""
-        whole = max(0, self.store.count - 1) // self.store.window * self.store.streams
-        return (whole - self.taken) // size
+        """As many updates as there are batches of new whole windows."""
+        return (self._whole() * self.store.streams - self.taken) // self._fresh(size)
 
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """-> keys [size] of the oldest windows that were not drawn yet, weights [size] of ones.
+        """-> keys [size], those of the oldest windows that were not drawn yet first; weights [size] of ones.
 
         Raises LookupError when the memory is too short to hold a batch of windows.
         """
-        windows = self.taken + np.arange(size)
-        self.taken += size
-        number, stream = np.divmod(windows, self.store.streams)
-        if number[0] * self.store.window < self.store.count - self.store.rows:
-            raise LookupError(
-                f"a memory of {self.store.rows} rows is too short for {size} windows of {self.store.window}"
-            )
-        return number * self.store.window * self.store.streams + stream, np.ones(size, np.float32)
+        store, fresh = self.store, self._fresh(size)
+        windows = self.taken + np.arange(fresh)
+        self.taken += fresh
+        oldest = max(store.count, store.seen) - store.rows + store.stack - 1  # its stack's history must be there too
+        oldest = max(0, -(-oldest // store.window)) if oldest > store.stack - 1 else 0
+        if windows[0] // store.streams < oldest:
+            raise LookupError(f"a memory of {store.rows} rows is too short for {size} windows of {store.window}")
+        if size > fresh:
+            replayed = dice.integers(oldest * store.streams, self._whole() * store.streams, size=size - fresh)
+            windows = np.concatenate([windows, replayed])
+        number, stream = np.divmod(windows, store.streams)
+        return number * store.window * store.streams + stream, np.ones(size, np.float32)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         pass

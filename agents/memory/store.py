@@ -35,6 +35,8 @@ class FrameStore:
         self.streams, self.shape, self.stack = streams, shape, stack
         self.demand, self.window, self.discount = demand, window, discount
         self.count = 0  # rows ever added
+        self.closed = np.empty(0, np.int64)  # keys of rows changed by `close`, perhaps after they were saved
+        self.seen = 0  # the same with the rows in view, where they are known
         self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
         self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
@@ -54,6 +56,17 @@ class FrameStore:
             self.field[name][slot] = step.extras[name]
         self.count += 1
 
+    def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
+        """Note the rows in view, the successors of the newest ones, where chunks want them (Demand.ahead).
+
+        They take the place of the oldest rows; `add` writes them again when something was done there.
+        """
+        slot = self.count % self.rows
+        self._frames[slot] = obs.reshape(self.streams, -1)
+        self.field["age"][slot] = np.where(first, 0, self.field["age"][slot - 1] + 1)
+        self.field["last"][slot] = last
+        self.seen = self.count + 1
+
     def span(self) -> tuple[int, int]:
         """Keys [low, high) whose window lies inside the memory."""
         oldest = max(0, self.count - self.rows)
@@ -72,20 +85,44 @@ class FrameStore:
             good &= (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
         return good
 
-    def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
-        """The chunks that start at `keys` [N]; what follows an episode's last row is as `Demand.across` says."""
+    def chunk(self, keys: np.ndarray) -> np.ndarray:
+        """The keys of the rows of the chunks that start at `keys` [N]. -> [window + 1, N]"""
         rows = [keys]
         for _ in range(self.window):
             following = rows[-1] + self.streams
             if not self.demand.across:
                 following = np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], following)
             rows.append(following)
-        slots = self._slot(np.stack(rows))
+        return np.stack(rows)
+
+    def read(self, name: str, keys: np.ndarray) -> np.ndarray:
+        """A field or extra of the rows at `keys` [...]. -> [..., …]"""
+        return self._flat[name][self._slot(keys)]
+
+    def close(self, streams: np.ndarray) -> None:
+        """End the episodes of `streams` (their numbers) at the newest row: their next row starts another one.
+
+        What was done at that row is dropped, since what came of it is lost: it becomes an episode's last row.
+        """
+        if self.count:
+            keys = (self.count - 1) * self.streams + streams
+            self._end(keys)
+            self.closed = np.concatenate((self.closed, keys))
+
+    def _end(self, keys: np.ndarray) -> None:
+        slots = self._slot(keys)
+        for name, value in (("last", True), ("reward", 0), ("discount", 1)):
+            self._flat[name][slots] = value
+
+    def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
+        """The chunks that start at `keys` [N]; what follows an episode's last row is as `Demand.across` says."""
+        rows = self.chunk(keys)
+        slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
         extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
-        obs = self._stacks(np.stack([rows[m] for m in self.demand.moments]))
+        obs = self._stacks(rows[list(self.demand.moments)])
         return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
     def _stacks(self, keys: np.ndarray) -> torch.Tensor:
@@ -117,7 +154,10 @@ class FrameStore:
             array[slots] = arrays[name]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"count": self.count}
+        self.closed = self.closed[self.closed >= (self.count - self.rows) * self.streams]
+        return {"count": self.count, "closed": self.closed.copy()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.count = state["count"]
+        """After `insert`."""
+        self.count, self.closed = state["count"], state["closed"]
+        self._end(self.closed)

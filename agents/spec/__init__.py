@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, ACLambda, LinearExploration, PerEpisodeExploration
+from agents.spec.agent import DQN, ACLambda, ActorCritic, Exploration
 from agents.spec.base import Count, Identified, Part, Period
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar
+from agents.spec.executor import Executor
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
 from agents.spec.optimizer import SGD, Adam, RMSprop, Spectral
@@ -32,25 +33,42 @@ class Spec(Identified):
     driver: ClassVar[str] = "agents.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | ACLambda, Field(discriminator="kind")]
+    agent: Annotated[DQN | ACLambda | ActorCritic, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
-    exploration: Annotated[LinearExploration | PerEpisodeExploration, Field(discriminator="kind")]
+    exploration: Exploration
     memory: Memory
     learning: Learning
     optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
     environment: Annotated[MinAtar | Atari | CartPole, Field(discriminator="suite")]
     evaluation: Evaluation
+    executor: Executor
     record: Record
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "Spec":
         hidden = len(self.network.units)
         head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": hidden + 2}[self.network.head]
-        depth = len(self.network.convolutions) + len(getattr(self.network.core, "before", [])) + head
+        # spectral norms are those of convolutions without padding
+        depth = len(self.network.convolutions) * (self.network.torso == "convolutional")
+        depth += len(getattr(self.network.core, "before", [])) + head
         beyond = [i for i in (*self.spectral.layers, *self.spectral.track) if i < -depth]
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
+        return self
+
+    @model_validator(mode="after")
+    def _equal_actors(self) -> "Spec":
+        actors = getattr(self.executor, "actors", 1)
+        if self.environment.streams % actors:
+            raise ValueError(f"{self.environment.streams} streams cannot be shared equally by {actors} actors")
+        return self
+
+    @model_validator(mode="after")
+    def _errors_of_scalar_values(self) -> "Spec":
+        initial = getattr(self.memory.select, "initial", "largest")
+        if initial == "actor" and getattr(getattr(self.agent, "value", None), "kind", None) != "scalar":
+            raise ValueError("initial: actor wants an agent that predicts one scalar value per action")
         return self
 
     @model_validator(mode="after")
@@ -73,8 +91,20 @@ class Spec(Identified):
 
     @model_validator(mode="after")
     def _one_count_of_episodes(self) -> "Spec":
-        if self.exploration.kind == "per_episode" and self.environment.streams > 1:
-            raise ValueError("exploration per_episode needs environment.streams 1")
+        if self.exploration.kind == "per_episode" and (self.environment.streams > 1 or self.executor.kind != "inline"):
+            raise ValueError("exploration per_episode needs environment.streams 1 and executor inline")
+        return self
+
+    @model_validator(mode="after")
+    def _on_policy(self) -> "Spec":
+        if isinstance(self.agent, ActorCritic):
+            if self.memory.select.kind != "fifo":
+                raise ValueError("agent actor_critic learns from unrolls in order: memory.select fifo")
+            chances = [getattr(self.exploration, end, 1) for end in ("start", "end")]
+            if any((*chances, self.evaluation.epsilon)):
+                raise ValueError("agent actor_critic samples its policy: exploration and evaluation.epsilon must be 0")
+        if self.learning.lr_decay_frames and self.spectral.use == "lr":
+            raise ValueError("learning.lr_decay_frames and spectral.use lr both set the learning rate")
         return self
 
     def components(self) -> list[str]:
@@ -90,8 +120,10 @@ class Spec(Identified):
             "select": [self.memory.select.kind],
             "linear": [self.network.linear.kind],
             "optimizer": [self.optimizer.kind],
+            "executor": [self.executor.kind],
             "suite": [self.environment.suite],
             "exploration": [self.exploration.kind],
+            "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),
                 *["schedule"] * self.spectral.scheduled,

@@ -88,8 +88,37 @@ class ACLambda(Part):
     floor: Annotated[Real, Field(ge=0)] = Field(description="added to probabilities inside logarithms")
 
 
+class ActorCritic(Part):
+    """Actor-critic on unrolls: A2C, A3C, IMPALA."""
+
+    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
+    gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = False
+    outputs: ClassVar[int] = 1
+    parts: ClassVar[dict[str, Part]] = {}
+    kind: Literal["actor_critic"]
+    discount: Probability = Field(description="gamma, per agent step")
+    unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
+    correction: Literal["none", "epsilon", "one_step", "vtrace"] = Field(
+        description="for parameters that changed since acting: none; epsilon: 1e-6 added inside log pi; one_step: "
+        "clipped ratio on the policy gradient only; vtrace (Espeholt et al. 2018, section 5.2.2)"
+    )
+    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the ratios of one_step and vtrace")
+    c_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the trace coefficients of vtrace")
+    q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
+    entropy_weight: Annotated[Real, Field(ge=0)]
+    baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
+    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
+
+    @model_validator(mode="after")
+    def _bars_ordered(self) -> "ActorCritic":
+        if self.c_bar > self.rho_bar:
+            raise ValueError("rho_bar must be at least c_bar")
+        return self
+
+
 class LinearExploration(Part):
-    kind: Literal["linear"]
+    kind: Literal["linear"] = Field(description="one epsilon for all environments, annealed")
     start: Probability = Field(description="epsilon until warmup_frames")
     end: Probability = Field(description="epsilon from end_frames on, linear in between")
     warmup_frames: Frames
@@ -109,3 +138,21 @@ class PerEpisodeExploration(Part):
     scale: Annotated[Real, Field(ge=0)]
     offset: Annotated[Real, Field(gt=0)]
     warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")
+
+
+class LadderExploration(Part):
+    kind: Literal["ladder"] = Field(
+        description="environment i of N keeps epsilon_i = base^(1 + alpha i / (N - 1)) for the whole run (Ape-X)"
+    )
+    base: Probability = Field(description="epsilon of environment 0, and of a single one")
+    alpha: Annotated[Real, Field(ge=0)]
+
+
+class FixedExploration(Part):
+    kind: Literal["fixed"] = Field(description="environment i keeps values[i mod their number] for the whole run")
+    values: Annotated[list[Probability], Field(min_length=1)] = Field(description="epsilons")
+
+
+Exploration = Annotated[
+    LinearExploration | PerEpisodeExploration | LadderExploration | FixedExploration, Field(discriminator="kind")
+]

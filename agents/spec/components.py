@@ -6,14 +6,23 @@ from typing import Any
 # What a config name stands for: family -> name -> "module:attribute", imported on demand by `component`.
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
-    "agent": {"dqn": "agents.dqn:DQN", "ac_lambda": "agents.ac_lambda:ACLambda"},
+    "agent": {
+        "dqn": "agents.dqn:DQN",
+        "ac_lambda": "agents.ac_lambda:ACLambda",
+        "actor_critic": "agents.actor_critic:ActorCritic",
+    },
     "gradient": {"backward": "agents.optim.gradient:Backward", "traces": "agents.optim.traces:Traces"},
     "suite": {
         "minatar": "agents.envs.minatar:MinAtar",
         "atari": "agents.envs.atari:Atari",
         "cartpole": "agents.envs.cartpole:CartPole",
     },
-    "exploration": {"linear": "agents.explore:Linear", "per_episode": "agents.explore:PerEpisode"},
+    "exploration": {
+        "linear": "agents.explore:Linear",
+        "per_episode": "agents.explore:PerEpisode",
+        "ladder": "agents.explore:climb",
+        "fixed": "agents.explore:fix",
+    },
     "study": {"q_learning": "agents.studies.cliffwalk:perform", "classifier": "agents.studies.digits:perform"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
@@ -23,7 +32,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "rank": "agents.memory.rank:Rank",
         "newest": "agents.memory.select:Newest",
     },
-    "torso": {"convolutional": "agents.nets.torsos:Convolutional"},
+    "torso": {"convolutional": "agents.nets.torsos:Convolutional", "residual": "agents.nets.residual:Residual"},
     "core": {"lstm": "agents.nets.recurrent:Lstm"},
     "head": {
         "plain": "agents.nets.heads:Plain",
@@ -39,6 +48,12 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "scalar": "agents.losses.value:Scalar",
         "categorical": "agents.losses.categorical:Categorical",
         "quantile": "agents.losses.quantile:Quantile",
+    },
+    "schedule": {"decay": "agents.optim.decay:Decay"},
+    "executor": {
+        "inline": "agents.executors.inline:collect",
+        "processes": "agents.executors.processes:collect",
+        "ray": "agents.executors.ray:collect",
     },
     "optimizer": {
         "adam": "agents.optim.adam:Adam",

@@ -13,6 +13,9 @@ class UniformSelect(Part):
 
 class FifoSelect(Part):
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
+    replay_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
+    )
 
 
 class NewestSelect(Part):
@@ -32,12 +35,27 @@ class PrioritySelect(Part):
     normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
     stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
     sort_every: Count = Field(description="updates between full sorts (rank)")
+    initial: Literal["largest", "actor"] = Field(
+        description="priority of a new row: the largest so far, or its TD error by the values it was acted on (Ape-X)"
+    )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Extras that agents have to keep with each row."""
+        return ("q_taken", "q_best") if self.initial == "actor" else ()
+
+    @model_validator(mode="after")
+    def _ranks_start_at_the_largest(self) -> "PrioritySelect":
+        if self.initial == "actor" and self.kind != "proportional":
+            raise ValueError("initial: actor is of proportional priorities only")
+        return self
 
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
     select: Annotated[UniformSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
-    capacity_steps: Count = Field(description="observations kept, agent steps")
+    capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
+    copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
 
 class Learning(Part):
@@ -46,6 +64,9 @@ class Learning(Part):
     every_frames: Period = Field(description="one update per this many frames")
     target_every_frames: Period | None = Field(
         description="target network copied this often; null: there is none, the online network takes its place"
+    )
+    lr_decay_frames: Period | None = Field(
+        description="the learning rate falls on a straight line to 0 at this frame; null: it is constant"
     )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
 

@@ -39,9 +39,12 @@ class Activations(Part):
 
 
 class Network(Part):
-    torso: Literal["convolutional"]
+    torso: Literal["convolutional", "residual"] = Field(
+        description="residual: sections of a convolution, max-pooling and two residual blocks (IMPALA's deep net)"
+    )
     convolutions: list[tuple[Count, Count, Count]] = Field(
-        description="[channels, kernel, stride] of each layer, no padding"
+        description="[channels, kernel, stride] of each layer, no padding; residual: of each section, the "
+        "stride being its pooling's, its convolutions padded"
     )
     core: Annotated[NoCore | Lstm, Field(discriminator="kind")] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer")

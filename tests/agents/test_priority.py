@@ -20,7 +20,14 @@ KINDS = {"proportional": Proportional, "rank": Rank}
 
 def select(kind: str, store: FrameStore, **changes) -> Proportional | Rank:
     fields = {"exponent": 1, "weight_start": 0.5, "weight_end": 0.5, "weight_end_frames": 0, "epsilon": 0}
-    fields |= {"maximum": None, "normalise": "batch", "stratified": False, "sort_every": 7, **changes}
+    fields |= {
+        "maximum": None,
+        "normalise": "batch",
+        "stratified": False,
+        "sort_every": 7,
+        "initial": "largest",
+        **changes,
+    }
     return KINDS[kind](PrioritySelect(kind=kind, **fields), store)
 
 

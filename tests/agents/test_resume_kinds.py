@@ -21,8 +21,15 @@ PRIORITY = {
     "normalise": "batch",
     "stratified": True,
     "sort_every": 20,
+    "initial": "largest",
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
+ON_POLICY = {
+    "learning__target_every_frames": None,
+    "environment__streams": 4,
+    "learning__batch": 4,
+    "network__units": [16],
+}
 
 KINDS = {
     "rainbow": (
@@ -38,6 +45,16 @@ KINDS = {
         "dqn_minatar_sn",
         {"memory__select": {"kind": "proportional", **PRIORITY}, "environment__streams": 2, "agent__n_step": 3},
     ),
+    "apex": (
+        "dqn_minatar_sn",
+        {
+            "memory__select": {"kind": "proportional", **PRIORITY, "initial": "actor"},
+            "exploration": {"kind": "ladder", "base": 0.4, "alpha": 7.0},
+            "environment__streams": 3,
+            "agent__n_step": 3,
+            "memory__copies": 2,
+        },
+    ),
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
     "no-replay": (
         "dqn_minatar_no_replay",
@@ -50,6 +67,21 @@ KINDS = {
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
+    "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
+    "impala-lstm-lags": (
+        "impala_minatar",
+        {
+            **ON_POLICY,
+            "agent__unroll": 7,
+            "network__core": {"kind": "lstm", "before": [16], "units": 8, "inputs": True},
+            "executor__lags_updates": [0, 3],
+        },
+    ),
+    "impala-replay": (
+        "impala_minatar",
+        {**ON_POLICY, "memory__select": {"kind": "fifo", "replay_share": 0.5}, "executor__lags_updates": [2]},
+    ),
+    "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
 }
 
 

@@ -11,7 +11,7 @@ from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "apex")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -53,6 +53,11 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300, "cartpole": 300, "cliffwalk": 50,
                  "cliffwalk_linear": 40, "digits": 30}),
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
+        (
+            "apex",
+            {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2}
+            | dict.fromkeys(("streams_1", "streams_4", "streams_16", "streams_64", "copies_1", "copies_4"), 25),
+        ),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],

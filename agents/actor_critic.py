@@ -1,0 +1,135 @@
+"""Actor-critics that learn from unrolls: A2C and A3C (Mnih et al. 2016), IMPALA (Espeholt et al. 2018).
+
+They differ in how many unrolls make an update, whose parameters acted (agents/executors) and what `correction`
+makes up for the difference:
+
+    none      pi log-gradient with n-step returns, whoever acted
+    epsilon   none, with 1e-6 added to pi(a) inside the logarithm (GA3C; IMPALA, section 5.2.2)
+    one_step  min(rho_bar, pi/mu) on the policy's gradient only
+    vtrace    V-trace, targets and gradient
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.losses.policy import baseline_loss, entropy, log_probability, policy_gradient_loss
+from agents.losses.vtrace import n_step_targets, vtrace
+from agents.nets.network import Network
+from agents.sampling import sample
+from agents.spec.agent import ActorCritic as ActorCriticSpec
+from agents.step import Batch, Decision, Demand, Loss, View
+
+FLOOR = 1e-6  # of the epsilon-correction
+
+
+class ActorCritic:
+    """Samples its policy and keeps the logits it sampled from; a recurrent one also the state and inputs of each row.
+
+    Noise of noisy layers is drawn anew after every update: with as many unrolls per update as streams, acting and
+    learning see one draw per unroll (Fortunato et al. 2018, section 3.2), here shared by all streams.
+    """
+
+    def __init__(self, spec: ActorCriticSpec, online: Network, actions: int, noise: torch.Generator):
+        self.spec, self.online, self.noise = spec, online, noise
+        self.online.resample(noise)
+        extras: dict[str, tuple[tuple[int, ...], type]] = {
+            "logits": ((actions,), np.float32),
+            "version": ((), np.int64),
+        }
+        self._recurrent = online.core is not None
+        if self._recurrent:
+            extras |= {
+                "state": ((2, online.core.size), np.float32),
+                "previous_action": ((), np.int64),
+                "previous_reward": ((), np.float32),
+            }
+        rows = tuple(range(spec.unroll + 1))
+        self.demand = Demand(spec.unroll, rows, across=True, ahead=True, extras=extras)
+
+    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+        """A draw from the softmax. Epsilon is 0 for this agent (agents/spec), since the logits must tell all."""
+        with torch.inference_mode():
+            if not self._recurrent:
+                logits = self.online(view.obs).logits.cpu().numpy()
+                return Decision(self._draw(logits, dice), {"logits": logits})
+            size, device = len(view.obs), view.obs.device
+            state = self.online.initial(size) if view.state is None else view.state
+            state = state * torch.from_numpy(~view.first).to(device)[:, None, None]
+            action, reward = torch.from_numpy(view.action).to(device), torch.from_numpy(view.reward).to(device)
+            out, after = self.online.unroll(view.obs[None], action[None], reward[None], state)
+            logits = out.logits[0].cpu().numpy()
+        extras = {
+            "logits": logits,
+            "state": state.cpu().numpy(),
+            "previous_action": view.action,
+            "previous_reward": view.reward,
+        }
+        return Decision(self._draw(logits, dice), extras, after.clone())
+
+    @staticmethod
+    def _draw(logits: np.ndarray, dice: np.random.Generator) -> np.ndarray:
+        heights = np.exp(logits - logits.max(-1, keepdims=True))
+        return sample(heights, dice)
+
+    def loss(self, batch: Batch) -> Loss:
+        """Batch of `demand`; rows at which nothing was done (an episode's last) give no loss."""
+        spec = self.spec
+        out = self._unroll(batch)
+        logits, values = out.logits[:-1], out.value
+        acted = ~batch.last[:-1]
+        behaviour = log_probability(batch.extras["logits"][:-1], batch.action, 0.0)
+        log_pi = log_probability(logits, batch.action, 0.0)
+        log_ratio = log_pi.detach() - behaviour
+        experience = (values.detach(), batch.reward, batch.discount)
+        if spec.correction == "vtrace":
+            vs, rho, advantage = vtrace(*experience, log_ratio, acted, spec.rho_bar, spec.c_bar, spec.q)
+        else:
+            vs, rho, advantage = n_step_targets(*experience, acted, spec.q)
+        if spec.correction == "one_step":
+            rho = log_ratio.exp().clamp(max=spec.rho_bar)
+        if spec.correction == "epsilon":
+            log_pi = log_probability(logits, batch.action, FLOOR)
+
+        count = acted.sum()
+        share = 1.0 if spec.reduction == "sum" else 1 / count
+
+        def total(x: torch.Tensor) -> torch.Tensor:
+            return (x * acted).sum()
+
+        policy = total(policy_gradient_loss(log_pi, advantage, rho))
+        baseline = total(baseline_loss(values[:-1], vs))
+        spread = total(entropy(logits, 0.0))
+        terms = {
+            "policy": share * policy,
+            "baseline": share * spec.baseline_weight * baseline,
+            "entropy": -share * spec.entropy_weight * spread,
+        }
+        metrics = {
+            "policy_loss": policy.detach() / count,
+            "baseline_loss": baseline.detach() / count,
+            "entropy": spread.detach() / count,
+            "value_mean": total(values[:-1].detach()) / count,
+            "ratio_mean": total(log_ratio.exp()) / count,
+        }
+        self.online.resample(self.noise)
+        return Loss(terms, advantage.abs().amax(0), metrics)
+
+    def _unroll(self, batch: Batch) -> Any:
+        """Policy and value of all T + 1 rows; the state is zero again where an episode begins."""
+        if not self._recurrent:
+            return self.online.unroll(batch.obs, None, None, None)[0]
+        action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~batch.first
+        reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~batch.first
+        return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], batch.first)[0]
+
+    def refresh(self) -> None:
+        """There is no target network."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"online": self.online.state_dict(), "noise": self.noise.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.noise.set_state(state["noise"])

@@ -1,0 +1,218 @@
+"""Distributed actors: what is sent arrives to the bit; whoever dies, nothing is mixed up and nothing left behind."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from agents.build import build
+from agents.checkpoint import Checkpoints
+from agents.executors import worker
+from agents.executors.chunks import Layout, chunk_layout, step_at, write_step
+from agents.executors.player import Player, parameters
+from agents.executors.shared import Shared
+from agents.heartbeat import Heartbeat
+from agents.loop import Run, train
+from agents.step import Demand, Step
+from tests.agents.specs import spec
+from tests.agents.test_apex import APEX
+from tests.agents.test_resume import finish, start
+
+PROCESSES = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
+DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__every_frames": 16}
+
+
+def actors_of(learner: int) -> list[psutil.Process]:
+    """The living actor processes that were started by a process."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if worker.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
+            found.append(process)
+    return found
+
+
+def wait_until(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+def run_in(folder: Path, **changes) -> Run:
+    return Run(spec(**DISTRIBUTED | changes), Checkpoints(folder, {}, print))
+
+
+def test_arrays_of_a_layout_lie_apart_and_are_aligned():
+    layout = Layout({"a": ((3,), np.dtype(np.int8)), "b": ((2, 2), np.dtype(np.float64)), "c": ((), np.dtype(bool))})
+    buffer = bytearray(layout.size + 64)
+    views = layout.views(buffer, 64)
+    assert layout.size == 3 * 64 and [v.ctypes.data % 64 for v in views.values()] == [views["a"].ctypes.data % 64] * 3
+    for i, view in enumerate(views.values()):
+        view[...] = i + 1
+    assert [v.ravel().tolist() for v in views.values()] == [[1, 1, 1], [2.0] * 4, [True]]
+
+
+def test_a_row_goes_into_a_chunk_and_comes_out():
+    dice, demand = np.random.default_rng(0), Demand(1, (0, 1), extras={"state": ((2, 3), np.float32)})
+    obs = dice.random((2, 4, 5, 5)).astype(np.float32)
+    layout = chunk_layout(3, 2, obs, demand)
+    chunk = layout.views(bytearray(layout.size))
+    row = Step(
+        obs,
+        np.array([4, 5]),
+        np.float32([0.1, -2]),
+        np.float32([1, 0]),
+        np.array([True, False]),
+        np.array([False, True]),
+        {"state": dice.random((2, 2, 3)).astype(np.float32)},
+    )
+    write_step(chunk, 1, row)
+    got = step_at(chunk, 1)
+    for name in Step._fields[:-1]:
+        assert (
+            np.array_equal(getattr(got, name), getattr(row, name))
+            and getattr(got, name).dtype == getattr(row, name).dtype
+        )
+    assert np.array_equal(got.extras["state"], row.extras["state"])
+
+
+def test_parameters_are_read_whole_and_only_when_new():
+    run = spec(**DISTRIBUTED)
+    parts = build(run)
+    learner = parts.executor.shared
+    actor = Shared(run, parts.learner.agent, parts.executor.shared.slots[0]["obs"][0], os.dup(learner.descriptor))
+    assert actor.newest(0) is None
+    values = {name: array + 1 for name, array in parameters(parts.learner.agent.online).items()}
+    learner.publish(7, values)
+    version, got = actor.newest(0)
+    assert version == 7 and actor.newest(7) is None
+    assert all(np.array_equal(got[name], values[name]) and got[name].dtype == values[name].dtype for name in values)
+
+
+def test_what_arrives_is_what_the_actors_made(tmp_path):
+    run = spec(**DISTRIBUTED)
+    parts = build(run)
+    players = [Player(run, number, 0) for number in range(2)]
+    try:
+        for _ in range(4):  # more than there are slots
+            while (chunk := parts.executor.take(1.0, 0)) is None:
+                pass
+            for number, player in enumerate(players):
+                mine = player.layout.views(bytearray(player.layout.size))
+                player.play(mine, 0, lambda version: None)
+                for name in set(mine) - {"seconds"}:
+                    assert np.array_equal(chunk[name][:, 2 * number : 2 * number + 2], mine[name]), name
+    finally:
+        parts.executor.close()
+    assert "extra.q_best" in chunk and not actors_of(os.getpid())
+    assert not np.array_equal(chunk["obs"][:, :2], chunk["obs"][:, 2:])  # the actors play different games
+
+
+def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
+    run = run_in(tmp_path / "a", memory__capacity_steps=10_000)
+    try:
+        while run.frame < 400:
+            assert run.turn()
+        before = actors_of(os.getpid())
+        assert len(before) == 2
+        victim = run.parts.executor.children[0].process
+        victim.kill()
+        victim.wait()
+        store, executor = run.parts.memory.store, run.parts.executor
+        while not store.closed.size:
+            assert run.turn()
+        break_row = store.count - 1  # the first row of the new life
+        for _ in range(30):
+            assert run.turn()
+        assert executor.restarts == [1, 0] and executor.lives.tolist() == [1, 0]
+        assert store.closed.tolist() == [(break_row - 1) * 4, (break_row - 1) * 4 + 1]
+        rows = store.extract(0, store.count)
+        assert rows["last"][break_row - 1, :2].all() and (rows["age"][break_row, :2] == 0).all()
+        starts = np.vstack((np.ones((1, 4), bool), rows["last"][:-1]))
+        assert np.array_equal(rows["age"] == 0, starts)  # no episode begins or goes on where it should not
+        dropped = run.frame - int((~rows["last"]).sum())  # what was done at the two rows that became last ones
+        assert 0 <= dropped <= 2
+        run.save()
+    finally:
+        run.parts.executor.close()
+    again = run_in(tmp_path / "a", memory__capacity_steps=10_000)
+    same = again.parts.memory.store.extract(0, store.count)
+    assert all(np.array_equal(rows[name], same[name]) for name in rows)
+    assert again.parts.executor.lives.tolist() == [2, 1] and again.frame == run.frame
+    assert again.parts.executor.version == again.parts.learner.updates > 0
+
+
+def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
+    run, shared = spec(**DISTRIBUTED | {"budget": 20_000}), set(os.listdir("/dev/shm"))
+    process = start(run, tmp_path, seconds=0.3)
+    manifests = tmp_path / "work" / run.name() / "checkpoints"
+    wait_until(lambda: list(manifests.glob("manifest-*.json")), 60)
+    assert len(actors_of(process.pid)) == 2
+    os.kill(process.pid, signal.SIGKILL)
+    assert finish(process) == -signal.SIGKILL
+    wait_until(lambda: not actors_of(process.pid), 5)
+    assert set(os.listdir("/dev/shm")) <= shared
+    process = start(run, tmp_path)
+    wait_until(lambda: "resumed" in (tmp_path / "log").read_text(), 60)
+    os.kill(process.pid, signal.SIGTERM)
+    for actor in actors_of(process.pid):  # as SLURM does, which signals all processes of a job
+        actor.send_signal(signal.SIGTERM)
+    assert finish(process) == 75
+    wait_until(lambda: not actors_of(process.pid), 5)
+    assert set(os.listdir("/dev/shm")) <= shared
+
+
+def test_a_finished_run_says_what_its_actors_did(tmp_path):
+    run = spec(**DISTRIBUTED | {"budget": 2_000})
+    process = start(run, tmp_path)
+    assert finish(process) == 0 and not actors_of(process.pid)
+    folder = tmp_path / "runs" / run.name()
+    facts = json.loads((folder / "run.json").read_text())
+    assert 2_000 <= facts["frames"] < 2_004
+    executor = facts["executor"]
+    assert executor["actor_restarts"] == [0, 0] and all(speed > 100 for speed in executor["actor_frames_per_second"])
+    import pyarrow.parquet as pq
+
+    learning = pq.read_table(folder / "learning.parquet").to_pandas()
+    lag = learning[learning.metric == "policy_lag"].value
+    ratio = learning[learning.metric == "replay_ratio"].value
+    # One update in 16 frames: chunks of 10 x 4 rows and the slots hold at most 3 x 2.5 updates, a pull one chunk more.
+    assert (lag >= 0).all() and lag.max() <= 12 and lag.iloc[-1] > 0
+    assert ratio.iloc[5:].mean() == pytest.approx(run.learning.batch / 16, rel=0.1)
+
+
+def test_actors_leave_when_learning_fails(tmp_path, monkeypatch):
+    run, fine = run_in(tmp_path / "a"), Run.turn
+
+    def turn(self) -> bool:
+        if self.frame > 100:
+            raise OSError("the disk is full")
+        return fine(self)
+
+    monkeypatch.setattr(Run, "turn", turn)
+    heart = Heartbeat(tmp_path / "heart", "run", 1_000, 0)
+    with pytest.raises(OSError, match="disk is full"):
+        train(run, heart, lambda: False, lambda: None, 1e9)
+    assert not actors_of(os.getpid())
+
+
+def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
+    run = run_in(tmp_path / "a")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"actor \d ended 3 times before its first chunk, at last with 1"):
+        run.turn()
+    run.parts.executor.close()
+    assert "started anew" in capfd.readouterr().err
+
+
+def test_actors_share_streams_equally():
+    with pytest.raises(ValidationError, match="3 streams cannot be shared equally by 2 actors"):
+        spec(**DISTRIBUTED | {"environment__streams": 3})
