@@ -1,0 +1,156 @@
+"""The kinds of figures, and the function that draws each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from analysis.spec.common import (
+    Experiment,
+    FromRuns,
+    PublishedBar,
+    PublishedCurve,
+    PublishedScores,
+    Reduced,
+    Shown,
+    Statistic,
+    Venue,
+)
+
+
+class Drawn(Shown):
+    venue: Venue = Field("icml", description="page format that sets the widths")
+    column: Literal["single", "double"] = Field("double", description="width: one column or the whole page")
+
+
+class LearningCurves(Drawn, FromRuns):
+    """One panel per game; x = environment frames, y = score, mean over seeds with its interval."""
+
+    kind: Literal["learning_curves"]
+    statistic: Literal["mean", "iqm"] = Field("mean", description="aggregation over seeds")
+    seeds: bool = Field(False, description="also draw each seed as a thin line")
+    reference_lines: list[str] = Field(
+        default_factory=list,
+        description="variants drawn as dashed horizontal lines at their mean, e.g. a random policy",
+    )
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
+
+
+class AggregateCurves(Drawn, FromRuns):
+    """One panel per statistic over games; x = environment frames."""
+
+    kind: Literal["aggregate_curves"]
+    statistics: list[Statistic] = Field(
+        default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
+    )
+    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
+    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
+
+
+class IntervalBars(Drawn, Reduced):
+    """One panel per statistic over games, one bar with interval per variant."""
+
+    kind: Literal["interval_bars"]
+    statistics: list[Statistic] = Field(
+        default_factory=lambda: ["median", "iqm", "mean", "optimality_gap"],
+        min_length=1,
+        description="one panel each",
+    )
+
+
+class PerGameBars(Drawn, Reduced):
+    """One group of bars per game: scores, or the improvement over a baseline."""
+
+    kind: Literal["per_game_bars"]
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as bars")
+    baseline: str | None = Field(
+        None,
+        description="variant or published label; bars show 100 (score - baseline) / (max(human, baseline) - "
+        "random) percent, on a symmetric log axis (needs Atari games)",
+    )
+    game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
+
+    @model_validator(mode="after")
+    def _something(self) -> PerGameBars:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class HeatMap(Drawn, Reduced):
+    """Two varied keys against each other, one panel per variant; mean over seeds and games."""
+
+    kind: Literal["heat_map"]
+    x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    y: str = Field(description="varied key on the y axis, e.g. optimizer.eps")
+    statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
+
+
+class Sensitivity(Drawn, Reduced):
+    """Score against one varied number, one panel per game, one line with intervals per variant."""
+
+    kind: Literal["sensitivity"]
+    x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    log: bool = Field(True, description="logarithmic x axis")
+    published: list[str] = Field(
+        default_factory=list,
+        description="algorithms of minatar_stepsize_sensitivity_digitised.csv to overlay (x is a learning rate)",
+    )
+
+
+class GridShare(Drawn, Reduced):
+    """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
+
+    kind: Literal["grid_share"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    threshold: float = Field(description="level at which the shares are printed, in units of the axis")
+
+
+class DepthBars(Drawn, Reduced):
+    """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
+
+    kind: Literal["depth_bars"]
+    x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
+    axis: str = Field("", description="axis text; default: the key")
+    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
+
+
+class PublishedBars(Drawn):
+    """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
+
+    kind: Literal["published_bars"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    bars: list[PublishedBar] = Field(min_length=1, description="bars from top to bottom")
+    axis: str = Field("Human-normalised score (%)", description="axis text with unit")
+    unit: Literal["percent", "ratio"] = Field("percent", description="unit of the bars")
+
+
+FigureSpec = Annotated[
+    LearningCurves
+    | AggregateCurves
+    | IntervalBars
+    | PerGameBars
+    | HeatMap
+    | Sensitivity
+    | GridShare
+    | DepthBars
+    | PublishedBars,
+    Field(discriminator="kind"),
+]
+FIGURES: dict[str, str] = {
+    "learning_curves": "analysis.figures.learning_curves:draw",
+    "aggregate_curves": "analysis.figures.aggregate_curves:draw",
+    "interval_bars": "analysis.figures.interval_bars:draw",
+    "per_game_bars": "analysis.figures.per_game_bars:draw",
+    "heat_map": "analysis.figures.heat_map:draw",
+    "sensitivity": "analysis.figures.sensitivity:draw",
+    "grid_share": "analysis.figures.grid_share:draw",
+    "depth_bars": "analysis.figures.depth_bars:draw",
+    "published_bars": "analysis.figures.published_bars:draw",
+}
+
+figure_adapter: TypeAdapter[FigureSpec] = TypeAdapter(FigureSpec)
