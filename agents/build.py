@@ -24,6 +24,7 @@ class Parts(NamedTuple):
     memory: Replay
     learner: Learner
     device: torch.device
+    probes: Callable[[int], dict[str, float]]  # number of the evaluation -> metrics; reads, changes nothing
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner")}
@@ -45,9 +46,10 @@ def build(spec: Spec) -> Parts:
     suite = component("suite", spec.environment.suite)
     stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
     value = component("value", spec.agent.value.kind)(**spec.agent.value.model_dump(exclude={"kind"}))
+    penalty = component("penalty", spec.agent.penalty.kind)(**spec.agent.penalty.model_dump(exclude={"kind"}))
     online, target, gauges, tracked = _networks(spec, stream, value.size, device)
     noise = torch.Generator(device).manual_seed(rng.integer(seed, "noise"))
-    agent = component("agent", spec.agent.kind)(spec.agent, value, online, target, len(stream.actions), noise)
+    agent = component("agent", spec.agent.kind)(spec.agent, value, penalty, online, target, len(stream.actions), noise)
 
     explore = spec.exploration
     actor = Actor(
@@ -83,7 +85,15 @@ def build(spec: Spec) -> Parts:
         tracked=tracked,
         warmup_steps=spec.spectral.warmup_steps,
     )
-    return Parts(suite, actor, memory, learner, device)
+    chosen = [component("probe", name) for name in spec.record.probes]
+
+    def probes(number: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for probe in chosen:  # each with the same dice: none depends on which others there are
+            found |= probe(agent, memory, rng.generator(seed, "probe", number), spec.record.probe_states)
+        return found
+
+    return Parts(suite, actor, memory, learner, device, probes)
 
 
 def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple[Network, Network, list, list]:
@@ -91,12 +101,13 @@ def _networks(spec: Spec, stream: Any, size: int, device: torch.device) -> tuple
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
         channels, *sides = stream.shape
-        torso = component("torso", spec.network.torso)(spec.network, (channels * spec.environment.stack, *sides))
+        norm = component("normalisation", spec.network.normalisation)
+        torso = component("torso", spec.network.torso)(spec.network, (channels * spec.environment.stack, *sides), norm)
         linear = partial(
             component("linear", spec.network.linear.kind), **spec.network.linear.model_dump(exclude={"kind"})
         )
         head = component("head", spec.network.head)(
-            linear, torso.size, spec.network.units, len(stream.actions), size, spec.network.shared_bias
+            linear, norm, torso.size, spec.network.units, len(stream.actions), size, spec.network.shared_bias
         )
         online = Network(torso, head, stream.scale)
         initialise(online, spec.network.initialisation)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.losses.penalty import Penalty
 from agents.losses.returns import n_step
-from agents.losses.value import Value, q_loss
+from agents.losses.value import Value, at_action, q_loss
 from agents.nets.network import Network
 from agents.spec.agent import DQN as DQNSpec
 from agents.step import Batch, Loss
@@ -24,12 +25,14 @@ class DQN:
         self,
         spec: DQNSpec,
         value: Value,
+        penalty: Penalty,
         online: Network,
         target: Network,
         actions: int,
         noise: torch.Generator,
     ):
-        self.spec, self.value, self.online, self.target, self.noise = spec, value, online, target, noise
+        self.spec, self.value, self.penalty = spec, value, penalty
+        self.online, self.target, self.noise = online, target, noise
         self.n_actions = actions
         self.moments = (0, spec.n_step)
         self.online.resample(noise)
@@ -58,12 +61,15 @@ class DQN:
                 self.online.resample(self.noise)
                 selector = self.online(batch.obs[-1])
         self.online.resample(self.noise)
-        raw_tm1 = self.online(batch.obs[0])
+        s_tm1 = self.penalty.watch(self.online.scaled(batch.obs[0]))
+        raw_tm1 = self.online.values(s_tm1)
         self.online.resample(self.noise)
         losses, priorities = q_loss(self.value, raw_tm1, batch.action[0], r_t, discount_t, raw_t, selector)
         loss = (batch.weight * losses).mean()
         metrics = {"loss": loss.detach(), "q_mean": self.value.mean(raw_tm1.detach()).mean()}
-        return Loss({"q": loss}, priorities, metrics)
+        penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
+        metrics |= {name: term.detach() for name, term in penalties.items()}
+        return Loss({"q": loss, **penalties}, priorities, metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """What is not in the networks: the state of the noise."""

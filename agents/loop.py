@@ -70,7 +70,7 @@ class Run:
 
     def turn(self) -> bool:
         """One row from every environment, and the learning that falls due. False when learning diverged."""
-        spec, (_, actor, memory, learner, _) = self.spec, self.parts
+        spec, (_, actor, memory, learner, *_) = self.spec, self.parts
         before = self.frame
         memory.add(actor.turn())
         after = self.frame
@@ -88,12 +88,14 @@ class Run:
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
-        agent, (suite, *_, device) = self.parts.actor.agent, self.parts
-        episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
+        parts, updates = self.parts, self.parts.learner.updates
+        episodes = evaluate(self.spec, parts.suite, parts.actor.agent, parts.device, self.evaluated, keep_on)
         if episodes is None:
             return None
         for i, episode in enumerate(episodes):
             self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
+        for name, value in parts.probes(self.evaluated).items() if updates else ():
+            self.recorder.add("learning", self.frame, updates, name, value)
         self.evaluated += 1
         return sum(e.score for e in episodes) / len(episodes) if episodes else math.nan
 

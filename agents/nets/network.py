@@ -28,8 +28,26 @@ class Network(nn.Module):
             module.resample(dice)
 
     def forward(self, obs: torch.Tensor) -> torch.Tensor:
+        return self.values(self.scaled(obs))
+
+    def scaled(self, obs: torch.Tensor) -> torch.Tensor:
+        """[B, C, H, W] uint8 -> float32: the input that gradients by s are taken of."""
         x = obs.float()
-        return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
+        return x if self.scale == 1 else x * self.scale
+
+    def values(self, x: torch.Tensor) -> torch.Tensor:
+        """Scaled observations [B, C, H, W] -> [B, A, K]."""
+        return self.after(self.head(self.torso(x)))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Scaled observations [B, C, H, W] -> what the output layer sees [B, F]."""
+        return self.head.features(self.torso(x))
+
+    def sigma(self) -> dict[str, float]:
+        """Mean |sigma| of each noisy layer's weights, by index from the output (Fortunato et al. 2018, Figure 3)."""
+        numbered = zip(range(-len(self.layers), 0), self.layers, strict=True)
+        noisy = {i: layer.weight_sigma for i, layer in numbered if hasattr(layer, "weight_sigma")}
+        return {f"sigma[{i}]": float(weight.detach().abs().mean()) for i, weight in noisy.items()}
 
 
 def initialise(network: Network, how: str) -> None:

@@ -25,6 +25,10 @@ VERSION = 1
 class Record(Part):
     learning_every_frames: Period = Field(description="one row per metric in learning.parquet this often")
     bins: Count = Field(description="rows per metric in summary.parquet")
+    probes: list[Literal["feature_rank", "lipschitz", "td_error"]] = Field(
+        description="measured at every evaluation after the first update; td_error needs a prioritized memory"
+    )
+    probe_states: Annotated[Whole, Field(ge=2)] = Field(description="states drawn from the memory for each probe")
 
 
 class Spec(Part):
@@ -55,6 +59,12 @@ class Spec(Part):
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
         return self
 
+    @model_validator(mode="after")
+    def _errors_are_kept(self) -> "Spec":
+        if "td_error" in self.record.probes and not getattr(self.memory.select, "exponent", 0):
+            raise ValueError("the probe td_error needs a prioritized memory with an exponent above 0")
+        return self
+
     def canonical(self) -> str:
         """The JSON text that identifies the run: sorted keys, no spaces."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -78,6 +88,9 @@ class Spec(Part):
             "store": [self.memory.store],
             "select": [self.memory.select.kind],
             "linear": [self.network.linear.kind],
+            "normalisation": [self.network.normalisation],
+            "penalty": [self.agent.penalty.kind],
+            "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "suite": [self.environment.suite],
             "spectral": [

@@ -31,6 +31,18 @@ class Quantile(Part):
     kappa: Annotated[Real, Field(ge=0)] = Field(description="width of the Huber region; 0: absolute error")
 
 
+class NoPenalty(Part):
+    kind: Literal["none"]
+
+
+class GradientPenalty(Part):
+    kind: Literal["gradient"] = Field(
+        description="weight x mean (|d Q(s, a) / d s| - norm)^2, s being the network's scaled input"
+    )
+    weight: Annotated[Real, Field(gt=0)]
+    norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
+
+
 class DQN(Part):
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
@@ -40,6 +52,9 @@ class DQN(Part):
     )
     value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
         description="what the network predicts and its loss"
+    )
+    penalty: Annotated[NoPenalty | GradientPenalty, Field(discriminator="kind")] = Field(
+        description="what is added to the loss"
     )
 
 

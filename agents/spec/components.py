@@ -23,6 +23,9 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "categorical": "agents.losses.categorical:Categorical",
         "quantile": "agents.losses.quantile:Quantile",
     },
+    "penalty": {"none": "agents.losses.penalty:Nothing", "gradient": "agents.losses.penalty:Gradient"},
+    "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},
+    "probe": {name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
     "optimizer": {
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",

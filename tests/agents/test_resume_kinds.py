@@ -41,6 +41,12 @@ KINDS = {
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
+    "batch-norm": ("dqn_minatar_sn", {"network__normalisation": "batch", "agent__selector": "online"}),
+    "gradient-penalty": ("dqn_minatar_sn", {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 2.0}}),
+    "probes": (
+        "rainbow_minatar",
+        {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 200},
+    ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
 }
 
