@@ -71,11 +71,6 @@ SCORES = pa.schema(
         pa.field("count", pa.int64(), metadata={b"unit": b"1"}),
     ]
 )
-METRICS: dict[str, str] = {
-    "evaluation_return": "mean return of one evaluation's full episodes",
-    "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
-    "training_return_100": "mean return of the last 100 training episodes, exploring policy",
-}
 
 
 def canonical(value: Any) -> str:

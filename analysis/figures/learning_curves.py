@@ -7,7 +7,7 @@ from analysis.curves import by_label, one_number
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
-from analysis.normalise import SCALES
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import LearningCurves
 from analysis.text import game_title
@@ -55,7 +55,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
         panel.set_xlim(left=0)
         style.frame_axis(panel, label=i + across >= len(games))
         if i % across == 0:
-            panel.set_ylabel(SCALES[spec.normalisation].axis)
+            panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     used = {
         f"{label} on {game}": curves

@@ -118,6 +118,44 @@ class DepthBars(Drawn, Reduced):
     reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
 
 
+class Distribution(Drawn, FromRuns):
+    """Sorted values of the memory's rows at several training times, log axes; one panel per variant and game."""
+
+    kind: Literal["distribution"]
+    metric: str = Field("td_error", description="metric recorded as percentiles: td_error or replay_probability")
+    times: int = Field(5, ge=1, le=12, description="number of checkpoints drawn, evenly from the first to the last")
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+
+
+class LearningSpeed(Drawn, FromRuns):
+    """Score relative to a baseline at the end of its training, so far; where a line reaches 100 % is marked."""
+
+    kind: Literal["learning_speed"]
+    baseline: str = Field(description="variant whose end is 100 %, in each game by itself")
+    statistic: Literal["median", "mean"] = Field("median", description="aggregation over games")
+    so_far: list[Literal["max", "mean"]] = Field(
+        default_factory=lambda: ["max", "mean"],
+        min_length=1,
+        description="one panel each: best score, or mean score, of a run up to each frame",
+    )
+
+
+class GamesAbove(Drawn, FromRuns):
+    """How many games a variant plays at a level or better; x = environment frames, one panel per level."""
+
+    kind: Literal["games_above"]
+    levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+
+
+class AblationDrops(Drawn, FromRuns):
+    """Per game, how much of the way from a base to the full agent each ablation loses (areas under the curves)."""
+
+    kind: Literal["ablation_drops"]
+    full: str = Field(description="variant with all parts: drop 0 %")
+    base: str = Field(description="variant with none of them: drop 100 %")
+
+
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
@@ -138,6 +176,10 @@ FigureSpec = Annotated[
     | Sensitivity
     | GridShare
     | DepthBars
+    | Distribution
+    | LearningSpeed
+    | GamesAbove
+    | AblationDrops
     | PublishedBars,
     Field(discriminator="kind"),
 ]
@@ -150,6 +192,10 @@ FIGURES: dict[str, str] = {
     "sensitivity": "analysis.figures.sensitivity:draw",
     "grid_share": "analysis.figures.grid_share:draw",
     "depth_bars": "analysis.figures.depth_bars:draw",
+    "distribution": "analysis.figures.distribution:draw",
+    "learning_speed": "analysis.figures.learning_speed:draw",
+    "games_above": "analysis.figures.games_above:draw",
+    "ablation_drops": "analysis.figures.ablation_drops:draw",
     "published_bars": "analysis.figures.published_bars:draw",
 }
 
