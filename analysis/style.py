@@ -44,6 +44,9 @@ COLOURS: dict[str, str] = {
     "Prioritized DQN": "#8b6f00", "Prioritized_DQN": "#8b6f00",
     "Noisy DQN": "#5b7f2b", "NoisyNet_DQN": "#5b7f2b",
     "A2C": GREEN, "A3C": "#2f4b7c", "ACER": PINK, "ACKTR": RED, "TRPO": SKY, "PPO": YELLOW, "IMPALA": BROWN,
+    "rank-based": RED, "proportional": SKY, "uniform": GREEN,
+    "no double": GREEN, "no priority": "#8b6f00", "no dueling": PINK, "no multi-step": RED, "no distribution": SKY,
+    "no noise": "#5b7f2b", "gradient penalty": "#1b6b6b", "batch normalisation": RED,
     "DRQN": ORANGE, "R2D2": "#7a1f3d", "Ape-X": "#1b6b6b", "Ape-X_DQN": "#1b6b6b",
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip

@@ -7,7 +7,6 @@ ablation lacks of 1. Each game's strongest drop is framed; games where the base 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.patches import Rectangle
 
 from analysis import caption, style
@@ -23,7 +22,7 @@ PRINTED = 12  # columns up to which each cell shows its number
 
 
 def draw(spec: AblationDrops, scores: Scores, reference: Reference) -> common.Drawing:
-    """UserError for unknown names, and where no game has both agents with the full one ahead."""
+    """UserError for unknown names. Empty where no game has the full agent ahead of the base."""
     rows = select(scores, spec)
     areas: dict[str, dict[str, float]] = {}
     used: dict[str, Curves] = {}
@@ -41,26 +40,23 @@ def draw(spec: AblationDrops, scores: Scores, reference: Reference) -> common.Dr
         raise UserError(f"{spec.id}: there is no variant beside {spec.full!r} and {spec.base!r}")
     both = sorted(set(areas[spec.full]) & set(areas[spec.base]))
     games = [game for game in both if areas[spec.full][game] > areas[spec.base][game]]
-    if not games:
-        raise UserError(
-            f"{spec.id}: {spec.full!r} is above {spec.base!r} in no game, so no drop can be relative to them"
-        )
     notes = [f"Drop of the area under the curve, from {spec.full} (0 %) to {spec.base} (100 %), mean over seeds."]
     notes.append("Framed: the strongest drop of each game. No interval: a ratio of differences between few seeds.")
     if len(games) < len(both):
         left = ", ".join(game_title(game) for game in both if game not in games)
         notes.append(f"Left out, since {spec.base} is not below {spec.full}: {left}.")
-    drops = np.array([[drop(areas, spec, label, game) for game in games] for label in ablations])
+    drops = np.empty((len(ablations), len(games)))
+    drops[:] = [[drop(areas, spec, label, game) for game in games] for label in ablations]
     if np.isnan(drops).any():
         notes.append("Grey: no run.")
     figure = _plot(spec, drops, ablations, [game_title(game) for game in games])
-    table = [
-        common.row(game, label, "drop", None, drops[i, k], n=len(used[f"{label} on {game}"].runs))
-        for k, game in enumerate(games)
-        for i, label in enumerate(ablations)
-        if not np.isnan(drops[i, k])
-    ]
-    return common.Drawing(figure, pd.DataFrame(table), caption.from_runs(spec, scores, used, notes, interval=False))
+    sheet = common.Sheet()
+    for k, game in enumerate(games):
+        for i, label in enumerate(ablations):
+            if not np.isnan(drops[i, k]):
+                n = len(used[f"{label} on {game}"].runs)
+                sheet.rows.append(common.row(game, label, "drop", None, drops[i, k], n=n))
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
 
 
 def drop(areas: dict[str, dict[str, float]], spec: AblationDrops, label: str, game: str) -> float:
@@ -73,6 +69,11 @@ def drop(areas: dict[str, dict[str, float]], spec: AblationDrops, label: str, ga
 
 def _plot(spec: AblationDrops, drops: np.ndarray, ablations: list[str], games: list[str]):
     figure, (axes,) = common.grid(spec, 1, 1, 1.15 + 0.25 * len(ablations), [])
+    axes.grid(visible=False)
+    if not games:
+        common.nothing(axes, f"{spec.base} is not below {spec.full} in any game")
+        axes.set_axis_off()
+        return figure
     # purple to orange through white: told apart with any colour vision, and white is no drop
     colours = style.plt.get_cmap("PuOr_r").with_extremes(bad="#d9d9d9")
     norm = style.plt.Normalize(-100, 100)
@@ -81,9 +82,10 @@ def _plot(spec: AblationDrops, drops: np.ndarray, ablations: list[str], games: l
         column = drops[:, k]
         if not np.isnan(column).all():
             worst = int(np.nanargmax(column))
-            axes.add_patch(
-                Rectangle((k - 0.5, worst - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2, zorder=3)
-            )
+            if column[worst] > 0:
+                axes.add_patch(
+                    Rectangle((k - 0.5, worst - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2, zorder=3)
+                )
         for i, value in enumerate(column):
             if len(games) <= PRINTED and not np.isnan(value):
                 shade = "white" if abs(value) > 70 else "black"
@@ -91,7 +93,6 @@ def _plot(spec: AblationDrops, drops: np.ndarray, ablations: list[str], games: l
     turn = 0 if len(games) <= 4 else 90
     axes.set_xticks(range(len(games)), games, rotation=turn)
     axes.set_yticks(range(len(ablations)), ablations)
-    axes.grid(visible=False)
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)

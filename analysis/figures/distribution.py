@@ -33,7 +33,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     middle = {key: next(iter(parts.values())) for key, parts in panels.items()}
     keys = sorted(panels, key=lambda key: (order.get(key[0].partition(" (")[0], 0), key))
     times = {key: _times(middle[key].frames, spec.times) for key in keys}
-    texts = [frames_text(frame) for frame in sorted({int(f) for chosen in times.values() for f in chosen})]
+    texts = [f"{frames_text(frame)} frames" for frame in sorted({int(f) for chosen in times.values() for f in chosen})]
     colours = style.plt.get_cmap("viridis")
     sheet = common.Sheet()
     across = spec.panels if spec.column == "double" else 1
@@ -51,7 +51,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
             positive = [(x, y) for x, y in points if y > 0]
             if len(positive) < len(points):
                 sheet.note("Values of 0 have no place on a logarithmic axis.")
-            text = frames_text(int(frame))
+            text = f"{frames_text(int(frame))} frames"
             if positive:
                 # the sequential map runs from dark (early) to light green: its yellow end is hard to see on white
                 shade = colours(0.85 * float(frame) / max(last, 1))

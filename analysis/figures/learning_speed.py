@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis import caption, style
 from analysis.curves import Curves, by_label
-from analysis.errors import UserError, unknown
+from analysis.errors import unknown
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
@@ -22,7 +22,7 @@ TITLES = {"max": "Best score so far", "mean": "Mean score so far"}
 
 
 def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Drawing:
-    """UserError for unknown names, and where the baseline ends above zero in no game."""
+    """UserError for unknown names. A panel is empty where the baseline ends above zero in no game."""
     lines = by_label(select(scores, spec), spec.variants, spec.window)
     if spec.baseline not in lines:
         raise unknown("baseline", spec.baseline, lines, spec.id)
@@ -33,7 +33,9 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     for panel, how in zip(axes, spec.so_far, strict=True):
         title = TITLES[how]
         ends = _ends(spec, lines[spec.baseline], how, sheet)
-        for label, curves in lines.items():
+        if not ends:
+            common.nothing(panel, f"{spec.baseline} ends at zero or below in every game")
+        for label, curves in lines.items() if ends else ():
             kept = [i for i, game in enumerate(curves.games) if game in ends]
             if not kept:
                 sheet.note(f"{label} has none of the baseline's games.")
@@ -88,8 +90,6 @@ def _ends(spec: LearningSpeed, baseline: Curves, how: str, sheet: common.Sheet) 
     names = np.array(baseline.games)
     ends = {game: float(values[names == game].mean()) for game in sorted(set(baseline.games))}
     poor = [game for game, end in ends.items() if end <= 0]
-    if len(poor) == len(ends):
-        raise UserError(f"{spec.id}: {spec.baseline!r} ends above zero in no game, so nothing can be relative to it")
     if poor:
         sheet.note(f"Left out, since {spec.baseline} ends at zero or below: {', '.join(poor)}.")
     return {game: end for game, end in ends.items() if end > 0}
