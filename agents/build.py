@@ -24,6 +24,7 @@ class Parts(NamedTuple):
     learner: Learner
     executor: Any
     device: torch.device
+    probes: Callable[[int], dict[str, float]]  # number of the evaluation -> metrics; reads, changes nothing
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name).state_dict() for name in ("actor", "memory", "learner", "executor")}
@@ -94,7 +95,15 @@ def build(spec: Spec) -> Parts:
         warmup_steps=spec.spectral.warmup_steps,
         listeners=[executor.updated],
     )
-    return Parts(suite, actor, memory, learner, executor, device)
+    chosen = [component("probe", name) for name in spec.record.probes]
+
+    def probes(number: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for probe in chosen:  # each with the same dice: none depends on which others there are
+            found |= probe(agent, memory, rng.generator(seed, "probe", number), spec.record.probe_states)
+        return found
+
+    return Parts(suite, actor, memory, learner, executor, device, probes)
 
 
 def _fields(part: Any) -> dict[str, Any]:
@@ -107,7 +116,8 @@ def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.integer(spec.seed, "initialisation"))
         channels, *sides = stream.shape
-        torso = component("torso", network.torso)(network, (channels * spec.environment.stack, *sides))
+        norm = component("normalisation", network.normalisation)
+        torso = component("torso", network.torso)(network, (channels * spec.environment.stack, *sides), norm)
         linear = partial(component("linear", network.linear.kind), **_fields(network.linear))
         core = None
         if network.core.kind != "none":
@@ -115,6 +125,7 @@ def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
         features = core.size if core else torso.size
         head = component("head", network.head)(
             linear,
+            norm,
             features,
             network.units,
             ACTIVATIONS[network.activations.units],

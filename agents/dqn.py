@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.losses.penalty import Penalty
 from agents.losses.returns import n_step
-from agents.losses.value import Value, q_loss
+from agents.losses.value import Value, at_action, q_loss
 from agents.nets.network import Network
 from agents.spec.agent import DQN as DQNSpec
 from agents.step import Batch, Decision, Demand, Loss, View
@@ -31,9 +32,10 @@ class DQN:
         actions: int,
         noise: torch.Generator,
         value: Value,
+        penalty: Penalty,
         keep: tuple[str, ...] = (),
     ):
-        self.spec, self.value, self.online, self.noise = spec, value, online, noise
+        self.spec, self.value, self.penalty, self.online, self.noise = spec, value, penalty, online, noise
         self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions
         self.keep = keep
@@ -68,12 +70,15 @@ class DQN:
                 self.online.resample(self.noise)
                 selector = self.online(batch.obs[-1])
         self.online.resample(self.noise)
-        raw_tm1 = self.online(batch.obs[0])
+        s_tm1 = self.penalty.watch(self.online.scaled(batch.obs[0]))
+        raw_tm1 = self.online.values(s_tm1)
         self.online.resample(self.noise)
         losses, priorities = q_loss(self.value, raw_tm1, batch.action[0], r_t, discount_t, raw_t, selector)
         loss = (batch.weight * losses).mean()
         metrics = {"loss": loss.detach(), "q_mean": self.value.mean(raw_tm1.detach()).mean()}
-        return Loss({"q": loss}, priorities, metrics)
+        penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
+        metrics |= {name: term.detach() for name, term in penalties.items()}
+        return Loss({"q": loss, **penalties}, priorities, metrics)
 
     def refresh(self) -> None:
         """Copy the online network to the target network."""

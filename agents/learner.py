@@ -98,13 +98,13 @@ class Learner:
         return loss.priorities
 
     def read(self) -> dict[str, float]:
-        """Means of the metrics since the last reading (gradient norms before clipping) and every rho."""
+        """Means of the metrics since the last reading (gradient norms before clipping), every rho and sigma."""
         means = {name: float(total) / self._since for name, total in self._sums.items()}
         self._sums, self._since = {}, 0
         for gauge in self.tracked:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())
-        return means
+        return means | self.agent.online.sigma()
 
     def state_dict(self) -> dict[str, Any]:
         return {

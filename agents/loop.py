@@ -86,12 +86,14 @@ class Run:
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
-        agent, (suite, *_, device) = self.parts.learner.agent, self.parts
-        episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
+        parts, updates = self.parts, self.parts.learner.updates
+        episodes = evaluate(self.spec, parts.suite, parts.learner.agent, parts.device, self.evaluated, keep_on)
         if episodes is None:
             return None
         for i, episode in enumerate(episodes):
             self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
+        for name, value in parts.probes(self.evaluated).items() if updates else ():
+            self.recorder.add("learning", self.frame, updates, name, value)
         self.evaluated += 1
         return sum(e.score for e in episodes) / len(episodes) if episodes else math.nan
 

@@ -47,7 +47,12 @@ SCHEMAS: dict[str, pa.Schema] = {
             _field("frame", pa.int64(), "frames", "training frames at the reading"),
             _field("update", pa.int64(), "updates", "gradient updates so far"),
             _field("metric", TEXT, "1", "name of the quantity"),
-            _field("value", pa.float64(), "of the metric", "mean over the updates since the last reading"),
+            _field(
+                "value",
+                pa.float64(),
+                "of the metric",
+                "mean since the last reading; one measurement for norms, sigma, probes",
+            ),
         ]
     ),
     "summary": pa.schema(

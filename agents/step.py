@@ -98,7 +98,7 @@ class Trace(NamedTuple):
 class Loss(NamedTuple):
     """What an agent makes of a batch."""
 
-    terms: dict[str, torch.Tensor]  # optimizer name -> scalar to minimise
+    terms: dict[str, torch.Tensor]  # name -> scalar; their sum is minimised
     priorities: torch.Tensor  # [B], without importance weights
     metrics: dict[str, torch.Tensor]  # scalars to record
     trace: Trace | None = None  # for agents that learn with traces

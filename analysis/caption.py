@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.curves import Curves
-from analysis.load import METRICS, Scores
-from analysis.normalise import AXES, SCALES
+from analysis.load import Scores
+from analysis.metrics import SCORES, meaning
+from analysis.normalise import SCALES
 from analysis.spec import Interval
 from analysis.text import frames_text
 
@@ -75,8 +76,8 @@ def from_runs(
         sentences.append(budget_text(scale))
         if scale.get("reduced"):
             sentences.append(str(scale["reduced"]).rstrip(".") + ".")
-    sentences.append(f"Metric {spec.metric}: {METRICS.get(spec.metric, 'learning metric, mean of each bin')}.")
-    if spec.metric not in AXES:
+    sentences.append(f"Metric {spec.metric}: {meaning(spec.metric)}.")
+    if spec.metric in SCORES:
         sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
     if getattr(spec, "score", None):
         sentences.append(f"Each run counts with {_SCORE[spec.score]}.")

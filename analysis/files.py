@@ -52,8 +52,8 @@ def target(out: Path, suffix: str) -> Path:
 
 
 def csv_text(data: pd.DataFrame) -> str:
-    """Numbers with all their digits; columns without any value are left out."""
-    return data.dropna(axis=1, how="all").to_csv(index=False, lineterminator="\n")
+    """Numbers with all their digits; columns without any value are left out, unless there is no row at all."""
+    return (data.dropna(axis=1, how="all") if len(data) else data).to_csv(index=False, lineterminator="\n")
 
 
 def resolve(target: str) -> Callable[..., Any]:

@@ -71,17 +71,6 @@ SCORES = pa.schema(
         pa.field("count", pa.int64(), metadata={b"unit": b"1"}),
     ]
 )
-METRICS: dict[str, str] = {
-    "evaluation_return": "mean return of one evaluation's full episodes",
-    "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
-    "training_return_100": "mean return of the last 100 training episodes, exploring policy",
-    "episodes_to_solve": "training episodes until the last 100 were long enough on average, those not yet played "
-    "counting as 0; a run that never got there counts with the episodes it played",
-    "updates_to_learn": "updates until Q is known to the tolerance; a run that never got there counts with its cap",
-    "log10_updates_to_learn": "decimal logarithm of the updates until Q is known to the tolerance",
-    "test_error": "share of wrong answers on the test set",
-    "test_loss": "mean negative log-likelihood on the test set",
-}
 
 
 def canonical(value: Any) -> str:

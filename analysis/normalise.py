@@ -45,13 +45,6 @@ SCALES: dict[str, Scale] = {
         "percent of the end score of DQN in Young & Tian 2019 (digitised); zero is a score of 0",
     ),
 }
-AXES: dict[str, str] = {  # metrics that are no game scores -> axis text with unit
-    "episodes_to_solve": "Episodes until solved",
-    "updates_to_learn": "Updates until learned",
-    "log10_updates_to_learn": "log10 of updates until learned",
-    "test_error": "Test error (%)",
-    "test_loss": "Test loss (nats)",
-}
 CLOCKS: dict[str, str] = {  # what an experiment's frames are -> axis text
     "frames": "Environment frames",
     "updates": "Updates",
@@ -72,11 +65,6 @@ _MINATAR_METRIC = "moving_avg100_return_mean_of_4.8M_to_5M"
 def short(game: str) -> str:
     """'atari/pong' -> 'pong'."""
     return game.rsplit("/", 1)[-1]
-
-
-def axis(metric: str, normalisation: str) -> str:
-    """The axis text of a metric on a scale."""
-    return AXES.get(metric, SCALES[normalisation].axis) if normalisation == "raw" else SCALES[normalisation].axis
 
 
 def bounds(reference: Reference, convention: str, regime: str = "noop_starts") -> pd.DataFrame:

@@ -24,7 +24,8 @@ from markupsafe import Markup
 from analysis import caption
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
-from analysis.load import METRICS, canonical, read_parquet
+from analysis.load import canonical, read_parquet
+from analysis.metrics import meaning
 from analysis.normalise import short
 from analysis.text import frames_text, number
 
@@ -239,7 +240,7 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
         "Budgets and x axes are in environment frames where nothing else is said; returns are raw scores of full games."
     )
     for metric in sorted({c["metric"] for c in captions}):
-        text.append(f"{metric}: {METRICS.get(metric, 'learning metric, mean of each bin')}.")
+        text.append(f"{metric}: {meaning(metric)}.")
     intervals = {canonical(c["interval"]): c["interval"] for c in captions if c.get("interval")}
     for interval in intervals.values():
         text.append(

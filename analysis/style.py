@@ -46,6 +46,8 @@ COLOURS: dict[str, str] = {
     "uniform": "#222222", "rank-based": RED, "proportional": BLUE, "oracle": GREEN, "greedy TD error": ORANGE,
     "A2C": GREEN, "A3C": "#2f4b7c", "ACER": PINK, "ACKTR": RED, "TRPO": SKY, "PPO": YELLOW, "IMPALA": BROWN,
     "DQN without replay": SKY, "DQN no replay": SKY, "AC(0.8)": RED, "AC(0)": ORANGE, "AC(0.0)": ORANGE,
+    "no double": GREEN, "no priority": "#8b6f00", "no dueling": PINK, "no multi-step": RED, "no distribution": SKY,
+    "no noise": "#5b7f2b", "gradient penalty": "#1b6b6b", "batch normalisation": RED,
     "DRQN": ORANGE, "R2D2": "#7a1f3d", "Ape-X": "#1b6b6b", "Ape-X_DQN": "#1b6b6b",
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip

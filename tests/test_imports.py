@@ -24,7 +24,7 @@ FORBIDDEN = {
     },
     "agents/spec": {"torch", "numpy", "pandas", "agents.build", "agents.loop", "workflow", "analysis"},
     "agents": {"workflow", "analysis", "snakemake", "pandas", "matplotlib", "seaborn"},
-    "analysis/spec.py": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
+    "analysis/spec": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
     "analysis": {"agents", "workflow", "snakemake", "torch"},
     "workflow": {"torch", "pandas", "matplotlib"},
 }

@@ -151,6 +151,13 @@ class Proportional:
         self.tree.set(self.rows.slot(keys[good]), value[good])
         self.largest = max(self.largest, float(p[good].max(initial=0)))
 
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """|error| [N] and probability [N] of every row that may be drawn. Needs an exponent above 0."""
+        self._catch_up()
+        values = self.tree.leaves()[self.rows.mask]
+        errors = values ** (1 / self.spec.exponent) - self.spec.epsilon
+        return np.maximum(errors, 0.0), values / values.sum()
+
     def _catch_up(self) -> None:
         gone, come = self.rows.catch_up()
         if len(gone) or len(come):

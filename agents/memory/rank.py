@@ -122,6 +122,14 @@ class Rank:
         self.ranking.replace(before, code(errors, keys))
         self.updates += 1
 
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """|error| [N] and probability [N] of every row that may be drawn, in the order of the ranking."""
+        self._catch_up()
+        slots = np.flatnonzero(self.rows.mask)
+        order = np.argsort(code(self.errors[slots], self.rows.key(slots)))
+        share = np.arange(1, len(slots) + 1) ** -self.spec.exponent
+        return self.errors[slots[order]].astype(np.float64), share / share.sum()
+
     def _catch_up(self) -> None:
         gone, come = self.rows.catch_up()
         if len(gone) or len(come):

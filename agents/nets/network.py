@@ -33,8 +33,26 @@ class Network(nn.Module):
             module.resample(dice)
 
     def forward(self, obs: torch.Tensor) -> Any:
+        return self.values(self.scaled(obs))
+
+    def scaled(self, obs: torch.Tensor) -> torch.Tensor:
+        """[B, C, H, W] -> float32: the input that gradients by s are taken of."""
         x = obs.float()
-        return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
+        return x if self.scale == 1 else x * self.scale
+
+    def values(self, x: torch.Tensor) -> Any:
+        """Scaled observations [B, C, H, W] -> what the head gives."""
+        return self.after(self.head(self.torso(x)))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Scaled observations [B, C, H, W] -> what the output layer sees [B, F]."""
+        return self.head.features(self.torso(x))
+
+    def sigma(self) -> dict[str, float]:
+        """Mean |sigma| of each noisy layer's weights, by index from the output (Fortunato et al. 2018, Figure 3)."""
+        numbered = zip(range(-len(self.layers), 0), self.layers, strict=True)
+        noisy = {i: layer.weight_sigma for i, layer in numbered if hasattr(layer, "weight_sigma")}
+        return {f"sigma[{i}]": float(weight.detach().abs().mean()) for i, weight in noisy.items()}
 
     def initial(self, size: int) -> torch.Tensor:
         """The recurrent state before an episode's first step, [size, 2, units]; units 0 without a core."""
@@ -53,8 +71,7 @@ class Network(nn.Module):
         """
         if self.core is None:
             return _unflatten(self(obs.flatten(0, 1)), obs), state
-        x = obs.flatten(0, 1).float()
-        x = _unflatten(self.torso(x if self.scale == 1 else x * self.scale), obs)
+        x = _unflatten(self.torso(self.scaled(obs.flatten(0, 1))), obs)
         x, state = self.core(x, action, reward, state, first)
         return _unflatten(self.after(self.head(x.flatten(0, 1))), obs), state
 

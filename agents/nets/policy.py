@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from agents.nets.heads import Activation, Linear
+from agents.nets.heads import Activation, Linear, Norm
 
 
 class PolicyValue(NamedTuple):
@@ -24,6 +24,7 @@ class ActorCritic(nn.Module):
     def __init__(
         self,
         linear: Linear,
+        norm: Norm,
         features: int,
         units: list[int],
         activation: Activation,
@@ -34,6 +35,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         widths = [features, *units]
         self.hidden = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(norm(width) for width in units)
         self.value = linear(widths[-1], 1, True)
         self.policy = linear(widths[-1], actions, True)
         self._activation = activation
@@ -42,7 +44,12 @@ class ActorCritic(nn.Module):
     def layers(self) -> list[nn.Module]:
         return [*self.hidden, self.value, self.policy]
 
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What both output layers see [B, units]."""
+        for layer, norm in zip(self.hidden, self.norms, strict=True):
+            x = self._activation(norm(layer(x)))
+        return x
+
     def forward(self, x: torch.Tensor) -> PolicyValue:
-        for layer in self.hidden:
-            x = self._activation(layer(x))
+        x = self.features(x)
         return PolicyValue(self.policy(x), self.value(x).squeeze(-1))

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from agents.nets.heads import Norm
 from agents.spec.network import Network as NetworkSpec
 
 
@@ -28,7 +29,7 @@ class Section(nn.Module):
 class Residual(nn.Module):
     """Sections, then ReLU, flattened: 15 convolutions with the sections [16, 32, 32] (Espeholt et al. 2018, Fig 3)."""
 
-    def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
+    def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int], norm: Norm):  # norm: none, as in the paper
         super().__init__()
         self.sections = nn.ModuleList()
         channels, height, width = shape

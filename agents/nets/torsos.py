@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from agents.nets.heads import Norm
 from agents.nets.layers import ACTIVATIONS, Conv2d
 from agents.spec.network import Network as NetworkSpec
 
@@ -12,12 +13,13 @@ WIDE = 32  # pixels: from this side on channels-last convolutions are the faster
 class Convolutional(nn.Module):
     """Convolutions with an activation after each, flattened (Mnih et al. 2015; Young & Tian 2019)."""
 
-    def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int]):
+    def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int], norm: Norm):
         super().__init__()
-        self.layers = nn.ModuleList()
+        self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
         for channels, kernel, stride in spec.convolutions:
             gather = not self.layers and shape[-1] < WIDE
             self.layers.append(Conv2d(shape, channels, kernel, stride, gather))
+            self.norms.append(norm(channels))
             shape = self.layers[-1].output_shape
         self._activation = ACTIVATIONS[spec.activations.convolutions]
         self.size = shape[0] * shape[1] * shape[2]
@@ -26,6 +28,6 @@ class Convolutional(nn.Module):
         """[B, C, H, W] float -> [B, size]."""
         if x.shape[-1] >= WIDE:
             x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.layers:
-            x = self._activation(layer(x))
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = self._activation(norm(layer(x)))
         return x.flatten(1)

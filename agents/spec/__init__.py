@@ -5,12 +5,12 @@ resources, no paths. It is complete (the code holds no defaults), so that its ca
 the run. This package knows pydantic only: `workflow/` imports it without paying for torch.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from agents.spec.agent import DQN, ACLambda, ActorCritic, Exploration
-from agents.spec.base import Count, Identified, Part, Period
+from agents.spec.base import Count, Identified, Part, Period, Whole
 from agents.spec.components import COMPONENTS
 from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar
 from agents.spec.executor import Executor
@@ -25,6 +25,10 @@ VERSION = 1
 class Record(Part):
     learning_every_frames: Period = Field(description="one row per metric in learning.parquet this often")
     bins: Count = Field(description="rows per metric in summary.parquet")
+    probes: list[Literal["feature_rank", "lipschitz", "td_error"]] = Field(
+        description="measured at every evaluation after the first update; td_error needs a prioritized memory"
+    )
+    probe_states: Annotated[Whole, Field(ge=2)] = Field(description="states drawn from the memory for each probe")
 
 
 class Spec(Identified):
@@ -65,6 +69,12 @@ class Spec(Identified):
         return self
 
     @model_validator(mode="after")
+    def _errors_are_kept(self) -> "Spec":
+        if "td_error" in self.record.probes and not getattr(self.memory.select, "exponent", 0):
+            raise ValueError("the probe td_error needs a prioritized memory with an exponent above 0")
+        return self
+
+    @model_validator(mode="after")
     def _errors_of_scalar_values(self) -> "Spec":
         initial = getattr(self.memory.select, "initial", "largest")
         if initial == "actor" and getattr(getattr(self.agent, "value", None), "kind", None) != "scalar":
@@ -78,6 +88,8 @@ class Spec(Identified):
             raise ValueError(f"agent {agent.kind} needs network.head {' or '.join(agent.heads)}, not {network.head}")
         if agent.target == (self.learning.target_every_frames is None):
             raise ValueError(f"learning.target_every_frames must be {'a number' if agent.target else 'null'} here")
+        if network.normalisation != "none" and (agent.kind != "dqn" or network.torso != "convolutional"):
+            raise ValueError("network.normalisation is for the convolutional torso and agent dqn")
         if network.shared_bias and network.head == "actor_critic":
             raise ValueError("network.shared_bias is for heads of action values")
         if isinstance(agent, ACLambda):
@@ -119,6 +131,8 @@ class Spec(Identified):
             "store": [self.memory.store],
             "select": [self.memory.select.kind],
             "linear": [self.network.linear.kind],
+            "normalisation": [self.network.normalisation],
+            "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
             "suite": [self.environment.suite],

@@ -49,6 +49,18 @@ class Quantile(Part):
 # handed by name (`parts`: family -> part).
 
 
+class NoPenalty(Part):
+    kind: Literal["none"]
+
+
+class GradientPenalty(Part):
+    kind: Literal["gradient"] = Field(
+        description="weight x mean (|d Q(s, a) / d s| - norm)^2, s being the network's scaled input"
+    )
+    weight: Annotated[Real, Field(gt=0)]
+    norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
+
+
 class DQN(Part):
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
     gradient: ClassVar[str] = "backward"
@@ -62,6 +74,9 @@ class DQN(Part):
     value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
         description="what the network predicts and its loss"
     )
+    penalty: Annotated[NoPenalty | GradientPenalty, Field(discriminator="kind")] = Field(
+        description="what is added to the loss"
+    )
 
     @property
     def outputs(self) -> int:
@@ -69,7 +84,7 @@ class DQN(Part):
 
     @property
     def parts(self) -> dict[str, Part]:
-        return {"value": self.value}
+        return {"value": self.value, "penalty": self.penalty}
 
 
 class ACLambda(Part):

@@ -55,6 +55,9 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "processes": "agents.executors.processes:collect",
         "ray": "agents.executors.ray:collect",
     },
+    "penalty": {"none": "agents.losses.penalty:Nothing", "gradient": "agents.losses.penalty:Gradient"},
+    "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},
+    "probe": {name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
     "optimizer": {
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",

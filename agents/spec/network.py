@@ -56,6 +56,10 @@ class Network(Part):
     linear: Annotated[PlainLinear | NoisyLinear, Field(discriminator="kind")] = Field(
         description="what all fully connected layers are made of"
     )
+    normalisation: Literal["none", "batch"] = Field(
+        description="batch: between each convolution or hidden layer and its ReLU; batch statistics only in the pass "
+        "that is learned from, running ones everywhere else"
+    )
     shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
     initialisation: Literal["xavier_uniform", "torch"] = Field(
         description="of the weights; xavier_uniform sets biases to zero"

@@ -42,7 +42,7 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
     def table(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows)
+        return pd.DataFrame(self.rows, columns=None if self.rows else list(row("", "", "", None, 0.0)))
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -67,6 +67,11 @@ def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[st
     for extra in axes.flat[panels:]:
         extra.remove()
     return figure, list(axes.flat[:panels])
+
+
+def nothing(axes: Axes, text: str) -> None:
+    """What an empty panel says: runs too short to show anything are no mistake of the user's."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, wrap=True, color="#444444")
 
 
 def _columns(labels: Sequence[str], wide: float) -> int:

@@ -7,7 +7,7 @@ from analysis.curves import by_label, one_number
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
-from analysis.normalise import axis
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import LearningCurves
 from analysis.text import game_title

@@ -8,7 +8,7 @@ from analysis import caption, style
 from analysis.curves import by_label
 from analysis.figures import common
 from analysis.load import Scores, select
-from analysis.normalise import axis
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import Scaling
 from analysis.text import game_title

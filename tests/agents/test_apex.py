@@ -87,7 +87,7 @@ def naive_errors(rows: list[Step], stream: int, window: int, gamma: float) -> di
 def test_initial_priorities_are_the_actors_td_errors(window):
     dice, streams = np.random.default_rng(0), 2
     demand = Demand(window, (0, window), extras={"q_taken": ((), np.float32), "q_best": ((), np.float32)})
-    store = FrameStore(24 * streams, streams, (1, 1, 1), 1, demand, 0.9)
+    store = FrameStore(24 * streams, streams, (1, 1, 1), np.uint8, 1, demand, 0.9)
     select = Proportional(PrioritySelect(**PRIORITY), store)
     rows, first = [], np.ones(streams, bool)
     for _ in range(60):
@@ -138,7 +138,7 @@ def test_a_closed_episode_is_never_linked_to_what_follows():
     demand = Demand(2, (0, 2))
 
     def fresh() -> Replay:
-        store = FrameStore(40, 4, (1, 1, 1), 1, demand, 0.9)
+        store = FrameStore(40, 4, (1, 1, 1), np.uint8, 1, demand, 0.9)
         select = Uniform(UniformSelect(kind="uniform"), store)
         return Replay(store, select, rng.generator(0, "memory"), 4, torch.device("cpu"), copies=2)
 

@@ -16,6 +16,7 @@ from agents.loop import Run
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.memory.select import Fifo
 from agents.memory.store import FrameStore
+from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
 from agents.nets.residual import Residual
 from agents.optim.decay import Decay
@@ -168,7 +169,7 @@ def test_the_corrections_by_hand():
 def test_every_unroll_once_and_in_order(size, ahead):
     streams, window, steps = 3, 4, history(200, 3, seed=1)
     demand = Demand(window, tuple(range(window + 1)), across=True, ahead=ahead)
-    store = FrameStore(50 * streams, streams, SHAPE, 1, demand, 0.9)
+    store = FrameStore(50 * streams, streams, SHAPE, np.uint8, 1, demand, 0.9)
     select, dice, seen = Fifo(FifoSelect(kind="fifo", replay_share=0.0), store), rng.generator(0, "memory"), []
     for t, step in enumerate(steps[:-1]):
         store.add(step)
@@ -193,7 +194,9 @@ def test_every_unroll_once_and_in_order(size, ahead):
 
 def test_a_batch_is_partly_replayed():
     streams, window, steps = 2, 3, history(400, 2, seed=2)
-    store = FrameStore(40 * streams, streams, SHAPE, 1, Demand(window, (0, window), across=True, ahead=True), 0.9)
+    store = FrameStore(
+        40 * streams, streams, SHAPE, np.uint8, 1, Demand(window, (0, window), across=True, ahead=True), 0.9
+    )
     select, dice = Fifo(FifoSelect(kind="fifo", replay_share=0.5), store), rng.generator(0, "memory")
     new, old = [], []
     for step, following in pairwise(steps):
@@ -301,13 +304,13 @@ def test_a_run_decays_its_learning_rate(tmp_path):
 
 def test_the_residual_network_has_the_papers_shape():
     tree = plan("impala_minatar", network__torso="residual", network__convolutions=[(16, 3, 2), (32, 3, 2), (32, 3, 2)])
-    torso = Residual(tree.network, (4, 84, 84))
+    torso = Residual(tree.network, (4, 84, 84), none)
     assert len(torso.layers) == 15 and torso.size == 32 * 11 * 11
     assert torso(torch.rand(2, 4, 84, 84)).shape == (2, 3872)
     tail = torch.nn.ModuleList([torch.nn.Linear(torso.size, 256), torch.nn.LSTM(256, 256), torch.nn.Linear(256, 19)])
     count = sum(p.numel() for part in (torso, tail) for p in part.parameters())
     assert 1.5e6 < count < 1.7e6  # "1.6 million" with the LSTM
-    small = Residual(tree.network, (4, 10, 10))  # MinAtar: 10, 5, 3, 2 pixels
+    small = Residual(tree.network, (4, 10, 10), none)  # MinAtar: 10, 5, 3, 2 pixels
     assert small(torch.rand(2, 4, 10, 10)).shape == (2, 32 * 2 * 2)
 
 

@@ -66,6 +66,12 @@ KINDS = {
     ),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
+    "batch-norm": ("dqn_minatar_sn", {"network__normalisation": "batch", "agent__selector": "online"}),
+    "gradient-penalty": ("dqn_minatar_sn", {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 2.0}}),
+    "probes": (
+        "rainbow_minatar",
+        {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 200},
+    ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
     "impala-lstm-lags": (

@@ -11,6 +11,7 @@ from agents.losses.quantile import Quantile, quantile_huber
 from agents.nets.heads import Dueling, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
+from agents.nets.normalisation import none
 from tests.agents.specs import spec, view
 from tests.agents.test_parts import batch
 
@@ -84,7 +85,7 @@ def test_quantile_loss_by_hand():
 
 def test_dueling_combines_streams_for_every_number():
     torch.manual_seed(0)
-    head, x = Dueling(Linear, 5, [7], F.relu, 4, 3, False), torch.randn(2, 5)
+    head, x = Dueling(Linear, none, 5, [7], F.relu, 4, 3, False), torch.randn(2, 5)
     v, a = head.value(x), head.advantage(x)
     assert head(x).shape == (2, 4, 3) and v.shape == (2, 1, 3)
     for action in range(4):
@@ -94,7 +95,7 @@ def test_dueling_combines_streams_for_every_number():
 
 
 def test_a_shared_bias_is_the_same_for_all_actions():
-    head = Plain(Linear, 5, [], F.relu, 4, 2, True)
+    head = Plain(Linear, none, 5, [], F.relu, 4, 2, True)
     with torch.no_grad():
         head.output.weight.zero_()
         head.shared_bias.copy_(torch.tensor([1.0, 2.0]))
@@ -131,7 +132,7 @@ def test_noise_is_shared_by_a_batch_and_drawn_three_times_per_update_and_once_fo
     seen = {"online": [], "target": []}
     for name, network in (("online", agent.online), ("target", agent.target)):
         layer = network.layers[-1]
-        network.register_forward_hook(lambda *_, n=name, own=layer: seen[n].append(own.eps_in.clone()))
+        network.head.register_forward_hook(lambda *_, n=name, own=layer: seen[n].append(own.eps_in.clone()))
     same = batch()._replace(obs=torch.ones(2, 4, 4, 10, 10, dtype=torch.uint8))
     q = agent.online(same.obs[0])
     assert torch.allclose(q, q[:1].expand_as(q), atol=1e-6)  # equal inputs, equal noise

@@ -35,7 +35,8 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """demo.breakout (3 variants x 3 seeds), demo.atari (2 x 3 games x 2 seeds), demo.grid (lr x eps)."""
+    """demo.breakout (3 variants x 3 seeds), demo.atari (2 x 3 games x 2 seeds), demo.grid (lr x eps),
+    demo.spread (percentiles) and demo.parts (4 x 2 games x 1 seed)."""
     folder = tmp_path_factory.mktemp("results")
     atari = ("atari/pong", "atari/breakout", "atari/qbert")
     lost = fake.run_name("grid", 0, "minatar/breakout", 0, 1)
@@ -52,6 +53,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
             effect=lambda vary: 1 - 300 * vary["optimizer.lr"],
             skip=(lost,),
             diverged=(diverged,),
+        ),
+        fake.experiment(folder, {"rank-based": 1.0}, seeds=2, name="spread", spread=True),
+        fake.experiment(
+            folder,
+            {"DQN": 4.0, "Rainbow": 8.0, "no double": 7.0, "no noise": 5.0},
+            ("atari/pong", "atari/qbert"),
+            1,
+            "parts",
         ),
     ]
     scores = [folder / "scores" / f"{path.stem}.parquet" for path in experiments]

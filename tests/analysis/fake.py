@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 METRICS = ("evaluation_return", "training_return_100")
+SPREAD = ("td_error[q10]", "td_error[q50]", "td_error[q99]")  # all alike: write_run gives every metric one curve
 
 
 def write_run(
@@ -71,11 +72,12 @@ def experiment(
     skip: tuple[str, ...] = (),
     diverged: tuple[str, ...] = (),
     scale: str = "reduced",
+    spread: bool = False,
 ) -> Path:
     """Runs of every variant x game x vary x seed under folder/runs and the experiment's JSON; returns its
     path.
 
-    `skip` and `diverged` name runs that are left out or end early.
+    `skip` and `diverged` name runs that are left out or end early; `spread`: percentiles in place of scores.
     """
     entries = []
     for v, (variant, final) in enumerate(finals.items()):
@@ -89,7 +91,8 @@ def experiment(
                     frames, values = curve(final * effect(setting), seed=1000 * v + 100 * g + 10 * k + seed)
                     if run in diverged:
                         frames, values = frames[:8], values[:8]
-                    write_run(folder / "runs", run, frames, values, "diverged" if run in diverged else "finished")
+                    status = "diverged" if run in diverged else "finished"
+                    write_run(folder / "runs", run, frames, values, status, SPREAD if spread else METRICS)
     path = folder / "experiments" / f"demo.{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -10,7 +10,7 @@ from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.figures.survival import kaplan_meier
 from analysis.load import write_scores
-from analysis.normalise import axis
+from analysis.metrics import axis
 from analysis.spec import figure_adapter
 from tests.analysis import fake
 

@@ -30,6 +30,10 @@ SPECS = {
                     "published": ["DQN"]},
     "grid_share": {"experiments": ["demo.grid"], "threshold": 3.5},
     "depth_bars": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4}},
+    "distribution": {"experiments": ["demo.spread"]},
+    "learning_speed": {"experiments": ["demo.atari"], "baseline": "DQN", "normalisation": "standard"},
+    "games_above": {"experiments": ["demo.atari"], "levels": [20, 50, 100], "normalisation": "standard"},
+    "ablation_drops": {"experiments": ["demo.parts"], "full": "Rainbow", "base": "DQN"},
     "published_bars": {
         "bars": [
             {"label": "C51 SN[-2]", "printed": {"paper": "gogianu2021_sn", "algorithm": "C51_SN[-2]",
@@ -188,6 +192,10 @@ def test_one_seed_has_no_band_and_says_so(house, reference, tmp_path):
         ("sensitivity", {"published": ["DQM"]}, "unknown algorithm 'DQM'.*did you mean 'DQN'"),
         ("grid_share", {"experiments": ["demo.atari"]}, "raw scores of 3 games cannot be averaged"),
         ("depth_bars", {"reference_lines": ["Random"]}, "reference_lines names 'Random'"),
+        ("distribution", {"metric": "td_errors"}, "unknown metric of percentiles 'td_errors'.*'td_error'"),
+        ("learning_speed", {"baseline": "DQM"}, "unknown baseline 'DQM'.*did you mean 'DQN'"),
+        ("games_above", {"normalisation": "raw"}, "levels need a normalised score"),
+        ("ablation_drops", {"full": "Rainbo"}, "unknown variant 'Rainbo'.*did you mean 'Rainbow'"),
         ("per_game_bars", {"baseline": "DQM"}, "unknown baseline 'DQM'.*did you mean 'DQN'"),
     ],
 )  # fmt: skip

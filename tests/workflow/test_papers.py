@@ -29,6 +29,8 @@ def test_the_spectral_normalisation_paper_has_its_full_run_list():
     assert len(sweep) == 12_816 == 2 * (2880 + 3024 + 504)
     assert (sizes["atari_c51"], sizes["atari_dqn"], sizes["atari_layers"]) == (324, 432, 100)
     assert (sizes["size"], sizes["layers"]) == (10 * 48, 10 * 96)
+    assert (sizes["rank"], sizes["regularisers"]) == (10 * 20, 10 * 16)
+    assert len(set(found["regularisers"]) & set(found["base"])) == 10 * 4  # DQN
 
 
 def test_the_sweep_varies_what_the_paper_varied():

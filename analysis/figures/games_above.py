@@ -1,0 +1,67 @@
+"""How many games a variant plays at a level or better, while it learns (Hessel et al. 2018, Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis import caption, style
+from analysis.aggregate import game_means
+from analysis.curves import by_label
+from analysis.errors import UserError
+from analysis.figures import common
+from analysis.intervals import SEED, Estimate, draw_counts, runs_per_game
+from analysis.load import Scores, select
+from analysis.reference import Reference
+from analysis.spec import GamesAbove, Interval
+
+
+def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names, and for raw scores, which have no level in common."""
+    if spec.normalisation == "raw":
+        raise UserError(f"{spec.id}: levels need a normalised score; set 'normalisation'")
+    lines = by_label(select(scores, spec), spec.variants, spec.window)
+    lines = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
+    marks = style.marks(lines)
+    sheet = common.Sheet()
+    across = spec.panels if spec.column == "double" else 1
+    figure, axes = common.grid(spec, len(spec.levels), across, 1.9, list(lines))
+    most = max(len(set(curves.games)) for curves in lines.values())
+    for i, (level, panel) in enumerate(zip(spec.levels, axes, strict=True)):
+        title = f"{level:g} % or more"
+        for label, curves in lines.items():
+            value = games_above(curves.values, curves.games, level, spec.interval)
+            common.line(panel, sheet, title, label, curves.frames, value, marks[label])
+        panel.set_title(title)
+        panel.set_xlim(left=0)
+        panel.set_ylim(-0.04 * most, 1.06 * most)
+        panel.yaxis.set_major_locator(style.MaxNLocator(5, integer=True))
+        style.frame_axis(panel)
+        if i % across == 0:
+            panel.set_ylabel("Games")
+    common.legend_below(figure, sheet.legend)
+    counts = {label: len(set(curves.games)) for label, curves in lines.items()}
+    notes = ["A game counts by its mean over seeds."]
+    if len(set(counts.values())) > 1:
+        notes.append(
+            "Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in counts.items()) + "."
+        )
+    else:
+        notes.append(f"Of {most} game{'s' if most > 1 else ''}.")
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, lines, notes + sheet.notes))
+
+
+def games_above(values: np.ndarray, games: Sequence[str], level: float, interval: Interval) -> Estimate:
+    """Number of games whose mean over runs is at the level or above: values [R, T] -> [T], interval over seeds."""
+    point, n = (game_means(values, games) >= level).sum(0).astype(np.float64), runs_per_game(games)
+    if n[1] < 2:
+        return Estimate(point, None, None, n)
+    counts = draw_counts(games, interval.resamples, interval.method, np.random.default_rng([SEED, 0]))
+    names, total = np.asarray(games), np.zeros((interval.resamples, values.shape[1]))
+    for game in np.unique(names):
+        mine = names == game
+        weights = counts[:, mine] / counts[:, mine].sum(1, keepdims=True)
+        total += weights @ values[mine] >= level
+    low, high = np.quantile(total, [(1 - interval.level) / 2, (1 + interval.level) / 2], axis=0)
+    return Estimate(point, low, high, n)

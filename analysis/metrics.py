@@ -1,0 +1,61 @@
+"""What the metrics of a run are: scores of games, and what training records beside them."""
+
+from __future__ import annotations
+
+from analysis.normalise import SCALES
+
+SCORES: dict[str, str] = {
+    "evaluation_return": "mean return of one evaluation's full episodes",
+    "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
+    "training_return_100": "mean return of the last 100 training episodes, exploring policy",
+}
+# name up to the bracket -> axis, meaning
+READINGS: dict[str, tuple[str, str]] = {
+    "loss": ("Loss", "mean over the updates of the bin"),
+    "q_mean": ("Mean Q", "mean over batches and actions"),
+    "grad_norm": ("Gradient norm", "before clipping, mean over the updates of the bin"),
+    "penalty": ("Penalty", "mean over the updates of the bin"),
+    "rho": ("Largest singular value", "of the layer's raw weights; -1 is the output layer"),
+    "sigma": ("Mean |σ|", "of the noisy layer's weights; -1 is the output layer"),
+    "feature_rank": (
+        "Effective feature rank",
+        "smallest number of singular values that hold 99 % of their sum, of the last hidden layer on replayed states",
+    ),
+    "lipschitz": ("Largest |ΔQ| / |Δs|", "over all pairs of a batch of replayed states"),
+    "input_gradient": ("|∂ max Q / ∂s|", "Euclidean norm, over a batch of replayed states"),
+    "td_error": ("Last seen |TD error|", "percentiles over the memory; rows never drawn hold the largest so far"),
+    "episodes_to_solve": (
+        "Episodes until solved",
+        "training episodes until the last 100 were long enough on average, those not yet played counting as 0; a run "
+        "that never got there counts with the episodes it played",
+    ),
+    "updates_to_learn": (
+        "Updates until learned",
+        "updates until Q is known to the tolerance; a run that never got there counts with its cap",
+    ),
+    "log10_updates_to_learn": (
+        "log10 of updates until learned",
+        "decimal logarithm of the updates until Q is known to the tolerance",
+    ),
+    "test_error": ("Test error (%)", "share of wrong answers on the test set"),
+    "test_loss": ("Test loss (nats)", "mean negative log-likelihood on the test set"),
+    "replay_probability": ("Replay probability", "of a row at a single draw; percentiles over the memory"),
+}
+
+
+def _stem(metric: str) -> str:
+    return metric.partition("[")[0]
+
+
+def meaning(metric: str) -> str:
+    """One phrase for captions."""
+    if metric in SCORES:
+        return SCORES[metric]
+    return READINGS.get(_stem(metric), ("", "learning metric, mean of each bin"))[1]
+
+
+def axis(metric: str, normalisation: str) -> str:
+    """Axis text; only scores have a normalisation."""
+    if metric in SCORES:
+        return SCALES[normalisation].axis
+    return READINGS.get(_stem(metric), (metric, ""))[0]

@@ -1,0 +1,73 @@
+"""The kinds of claims, and the function that checks each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from analysis.spec.common import Experiment, Name, PublishedBar, PublishedNumber, Recomputation, Reduced, Strict
+
+
+class Claim(Strict):
+    """What every claim has."""
+
+    id: Name = Field(description="unique in its paper")
+    text: str = Field(description="the paper's statement, in one sentence")
+    source: str = Field("", description="where the paper says it, e.g. 'Figure 2'")
+    published: str | float | None = Field(None, description="the paper's value, for the claims table")
+
+
+class Greater(Claim, Reduced):
+    """Variant a scores higher than variant b (or than a number) by more than a margin."""
+
+    kind: Literal["greater"]
+    a: str = Field(description="variant that should be higher")
+    b: str | float = Field(description="variant that should be lower (e.g. a random policy), or a number")
+    statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
+    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
+    at_least: Literal["smoke", "reduced", "paper"] = Field(
+        "reduced", description="smallest scale at which the check means anything"
+    )
+
+
+class ShareGreater(Claim, Reduced):
+    """More of variant a's settings of a sweep score above a threshold than of variant b's."""
+
+    kind: Literal["share_greater"]
+    a: str = Field(description="variant whose share should be larger")
+    b: str = Field(description="variant whose share should be smaller")
+    threshold: float = Field(description="a setting counts when its mean score exceeds this")
+    margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
+    at_least: Literal["smoke", "reduced", "paper"] = Field(
+        "reduced", description="smallest scale at which the check means anything"
+    )
+
+
+class PublishedValue(Claim):
+    """A printed number agrees with its recomputation from printed per-game scores."""
+
+    kind: Literal["published_value"]
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    printed: PublishedNumber = Field(description="number as the paper printed it")
+    recomputed: Recomputation = Field(description="how to compute it again")
+    tolerance: float = Field(gt=0, description="largest absolute difference, in the printed unit")
+
+
+class PublishedOrder(Claim):
+    """Printed (or recomputed) numbers fall in the stated order, highest first."""
+
+    kind: Literal["published_order"]
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
+
+
+ClaimSpec = Annotated[Greater | ShareGreater | PublishedValue | PublishedOrder, Field(discriminator="kind")]
+CLAIMS: dict[str, str] = {
+    "greater": "analysis.claims:greater",
+    "share_greater": "analysis.claims:share_greater",
+    "published_value": "analysis.claims:published_value",
+    "published_order": "analysis.claims:published_order",
+}
+
+claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])

@@ -1,0 +1,139 @@
+"""What figures, tables and claims share: names, selectors of runs and of published numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Experiment = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9_-]+$")]
+Game = Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)?$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.csv$")]
+Normalisation = Literal[
+    "raw",
+    "standard",
+    "vp0",
+    "abs",
+    "mnih2015",
+    "gamer_dreamerv2",
+    "record_dreamerv2",
+    "clipped_record_dreamerv2",
+    "minatar_dqn",
+]
+Statistic = Literal["mean", "median", "iqm", "optimality_gap"]
+Regime = Literal[
+    "noop_starts",
+    "human_starts",
+    "sticky_actions",
+    "random_starts_unspecified",
+    "standard_mdp",
+    "flickering_p0.5",
+]
+Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
+Value = bool | int | float | str | list[Any] | None
+Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this scale"]
+SCALES = ("smoke", "reduced", "paper")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(Strict):
+    """Stratified bootstrap over seeds, games fixed."""
+
+    method: Literal["rliable", "rescaled"] = Field(
+        "rliable",
+        description="rliable: draw n of n seeds per game, as in the literature; "
+        "rescaled: draw n-1 of n, better coverage with few seeds",
+    )
+    level: float = Field(0.95, gt=0, lt=1, description="nominal coverage of the percentile interval")
+    resamples: int = Field(2000, ge=100, le=100_000, description="bootstrap replicates")
+
+
+# selectors into config/reference
+
+
+class PublishedCurve(Strict):
+    """A learning curve from a CSV in config/reference/curves; drawn dashed and named with its source."""
+
+    file: FileName = Field(description="file name in config/reference/curves, e.g. sn_mean_hns_digitised.csv")
+    algorithm: str = Field(description="value of the file's algorithm column")
+    label: str | None = Field(None, description="legend text; default: the algorithm")
+    source: str = Field(description="where the curve comes from, e.g. 'Young & Tian 2019, digitised'")
+    statistic: Statistic | None = Field(
+        None, description="aggregate curves only: the panel it belongs to; default: every panel"
+    )
+
+
+class PublishedScores(Strict):
+    """The per-game scores one paper printed for one algorithm (rows of published_scores.csv)."""
+
+    paper: str = Field(description="paper column, e.g. hessel2018_rainbow")
+    algorithm: str = Field(description="algorithm column, e.g. Rainbow")
+    regime: Regime = Field("noop_starts", description="how evaluation episodes start")
+    label: str | None = Field(None, description="legend text; default: the algorithm")
+
+
+class PublishedNumber(Strict):
+    """One headline number of a paper (a row of published_aggregates.csv)."""
+
+    paper: str = Field(description="paper column, e.g. gogianu2021_sn")
+    algorithm: str = Field(description="algorithm column, e.g. Rainbow")
+    regime: Regime = Field("noop_starts", description="how evaluation episodes start")
+    metric: str = Field(description="metric column, e.g. median_hns or max_mean_hns")
+
+
+class Recomputation(Strict):
+    """The same number, computed again from printed per-game scores."""
+
+    scores: PublishedScores = Field(description="per-game rows to use")
+    statistic: Literal["mean", "median"] = Field("mean", description="aggregation over games")
+    normalisation: Normalisation = Field("standard", description="scale of each game's score")
+    game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
+
+
+class PublishedBar(Strict):
+    """One bar: a printed number, its recomputation, or both side by side."""
+
+    label: str = Field(description="text beside the bar")
+    printed: PublishedNumber | None = Field(None, description="number as the paper printed it")
+    recomputed: Recomputation | None = Field(None, description="number computed again from per-game scores")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> PublishedBar:
+        if self.printed is None and self.recomputed is None:
+            raise ValueError("a bar needs 'printed', 'recomputed' or both")
+        return self
+
+
+class Shown(Strict):
+    """What every figure and table has."""
+
+    id: Name = Field(description="file name of the figure, unique in its paper")
+    title: str = Field(description="title in the report")
+    source: str = Field("", description="the paper's own number, e.g. 'Figure 1'")
+    caption: str = Field("", description="a sentence or two put before the generated caption")
+
+
+class FromRuns(Strict):
+    """Which runs, which metric, which scale."""
+
+    experiments: list[Experiment] = Field(min_length=1, description="'paper.experiment' names whose runs are used")
+    metric: str = Field("evaluation_return", description="metric of the run summaries, e.g. training_return_100")
+    variants: list[str] | None = Field(None, description="variants to use, in drawing order; default: all, by name")
+    games: list[Game] | None = Field(None, description="games to use ('suite/name'); default: all, by name")
+    where: dict[str, Value] = Field(default_factory=dict, description="keep runs whose varied keys have these values")
+    normalisation: Normalisation = Field("raw", description="scale of scores; raw = game score")
+    interval: Interval = Field(default_factory=Interval, description="bootstrap interval over seeds")
+    window: int = Field(1, ge=1, description="trailing mean over this many checkpoints of each run, before all else")
+
+
+class Reduced(FromRuns):
+    """Figures and tables with one number per run."""
+
+    score: Literal["final", "best", "average"] = Field(
+        "final",
+        description="number made of a run's curve: last or best (optimistic) checkpoint, or mean over frames",
+    )

@@ -1,0 +1,227 @@
+"""The kinds of figures, and the function that draws each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from analysis.spec.common import (
+    Experiment,
+    FromRuns,
+    PublishedBar,
+    PublishedCurve,
+    PublishedScores,
+    Reduced,
+    Shown,
+    Statistic,
+    Venue,
+)
+
+
+class Drawn(Shown):
+    venue: Venue = Field("icml", description="page format that sets the widths")
+    column: Literal["single", "double"] = Field("double", description="width: one column or the whole page")
+
+
+class LearningCurves(Drawn, FromRuns):
+    """One panel per game; x = environment frames, y = score, mean over seeds with its interval."""
+
+    kind: Literal["learning_curves"]
+    statistic: Literal["mean", "iqm"] = Field("mean", description="aggregation over seeds")
+    seeds: bool = Field(False, description="also draw each seed as a thin line")
+    reference_lines: list[str] = Field(
+        default_factory=list,
+        description="variants drawn as dashed horizontal lines at their mean, e.g. a random policy",
+    )
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
+
+
+class AggregateCurves(Drawn, FromRuns):
+    """One panel per statistic over games; x = environment frames."""
+
+    kind: Literal["aggregate_curves"]
+    statistics: list[Statistic] = Field(
+        default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
+    )
+    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
+    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
+
+
+class IntervalBars(Drawn, Reduced):
+    """One panel per statistic over games, one bar with interval per variant."""
+
+    kind: Literal["interval_bars"]
+    statistics: list[Statistic] = Field(
+        default_factory=lambda: ["median", "iqm", "mean", "optimality_gap"],
+        min_length=1,
+        description="one panel each",
+    )
+
+
+class PerGameBars(Drawn, Reduced):
+    """One group of bars per game: scores, or the improvement over a baseline."""
+
+    kind: Literal["per_game_bars"]
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as bars")
+    baseline: str | None = Field(
+        None,
+        description="variant or published label; bars show 100 (score - baseline) / (max(human, baseline) - "
+        "random) percent, on a symmetric log axis (needs Atari games)",
+    )
+    game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
+
+    @model_validator(mode="after")
+    def _something(self) -> PerGameBars:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class HeatMap(Drawn, Reduced):
+    """Two varied keys against each other, one panel per variant; mean over seeds and games."""
+
+    kind: Literal["heat_map"]
+    x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    y: str = Field(description="varied key on the y axis, e.g. optimizer.eps")
+    statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
+
+
+class Sensitivity(Drawn, Reduced):
+    """Score against one varied number, one panel per game, one line with intervals per variant."""
+
+    kind: Literal["sensitivity"]
+    x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    log: bool = Field(True, description="logarithmic x axis")
+    published: list[str] = Field(
+        default_factory=list,
+        description="algorithms of minatar_stepsize_sensitivity_digitised.csv to overlay (x is a learning rate)",
+    )
+
+
+class GridShare(Drawn, Reduced):
+    """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
+
+    kind: Literal["grid_share"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    threshold: float = Field(description="level at which the shares are printed, in units of the axis")
+
+
+class DepthBars(Drawn, Reduced):
+    """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
+
+    kind: Literal["depth_bars"]
+    x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
+    axis: str = Field("", description="axis text; default: the key")
+    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
+
+
+class Distribution(Drawn, FromRuns):
+    """Sorted values of the memory's rows at several training times, log axes; one panel per variant and game."""
+
+    kind: Literal["distribution"]
+    metric: str = Field("td_error", description="metric recorded as percentiles: td_error or replay_probability")
+    times: int = Field(5, ge=1, le=12, description="number of checkpoints drawn, evenly from the first to the last")
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+
+
+class LearningSpeed(Drawn, FromRuns):
+    """Score relative to a baseline at the end of its training, so far; where a line reaches 100 % is marked."""
+
+    kind: Literal["learning_speed"]
+    baseline: str = Field(description="variant whose end is 100 %, in each game by itself")
+    statistic: Literal["median", "mean"] = Field("median", description="aggregation over games")
+    so_far: list[Literal["max", "mean"]] = Field(
+        default_factory=lambda: ["max", "mean"],
+        min_length=1,
+        description="one panel each: best score, or mean score, of a run up to each frame",
+    )
+
+
+class GamesAbove(Drawn, FromRuns):
+    """How many games a variant plays at a level or better; x = environment frames, one panel per level."""
+
+    kind: Literal["games_above"]
+    levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
+    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+
+
+class AblationDrops(Drawn, FromRuns):
+    """Per game, how much of the way from a base to the full agent each ablation loses (areas under the curves)."""
+
+    kind: Literal["ablation_drops"]
+    full: str = Field(description="variant with all parts: drop 0 %")
+    base: str = Field(description="variant with none of them: drop 100 %")
+
+
+class Scaling(Drawn, FromRuns):
+    """Cost against size on logarithmic axes: median over seeds with quartiles; censored points are marked.
+
+    The metric's frames are the sizes; `<metric>_censored` says which runs gave up.
+    """
+
+    kind: Literal["scaling"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+
+
+class Survival(Drawn, FromRuns):
+    """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
+
+    kind: Literal["survival"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    published: dict[str, float] = Field(
+        default_factory=dict, description="variant -> published mean, drawn as a dashed vertical line"
+    )
+    source_published: str = Field("", description="where the published means come from")
+
+
+class PublishedBars(Drawn):
+    """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
+
+    kind: Literal["published_bars"]
+    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    bars: list[PublishedBar] = Field(min_length=1, description="bars from top to bottom")
+    axis: str = Field("Human-normalised score (%)", description="axis text with unit")
+    unit: Literal["percent", "ratio"] = Field("percent", description="unit of the bars")
+
+
+FigureSpec = Annotated[
+    LearningCurves
+    | AggregateCurves
+    | IntervalBars
+    | PerGameBars
+    | HeatMap
+    | Sensitivity
+    | GridShare
+    | DepthBars
+    | Scaling
+    | Survival
+    | Distribution
+    | LearningSpeed
+    | GamesAbove
+    | AblationDrops
+    | PublishedBars,
+    Field(discriminator="kind"),
+]
+FIGURES: dict[str, str] = {
+    "learning_curves": "analysis.figures.learning_curves:draw",
+    "aggregate_curves": "analysis.figures.aggregate_curves:draw",
+    "interval_bars": "analysis.figures.interval_bars:draw",
+    "per_game_bars": "analysis.figures.per_game_bars:draw",
+    "heat_map": "analysis.figures.heat_map:draw",
+    "sensitivity": "analysis.figures.sensitivity:draw",
+    "grid_share": "analysis.figures.grid_share:draw",
+    "depth_bars": "analysis.figures.depth_bars:draw",
+    "scaling": "analysis.figures.scaling:draw",
+    "survival": "analysis.figures.survival:draw",
+    "distribution": "analysis.figures.distribution:draw",
+    "learning_speed": "analysis.figures.learning_speed:draw",
+    "games_above": "analysis.figures.games_above:draw",
+    "ablation_drops": "analysis.figures.ablation_drops:draw",
+    "published_bars": "analysis.figures.published_bars:draw",
+}
+
+figure_adapter: TypeAdapter[FigureSpec] = TypeAdapter(FigureSpec)

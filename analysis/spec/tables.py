@@ -1,0 +1,55 @@
+"""The kinds of tables, and the function that makes each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from analysis.spec.common import Experiment, Normalisation, PublishedScores, Reduced, Shown, Strict
+
+
+class FinalScores(Shown, Reduced):
+    """One row per game, one column per variant: mean over seeds with its interval."""
+
+    kind: Literal["final_scores"]
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game columns")
+
+
+class AggregateColumn(Strict):
+    """One column of a table of aggregates over games."""
+
+    label: str = Field(description="column head")
+    statistic: Literal["mean", "median"] = Field("mean", description="aggregation over games")
+    normalisation: Normalisation = Field("standard", description="scale of each game's score")
+    metric: str | None = Field(None, description="metric of published_aggregates.csv to compare with")
+
+
+class AggregateRow(Strict):
+    """One row: the per-game scores to aggregate and the printed numbers to compare with."""
+
+    label: str = Field(description="row head")
+    scores: PublishedScores = Field(description="per-game rows to use")
+    printed_paper: str | None = Field(None, description="paper column of published_aggregates.csv")
+    printed_algorithm: str | None = Field(None, description="algorithm column there; default: that of scores")
+
+
+class PublishedAggregates(Shown):
+    """Headline numbers computed again from printed per-game scores, beside the printed ones; no runs."""
+
+    kind: Literal["published_aggregates"]
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    rows: list[AggregateRow] = Field(min_length=1, description="algorithms, from top to bottom")
+    columns: list[AggregateColumn] = Field(min_length=1, description="aggregates, from left to right")
+    game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
+    unit: Literal["percent", "ratio"] = Field("ratio", description="unit of the numbers")
+    decimals: int = Field(3, ge=0, le=6, description="digits after the point")
+
+
+TableSpec = Annotated[FinalScores | PublishedAggregates, Field(discriminator="kind")]
+TABLES: dict[str, str] = {
+    "final_scores": "analysis.tables.final_scores:build",
+    "published_aggregates": "analysis.tables.published_aggregates:build",
+}
+
+table_adapter: TypeAdapter[TableSpec] = TypeAdapter(TableSpec)
