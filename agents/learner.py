@@ -67,7 +67,7 @@ class Learner:
         loss = self.agent.loss(batch)
         for parameter in self.parameters:
             parameter.grad = None
-        sum(loss.terms.values()).backward()
+        torch.autograd.backward(list(loss.terms.values()))
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)

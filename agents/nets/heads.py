@@ -14,6 +14,7 @@ class Plain(nn.Module):
     """Hidden layers with ReLU, then a linear output [B, actions, K].
 
     With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016).
+    `straight`: nothing but torch's linear layers, as agents/nets/chain.py wants them.
     """
 
     def __init__(self, linear: Linear, features: int, units: list[int], actions: int, size: int, shared_bias: bool):
@@ -22,7 +23,8 @@ class Plain(nn.Module):
         self.hidden = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
         self.output = linear(widths[-1], actions * size, not shared_bias)
         self.shared_bias = nn.Parameter(torch.zeros(size)) if shared_bias else None
-        self._shape = (actions, size)
+        self.shape = (actions, size)
+        self.straight = not shared_bias and all(isinstance(layer, nn.Linear) for layer in self.layers)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -31,7 +33,7 @@ class Plain(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.hidden:
             x = F.relu(layer(x))
-        y = self.output(x).view(-1, *self._shape)
+        y = self.output(x).view(-1, *self.shape)
         return y if self.shared_bias is None else y + self.shared_bias
 
 
@@ -40,6 +42,8 @@ class Dueling(nn.Module):
 
     `layers` alternates the streams by depth, so that from the output -1 is A's and -2 V's last layer.
     """
+
+    straight = False
 
     def __init__(self, linear: Linear, features: int, units: list[int], actions: int, size: int, shared_bias: bool):
         super().__init__()

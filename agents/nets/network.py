@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from agents.nets.chain import Chain
+
 
 class Network(nn.Module):
     """[B, C, H, W] uint8 -> [B, A, K]. `layers` lists convolutions and linear layers from input to output."""
@@ -12,6 +14,7 @@ class Network(nn.Module):
         self.torso, self.head, self.scale = torso, head, scale
         self.meters = nn.ModuleDict()  # of spectral norms, by layer index (agents/optim/spectral.py)
         self.after = nn.Identity()  # what becomes of the output
+        self._chain = Chain(self.layers, scale, head.shape) if torso.straight and head.straight else None
         self._noisy = [m for m in (*torso.modules(), *head.modules()) if hasattr(m, "resample")]
 
     @property
@@ -28,6 +31,8 @@ class Network(nn.Module):
             module.resample(dice)
 
     def forward(self, obs: torch.Tensor) -> torch.Tensor:
+        if self._chain:
+            return self.after(self._chain(obs))
         x = obs.float()
         return self.after(self.head(self.torso(x if self.scale == 1 else x * self.scale)))
 
