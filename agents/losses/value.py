@@ -61,10 +61,19 @@ def q_loss(
     """
     if raw_tm1.dim() != 3 or a_tm1.dim() != 1:
         raise ValueError(f"wanted raw [B, A, K] and actions [B], got {raw_tm1.shape} and {a_tm1.shape}")
+    size = raw_tm1.shape[-1]
     with torch.no_grad():
-        best = value.mean(raw_t_selector).argmax(-1)
-        loss, slope, priority = value.loss(at_action(raw_tm1, a_tm1), r_t, discount_t, at_action(raw_t_value, best))
-    return Known.apply(raw_tm1, a_tm1, loss, slope), priority
+        taken = _index(a_tm1, size)
+        best = _index(value.mean(raw_t_selector).argmax(-1), size)
+        loss, slope, priority = value.loss(
+            raw_tm1.gather(1, taken).squeeze(1), r_t, discount_t, raw_t_value.gather(1, best).squeeze(1)
+        )
+    return Known.apply(raw_tm1, taken, loss, slope), priority
+
+
+def _index(action: torch.Tensor, size: int) -> torch.Tensor:
+    """[B] -> [B, 1, K], as gather and scatter along the actions of [B, A, K] want it."""
+    return action.view(-1, 1, 1).expand(-1, 1, size)
 
 
 class Known(torch.autograd.Function):
@@ -75,25 +84,15 @@ class Known(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, raw_tm1: torch.Tensor, a_tm1: torch.Tensor, loss: torch.Tensor, slope: torch.Tensor
+        ctx: Any, raw_tm1: torch.Tensor, taken: torch.Tensor, loss: torch.Tensor, slope: torch.Tensor
     ) -> torch.Tensor:
-        ctx.save_for_backward(a_tm1, slope)
+        ctx.save_for_backward(taken, slope)
         ctx.shape = raw_tm1.shape
         return loss.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_loss: torch.Tensor) -> tuple:
-        a_tm1, slope = ctx.saved_tensors
+        taken, slope = ctx.saved_tensors
         by_raw = slope.new_zeros(ctx.shape)
-        by_raw.scatter_(1, _index(a_tm1, slope.shape[-1]), (slope * by_loss[:, None])[:, None])
-        return by_raw, None, None, None
-
-
-def at_action(raw: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-    """raw [B, A, K], action [B] -> [B, K]."""
-    return raw.gather(1, _index(action, raw.shape[-1])).squeeze(1)
-
-
-def _index(action: torch.Tensor, size: int) -> torch.Tensor:
-    return action.view(-1, 1, 1).expand(-1, 1, size)
+        return by_raw.scatter_(1, taken, (slope * by_loss[:, None])[:, None]), None, None, None

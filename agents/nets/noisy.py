@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+FORM = 16  # inputs
+
 
 class Factorised(nn.Module):
     """eps = f(b) f(a)^T with f(x) = sign(x) sqrt|x|, a [inputs], b [outputs] standard normal (eq. 10-11).
 
-    mu ~ U(+-1 / sqrt(inputs)), sigma = `sigma` / sqrt(inputs). Computed as two products with mu and sigma, so that
-    no noise matrix is ever formed.
+    mu ~ U(+-1 / sqrt(inputs)), sigma = `sigma` / sqrt(inputs). A few inputs, as in acting, are multiplied with mu and
+    sigma one after the other, so that no noisy matrix need be formed; from `FORM` inputs on, forming it costs less.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool, sigma: float):
@@ -37,6 +39,10 @@ class Factorised(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, inputs] -> [B, outputs]."""
+        if self.training and x.shape[0] >= FORM:
+            weight = torch.addcmul(self.weight, self.weight_sigma, torch.outer(self.eps_out, self.eps_in))
+            bias = None if self.bias is None else torch.addcmul(self.bias, self.bias_sigma, self.eps_out)
+            return F.linear(x, weight, bias)
         y = F.linear(x, self.weight, self.bias)
         if not self.training:
             return y

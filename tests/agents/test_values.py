@@ -135,10 +135,11 @@ def test_a_shared_bias_is_the_same_for_all_actions():
     assert head.output.bias is None and head(torch.randn(1, 5)).tolist() == [[[1.0, 2.0]] * 4]
 
 
+@pytest.mark.parametrize("size", [3, 32])  # few inputs and many are computed differently
 @pytest.mark.parametrize("kind", [Factorised, Independent])
-def test_noisy_layers_are_the_papers_formula(kind):
+def test_noisy_layers_are_the_papers_formula(kind, size):
     torch.manual_seed(0)
-    layer, x = kind(6, 4, True, 0.5), torch.randn(3, 6)
+    layer, x = kind(6, 4, True, 0.5), torch.randn(size, 6)
     layer.resample(torch.Generator().manual_seed(1))
     if kind is Factorised:
         draw = torch.randn(10, generator=torch.Generator().manual_seed(1))
@@ -151,8 +152,12 @@ def test_noisy_layers_are_the_papers_formula(kind):
         eps, eps_bias = draw[:, :-1], draw[:, -1]
         assert layer.weight_sigma[0, 0].item() == 0.5 and 1 / 6**0.5 < layer.weight.abs().max() <= (3 / 6) ** 0.5
     weight = layer.weight + layer.weight_sigma * eps
+    parameters = list(layer.parameters())
     bias = layer.bias + layer.bias_sigma * eps_bias
-    assert torch.allclose(layer(x), x @ weight.t() + bias, atol=1e-6)
+    y = x @ weight.t() + bias
+    assert torch.allclose(layer(x), y, atol=1e-6)
+    grads = (torch.autograd.grad(out.square().sum(), parameters) for out in (layer(x), y))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(*grads, strict=True))
     layer.eval()
     assert torch.allclose(layer(x), x @ layer.weight.t() + layer.bias, atol=1e-6)
 
