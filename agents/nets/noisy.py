@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+FORM = 16  # inputs
+
 
 class Factorised(nn.Module):
     """eps = f(b) f(a)^T with f(x) = sign(x) sqrt|x|, a [inputs], b [outputs] standard normal (eq. 10-11).
 
-    mu ~ U(+-1 / sqrt(inputs)), sigma = `sigma` / sqrt(inputs). Computed as two products with mu and sigma, so that
-    no noise matrix is ever formed.
+    mu ~ U(+-1 / sqrt(inputs)), sigma = `sigma` / sqrt(inputs). A few inputs, as in acting, are multiplied with mu and
+    sigma one after the other, so that no noisy matrix need be formed; from `FORM` inputs on, forming it costs less.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool, sigma: float):
@@ -32,11 +34,15 @@ class Factorised(nn.Module):
     def resample(self, dice: torch.Generator) -> None:
         """Draw new noise. New tensors, since a pending backward pass may still need the old ones."""
         x = torch.randn(self.in_features + self.out_features, generator=dice, device=self.weight.device)
-        x = x.sign() * x.abs().sqrt()
-        self.eps_in, self.eps_out = x[: self.in_features].clone(), x[self.in_features :].clone()
+        f = x.abs().sqrt_().copysign_(x)
+        self.eps_in, self.eps_out = f.split((self.in_features, self.out_features))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, inputs] -> [B, outputs]."""
+        if self.training and x.shape[0] >= FORM:
+            weight = torch.addcmul(self.weight, self.weight_sigma, torch.outer(self.eps_out, self.eps_in))
+            bias = None if self.bias is None else torch.addcmul(self.bias, self.bias_sigma, self.eps_out)
+            return F.linear(x, weight, bias)
         y = F.linear(x, self.weight, self.bias)
         if not self.training:
             return y

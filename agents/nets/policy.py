@@ -21,6 +21,8 @@ class ActorCritic(nn.Module):
     `shared_bias` are those of value heads and say nothing here.
     """
 
+    straight = False
+
     def __init__(
         self,
         linear: Linear,

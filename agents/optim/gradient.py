@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from agents.step import Loss
@@ -17,7 +18,7 @@ class Backward:
         """Put the gradients to follow downhill into the parameters."""
         for parameter in self.parameters:
             parameter.grad = None
-        sum(loss.terms.values()).backward()
+        torch.autograd.backward(list(loss.terms.values()))
 
     def state_dict(self) -> dict[str, Any]:
         return {}

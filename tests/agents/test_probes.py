@@ -193,7 +193,7 @@ def test_features_are_what_the_output_layer_sees():
         with torch.no_grad():
             features = online.features(online.scaled(obs))
             if head == "plain":
-                assert torch.allclose(online.head.output(features).view(5, 6, 1), online(obs))
+                assert torch.allclose(online.head.output(features).view(5, 6, 1), online(obs), atol=1e-6)
             else:
                 v, a = online.head.value.output(features[:, :128]), online.head.advantage.output(features[:, 128:])
                 assert torch.allclose((v + a - a.mean(1, keepdim=True))[..., None], online(obs), atol=1e-6)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from agents.build import build
 from agents.losses.categorical import Categorical, project
 from agents.losses.quantile import Quantile, quantile_huber
+from agents.losses.value import Scalar, q_loss
 from agents.nets.heads import Dueling, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
@@ -59,7 +60,7 @@ def test_terminal_projection_has_the_reward_as_its_mean():
 def test_categorical_loss_is_the_cross_entropy_with_the_projected_target():
     value = Categorical(-1.0, 1.0, 3)
     raw, nxt = torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([[-100.0, 100.0, -100.0]])  # next: all mass on 0
-    loss, priority = value.loss(raw, torch.tensor([0.5]), torch.tensor([0.5]), nxt)
+    loss, _, priority = value.loss(raw, torch.tensor([0.5]), torch.tensor([0.5]), nxt)
     log_p = [x - np.log(np.exp([0.0, 1.0, 2.0]).sum()) for x in (0.0, 1.0, 2.0)]
     assert loss.item() == pytest.approx(-0.5 * log_p[1] - 0.5 * log_p[2], rel=1e-5) and priority.item() == loss.item()
     assert value.mean(nxt).item() == 0.0 and value.size == 3
@@ -75,12 +76,46 @@ def test_quantile_huber_by_hand():
 
 def test_quantile_loss_by_hand():
     value = Quantile(2, 1.0)  # tau 0.25, 0.75
-    loss, _ = value.loss(
+    loss, _, _ = value.loss(
         torch.tensor([[0.0, 1.0]]), torch.tensor([1.0]), torch.tensor([0.5]), torch.tensor([[0.0, 4.0]])
     )
     # targets 1 and 3. theta 0: u = 1, 3 -> 0.25 * (0.5 + 2.5) / 2; theta 1: u = 0, 2 -> 0.75 * (0 + 1.5) / 2
     assert loss.item() == pytest.approx(0.25 * 1.5 + 0.75 * 0.75)
     assert value.mean(torch.tensor([[[1.0, 2.0], [3.0, 5.0]]])).tolist() == [[1.5, 4.0]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Scalar("squared"),
+        Scalar("huber"),
+        Categorical(-1.0, 1.0, 7),
+        Quantile(5, 0.0),
+        Quantile(5, 1.0),
+        Quantile(5, 0.3),
+    ],
+)
+def test_slopes_written_out_are_those_that_autograd_finds(value):
+    g = torch.Generator().manual_seed(0)
+    raw, nxt = (2 * torch.randn(64, value.size, generator=g, dtype=torch.float64) for _ in range(2))
+    r, discount = (torch.rand(64, generator=g, dtype=torch.float64) for _ in range(2))
+    raw.requires_grad_()
+    loss, slope, _ = value.loss(raw, r, discount, nxt)
+    assert torch.allclose(slope, torch.autograd.grad(loss.sum(), raw)[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [Scalar("huber"), Categorical(-1.0, 1.0, 7), Quantile(5, 1.0)])
+def test_q_loss_has_the_gradient_of_the_value_at_the_actions_taken(value):
+    g = torch.Generator().manual_seed(0)
+    raw, nxt = (torch.randn(8, 4, value.size, generator=g, dtype=torch.float64) for _ in range(2))
+    r, weight, discount = (torch.rand(8, generator=g, dtype=torch.float64) for _ in range(3))
+    action = torch.randint(0, 4, (8,), generator=g)
+    raw.requires_grad_()
+    ours = torch.autograd.grad(q_loss(value, raw, action, r, discount, nxt, nxt)[0].dot(weight), raw)[0]
+    best = value.mean(nxt).argmax(-1)
+    each = torch.arange(8)
+    plain = value.loss(raw[each, action], r, discount, nxt[each, best])[0]
+    assert torch.allclose(ours, torch.autograd.grad(plain.dot(weight), raw)[0], rtol=0, atol=1e-12)
 
 
 def test_dueling_combines_streams_for_every_number():
@@ -102,10 +137,11 @@ def test_a_shared_bias_is_the_same_for_all_actions():
     assert head.output.bias is None and head(torch.randn(1, 5)).tolist() == [[[1.0, 2.0]] * 4]
 
 
+@pytest.mark.parametrize("size", [3, 32])  # few inputs and many are computed differently
 @pytest.mark.parametrize("kind", [Factorised, Independent])
-def test_noisy_layers_are_the_papers_formula(kind):
+def test_noisy_layers_are_the_papers_formula(kind, size):
     torch.manual_seed(0)
-    layer, x = kind(6, 4, True, 0.5), torch.randn(3, 6)
+    layer, x = kind(6, 4, True, 0.5), torch.randn(size, 6)
     layer.resample(torch.Generator().manual_seed(1))
     if kind is Factorised:
         draw = torch.randn(10, generator=torch.Generator().manual_seed(1))
@@ -118,8 +154,12 @@ def test_noisy_layers_are_the_papers_formula(kind):
         eps, eps_bias = draw[:, :-1], draw[:, -1]
         assert layer.weight_sigma[0, 0].item() == 0.5 and 1 / 6**0.5 < layer.weight.abs().max() <= (3 / 6) ** 0.5
     weight = layer.weight + layer.weight_sigma * eps
+    parameters = list(layer.parameters())
     bias = layer.bias + layer.bias_sigma * eps_bias
-    assert torch.allclose(layer(x), x @ weight.t() + bias, atol=1e-6)
+    y = x @ weight.t() + bias
+    assert torch.allclose(layer(x), y, atol=1e-6)
+    grads = (torch.autograd.grad(out.square().sum(), parameters) for out in (layer(x), y))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(*grads, strict=True))
     layer.eval()
     assert torch.allclose(layer(x), x @ layer.weight.t() + layer.bias, atol=1e-6)
 
