@@ -54,7 +54,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
         panel.set_title(title)
         panel.set_xlim(left=0)
         style.frame_axis(panel)
-    axes[0].set_ylabel(f"{spec.statistic.capitalize()} share of {spec.baseline}'s end (%)")
+    axes[0].set_ylabel(f"{spec.statistic.capitalize()} % of {spec.baseline}'s end")
     common.legend_below(figure, sheet.legend)
     notes = [f"Dotted: where a line reaches what {spec.baseline} ends with, in brackets as a share of its training."]
     if len(set(lines[spec.baseline].games)) > 1:
