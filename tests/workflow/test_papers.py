@@ -11,7 +11,7 @@ from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -52,6 +52,8 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "minatar": 200}),
         ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300}),
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
+        ("a3c", {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3}),
+        ("impala", {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6}),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],
