@@ -11,7 +11,7 @@ from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "apex")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -60,6 +60,8 @@ def test_the_sweep_varies_what_the_paper_varied():
             {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2}
             | dict.fromkeys(("streams_1", "streams_4", "streams_16", "streams_64", "copies_1", "copies_4"), 25),
         ),
+        ("a3c", {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3}),
+        ("impala", {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6}),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],
