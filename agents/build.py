@@ -43,7 +43,7 @@ def component(family: str, name: str) -> Any:
 def build(spec: Spec) -> Parts:
     """All parts of a run at frame 0."""
     seed, device = spec.seed, torch.device(spec.device)
-    suite = component("suite", spec.environment.suite)
+    suite = _suite(spec)
     stream = suite(spec.environment, spec.environment.streams, spec.environment.cap_frames, seed, "environment")
     parts = {
         name: component(name, getattr(spec.agent, name).kind)(**_fields(getattr(spec.agent, name)))
@@ -91,6 +91,19 @@ def build(spec: Spec) -> Parts:
         warmup_steps=spec.spectral.warmup_steps,
     )
     return Parts(suite, actor, memory, learner, device)
+
+
+def _suite(spec: Spec) -> Callable[..., Any]:
+    """What makes streams of the spec's environment, as they may be seen."""
+    suite = component("suite", spec.environment.suite)
+    if not spec.obscured:
+        return suite
+    obscure = component("suite", "partial")
+
+    def seen(environment: Any, streams: int, cap_frames: int | None, *where: Any) -> Any:
+        return obscure(environment, suite(environment, streams, cap_frames, *where), *where)
+
+    return seen
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import torch
 
-from agents.build import Parts, build
+from agents.build import Parts, build, component
 from agents.checkpoint import Checkpoints
 from agents.clock import ticks
-from agents.evaluate import evaluate
+from agents.evaluate import evaluate, trial
 from agents.heartbeat import Heartbeat
 from agents.record import Recorder
 from agents.spec import Spec
@@ -92,6 +92,16 @@ class Run:
         episodes = evaluate(self.spec, suite, agent, device, self.evaluated, keep_on)
         if episodes is None:
             return None
+        measured: dict[str, float] = {}
+        if self.frame >= self.spec.budget_frames:
+            truncated = component("trial", "memory") if "memory" in self.spec.trials else None
+            for wanted in self.spec.evaluation.trials:
+                found = trial(self.spec, suite, agent, device, self.evaluated, wanted, truncated, keep_on)
+                if found is None:
+                    return None
+                measured |= found
+        for name, value in measured.items():
+            self.recorder.add("learning", self.frame, self.parts.learner.updates, name, value)
         for i, episode in enumerate(episodes):
             self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
         self.evaluated += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-STREAMS = ("environment", "exploration", "memory", "initialisation", "noise", "evaluation", "spectral")
+STREAMS = ("environment", "exploration", "memory", "initialisation", "noise", "evaluation", "spectral", "observation")
 
 
 def _sequence(seed: int, stream: str, index: tuple[int, ...]) -> np.random.SeedSequence:

@@ -68,7 +68,8 @@ class FrameStore:
             good &= age % demand.stride == 0
         if demand.least:
             after = self._slot(keys + demand.least * self.streams)
-            good &= (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+            enough = (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+            good &= enough | (age == 0)
         return good
 
     def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:

@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, Exploration
+from agents.spec.agent import DQN, R2D2, Exploration
 from agents.spec.base import Count, Part, Period, Whole
 from agents.spec.components import COMPONENTS
-from agents.spec.environment import Atari, Evaluation, MinAtar
+from agents.spec.environment import Atari, Evaluation, MinAtar, Recall
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
-from agents.spec.optimizer import SGD, Adam, RMSprop, Spectral
+from agents.spec.optimizer import SGD, Adadelta, Adam, RMSprop, Spectral
 
 VERSION = 1
 
@@ -31,14 +31,14 @@ class Spec(Part):
     """One training run, fully resolved."""
 
     version: Literal[1]
-    agent: DQN
+    agent: Annotated[DQN | R2D2, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
     memory: Memory
     learning: Learning
-    optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
-    environment: Annotated[MinAtar | Atari, Field(discriminator="suite")]
+    optimizer: Annotated[Adam | RMSprop | SGD | Adadelta, Field(discriminator="kind")]
+    environment: Annotated[MinAtar | Atari | Recall, Field(discriminator="suite")]
     evaluation: Evaluation
     record: Record
     budget_frames: Period
@@ -55,6 +55,22 @@ class Spec(Part):
         if beyond:
             raise ValueError(f"spectral layers {beyond} lie beyond the network's {depth} layers")
         return self
+
+    @model_validator(mode="after")
+    def _memory_to_truncate(self) -> "Spec":
+        if "memory" in self.trials and self.agent.kind != "r2d2":
+            raise ValueError("trials of kind memory need an agent of kind r2d2")
+        return self
+
+    @property
+    def trials(self) -> set[str]:
+        """Kinds of the evaluation's trials."""
+        return {trial.kind for trial in self.evaluation.trials}
+
+    @property
+    def obscured(self) -> bool:
+        """Whether observations are blanked, in training or in a trial."""
+        return bool(self.environment.flicker or self.environment.hidden or "flicker" in self.trials)
 
     def canonical(self) -> str:
         """The JSON text that identifies the run: sorted keys, no spaces."""
@@ -81,7 +97,8 @@ class Spec(Part):
             "select": [self.memory.select.kind],
             "linear": [self.network.linear.kind],
             "optimizer": [self.optimizer.kind],
-            "suite": [self.environment.suite],
+            "suite": [self.environment.suite, *["partial"] * self.obscured],
+            "trial": ["memory"] * ("memory" in self.trials),
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),
                 *["schedule"] * self.spectral.scheduled,

@@ -3,8 +3,14 @@
 # What a config name stands for: family -> name -> "module:attribute", imported on demand by agents/build.py.
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
-    "agent": {"dqn": "agents.dqn:DQN"},
-    "suite": {"minatar": "agents.envs.minatar:MinAtar", "atari": "agents.envs.atari:Atari"},
+    "agent": {"dqn": "agents.dqn:DQN", "r2d2": "agents.r2d2:R2D2"},
+    "suite": {
+        "minatar": "agents.envs.minatar:MinAtar",
+        "atari": "agents.envs.atari:Atari",
+        "recall": "agents.envs.recall:Recall",
+        "partial": "agents.envs.partial:obscure",
+    },
+    "trial": {"memory": "agents.truncated:Truncated"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
@@ -26,6 +32,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "quantile": "agents.losses.quantile:Quantile",
     },
     "optimizer": {
+        "adadelta": "agents.optim.adadelta:Adadelta",
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",
         "sgd": "agents.optim.sgd:SGD",

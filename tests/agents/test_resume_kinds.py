@@ -41,6 +41,32 @@ KINDS = {
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
     "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
+    "r2d2": (
+        "r2d2_minatar",
+        {
+            "agent__sequence": 6,
+            "agent__burn_in": 3,
+            "agent__period": 3,
+            "agent__measure_delta_q": True,
+            "network__core": {"kind": "lstm", "before": [8], "units": 8, "inputs": True},
+            "environment__streams": 4,
+            "environment__flicker": 0.5,
+            "environment__hidden": [2],
+            "learning__every_frames": 20,
+            "evaluation__trials": [{"kind": "memory", "observations": 2}, {"kind": "flicker", "chance": 0.2}],
+        },
+    ),
+    "drqn": (
+        "drqn_minatar",
+        {
+            "network__core": {"kind": "lstm", "before": [], "units": 8, "inputs": False},
+            "optimizer": {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-8, "decay": 0.95},
+        },
+    ),
+    "recall": (
+        "r2d2_recall",
+        {"game": "cue", "environment__delay": 5, "environment__flicker": 0.1, "environment__cap_frames": 6},
+    ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
 }
 
