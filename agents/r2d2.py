@@ -31,8 +31,8 @@ class R2D2:
         self._states = spec.state == "stored" or spec.measure_delta_q
         extras: dict[str, tuple[tuple[int, ...], type]] = {
             "first": ((), np.bool_),
-            "action": ((), np.int64),
-            "reward": ((), np.float32),
+            "previous_action": ((), np.int64),
+            "previous_reward": ((), np.float32),
         }
         if self._states:
             extras["state"] = (tuple(online.initial(1).shape[1:]), np.float32)
@@ -53,7 +53,7 @@ class R2D2:
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
         """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
         q, before, after = self.values(view)
-        extras = {"first": view.first, "action": view.action, "reward": view.reward}
+        extras = {"first": view.first, "previous_action": view.action, "previous_reward": view.reward}
         if self._states:
             extras["state"] = before.cpu().numpy()
         return Decision(epsilon_greedy(q, epsilon, dice), extras, after)
@@ -104,14 +104,20 @@ class R2D2:
             return start
         with torch.no_grad():
             inner = None if first is None else first[:length]
-            obs, action, reward = batch.obs[:length], extras["action"][:length], extras["reward"][:length]
+            obs, action, reward = (
+                batch.obs[:length],
+                extras["previous_action"][:length],
+                extras["previous_reward"][:length],
+            )
             _, state = net.unroll(obs, action, reward, start, inner)
         return torch.where(extras["first"][0][:, None, None], start, state)
 
     @staticmethod
     def _unroll(net: Network, state: torch.Tensor, rows: dict[str, Any]) -> torch.Tensor:
         """Q [sequence + n_step, B, A]."""
-        return net.unroll(rows["obs"], rows["action"], rows["reward"], state, rows["inner"])[0][..., 0]
+        return net.unroll(rows["obs"], rows["previous_action"], rows["previous_reward"], state, rows["inner"])[0][
+            ..., 0
+        ]
 
     def _delta_q(
         self, q: torch.Tensor, valid: torch.Tensor, rows: dict[str, Any], wanted: torch.Tensor
@@ -128,7 +134,10 @@ class R2D2:
 
         with torch.no_grad():
             stored, _ = self.online.unroll(
-                flat(rows["obs"])[None], flat(rows["action"])[None], flat(rows["reward"])[None], flat(rows["state"])
+                flat(rows["obs"])[None],
+                flat(rows["previous_action"])[None],
+                flat(rows["previous_reward"])[None],
+                flat(rows["state"]),
             )
         largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)[columns]
         first, last = discrepancy(q[ends, columns], stored[0, ..., 0].view(2, len(columns), -1), largest).mean(1)

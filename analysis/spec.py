@@ -247,6 +247,23 @@ class DepthBars(Drawn, Reduced):
     reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
 
 
+class ProfilePanel(Strict):
+    """One panel: metrics of the same runs, from left to right."""
+
+    title: str = Field("", description="over the panel")
+    axis: str = Field(description="y axis text with unit")
+    metrics: dict[str, str] = Field(min_length=1, description="text below the axis: metric of the run summaries")
+
+
+class Profile(Drawn, Reduced):
+    """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
+
+    kind: Literal["profile"]
+    shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
+    axis: str = Field("", description="x axis text")
+    panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
+
+
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
@@ -267,6 +284,7 @@ FigureSpec = Annotated[
     | Sensitivity
     | GridShare
     | DepthBars
+    | Profile
     | PublishedBars,
     Field(discriminator="kind"),
 ]
@@ -279,6 +297,7 @@ FIGURES: dict[str, str] = {
     "sensitivity": "analysis.figures.sensitivity:draw",
     "grid_share": "analysis.figures.grid_share:draw",
     "depth_bars": "analysis.figures.depth_bars:draw",
+    "profile": "analysis.figures.profile:draw",
     "published_bars": "analysis.figures.published_bars:draw",
 }
 

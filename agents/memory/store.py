@@ -37,9 +37,12 @@ class FrameStore:
         self.frames = torch.zeros(self.rows * streams, int(np.prod(shape)), dtype=torch.uint8)
         self._frames = self.frames.numpy().reshape(self.rows, streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
+        if taken := set(FIELDS) & set(demand.extras):
+            raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
         for name, (extra, dtype) in demand.extras.items():
             self.field[name] = np.zeros((self.rows, streams, *extra), dtype)
-        self._flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in self.field.items()}  # views
+        slots = self.rows * streams
+        self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views
 
     def add(self, step: Step) -> None:
         slot = self.count % self.rows

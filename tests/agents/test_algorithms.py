@@ -181,7 +181,7 @@ TABLES = {
         "learning.batch": 16,
         "memory.select.exponent": 0.9,
     },
-    "r2d2_recall": {"environment.delay": 14, "agent.sequence": 10, "agent.burn_in": 0, "agent.n_step": 5},
+    "r2d2_recall": {"environment.delay": 6, "agent.sequence": 5, "agent.burn_in": 0, "agent.period": 1},
     "drqn": {  # mhauskn/dqn, branch recurrent
         "agent.sequence": 10,
         "agent.burn_in": 0,
