@@ -23,10 +23,13 @@ def schemas() -> dict[str, str]:
         model.pop("required", None)  # `extends` may supply what is missing; the loader checks the whole
         for key in ("discriminator", "$schema"):
             model.pop(key, None)
+        for part in model["properties"].values():  # without its kind, a part may fit several
+            if "oneOf" in part:
+                part["anyOf"] = part.pop("oneOf")
     for key in GIVEN_ELSEWHERE:
         head, _, rest = key.partition(".")
         if rest:
-            for model in (definitions[name] for name in ("MinAtar", "Atari")):
+            for model in (definitions[name] for name in ("MinAtar", "Atari", "Recall")):
                 model["properties"].pop(rest)
         else:
             spec["properties"].pop(head)
