@@ -45,7 +45,7 @@ class Acting(NamedTuple):
 
 def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Acting:
     """`streams` environments and an agent at frame 0; `index` sets the random streams of distributed actors apart."""
-    suite = component("suite", spec.environment.suite)
+    suite = _suite(spec)
     stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
     parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
     dice = rng.generator(spec.seed, "spectral")
@@ -104,6 +104,19 @@ def build(spec: Spec) -> Parts:
         return found
 
     return Parts(suite, actor, memory, learner, executor, device, probes)
+
+
+def _suite(spec: Spec) -> Callable[..., Any]:
+    """What makes streams of the spec's environment, as they may be seen."""
+    suite = component("suite", spec.environment.suite)
+    if not spec.obscured:
+        return suite
+    obscure = component("suite", "partial")
+
+    def seen(environment: Any, streams: int, cap_frames: int | None, *where: Any) -> Any:
+        return obscure(environment, suite(environment, streams, cap_frames, *where), *where)
+
+    return seen
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from agents import rng
 from agents.actor import Actor
 from agents.explore import Constant
 from agents.spec import Spec
+from agents.spec.environment import Trial
 from agents.step import Episode
 
 
@@ -44,6 +45,28 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
     finally:
         agent.online.train()
     return [episode for each in played for episode in each]
+
+
+def trial(
+    spec: Spec, suite, agent, device, number: int, wanted: Trial, truncated, keep_on: Callable[[], bool]
+) -> dict[str, float] | None:
+    """Evaluation `number` once more, under other conditions -> metrics; None when `keep_on()` turned false.
+
+    `truncated` is what makes an agent forget (agents/truncated.py), for trials of kind memory.
+    """
+    if wanted.kind == "flicker":
+        name = f"flicker_{wanted.chance:g}"
+        changed = spec.environment.model_copy(update={"flicker": wanted.chance})
+        spec, measured = spec.model_copy(update={"environment": changed}), dict
+    else:
+        name = "memory_all" if wanted.observations is None else f"memory_{wanted.observations}"
+        agent = truncated(agent, wanted.observations)
+        measured = agent.measured
+    episodes = evaluate(spec, suite, agent, device, number, keep_on)
+    if episodes is None:
+        return None
+    found = {f"{metric}_{name}": value for metric, value in measured().items()}
+    return found | ({f"return_{name}": sum(e.score for e in episodes) / len(episodes)} if episodes else {})
 
 
 def _shares(total: int | None, parts: int) -> np.ndarray:

@@ -70,7 +70,7 @@ class Learner:
         self.updates = 0
         self.parameters = optimizer.parameters
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
-        self._since = 0
+        self._counts: dict[str, int] = {}  # updates that gave each of them
 
     def learn(self, batch: Batch) -> torch.Tensor:
         """One update; -> priorities [B]."""
@@ -94,13 +94,13 @@ class Learner:
             listener()
         for name, metric in {**loss.metrics, "grad_norm": norm}.items():
             self._sums[name] = self._sums[name] + metric if name in self._sums else metric
-        self._since += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
         return loss.priorities
 
     def read(self) -> dict[str, float]:
         """Means of the metrics since the last reading (gradient norms before clipping), every rho and sigma."""
-        means = {name: float(total) / self._since for name, total in self._sums.items()}
-        self._sums, self._since = {}, 0
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
         for gauge in self.tracked:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())
@@ -114,7 +114,7 @@ class Learner:
             "agent": self.agent.state_dict(),
             "updates": self.updates,
             "sums": dict(self._sums),
-            "since": self._since,
+            "counts": dict(self._counts),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,4 +123,4 @@ class Learner:
         self.agent.load_state_dict(state["agent"])
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
             gauge.load_state_dict(saved)
-        self.updates, self._sums, self._since = state["updates"], state["sums"], state["since"]
+        self.updates, self._sums, self._counts = state["updates"], state["sums"], state["counts"]

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import pyarrow as pa
 import torch
 
-from agents.build import Parts, build
+from agents.build import Parts, build, component
 from agents.checkpoint import Checkpoints
 from agents.clock import ticks
-from agents.evaluate import evaluate
+from agents.evaluate import evaluate, trial
 from agents.files import sha256
 from agents.heartbeat import Heartbeat
 from agents.outputs import Outcome, Product
@@ -90,6 +90,25 @@ class Run:
         episodes = evaluate(self.spec, parts.suite, parts.learner.agent, parts.device, self.evaluated, keep_on)
         if episodes is None:
             return None
+        measured: dict[str, float] = {}
+        if self.frame >= self.spec.budget_frames:
+            truncated = component("trial", "memory") if "memory" in self.spec.trials else None
+            for wanted in self.spec.evaluation.trials:
+                found = trial(
+                    self.spec,
+                    parts.suite,
+                    parts.learner.agent,
+                    parts.device,
+                    self.evaluated,
+                    wanted,
+                    truncated,
+                    keep_on,
+                )
+                if found is None:
+                    return None
+                measured |= found
+        for name, value in measured.items():
+            self.recorder.add("learning", self.frame, updates, name, value)
         for i, episode in enumerate(episodes):
             self.recorder.add("evaluations", self.frame, i, episode.score, episode.length, episode.truncated)
         for name, value in parts.probes(self.evaluated).items() if updates else ():

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-STREAMS = ("environment", "exploration", "memory", "initialisation", "noise", "evaluation", "spectral", "probe")
+STREAMS = (
+    "environment",
+    "exploration",
+    "memory",
+    "initialisation",
+    "noise",
+    "evaluation",
+    "spectral",
+    "probe",
+    "observation",
+)
 
 
 def _sequence(seed: int, stream: str, index: tuple[int, ...]) -> np.random.SeedSequence:

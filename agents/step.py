@@ -60,7 +60,7 @@ class Demand(NamedTuple):
     window: int  # transitions in a chunk
     moments: tuple[int, ...]  # rows of the chunk, 0 to window, whose stacked observations are wanted
     stride: int = 1  # chunks start at every stride-th row of an episode
-    least: int = 0  # rows of the same episode that must follow a chunk's first row
+    least: int = 0  # steps of the same episode that must follow a chunk's first row, unless it begins the episode
     across: bool = False  # chunks run on into the next episode; else rows past the last one repeat it
     ahead: bool = False  # a chunk's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra

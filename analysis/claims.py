@@ -20,10 +20,20 @@ from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
-from analysis.normalise import SCALES, one_scale
+from analysis.normalise import SCALES, normalise, one_scale
 from analysis.published import recompute, values
 from analysis.reference import Reference
-from analysis.spec import CLAIMS, Claim, ClaimSpec, Greater, PublishedOrder, PublishedValue, ShareGreater, Verdict
+from analysis.spec import (
+    CLAIMS,
+    Claim,
+    ClaimSpec,
+    Greater,
+    PublishedBelow,
+    PublishedOrder,
+    PublishedValue,
+    ShareGreater,
+    Verdict,
+)
 from analysis.spec import SCALES as RUN_SCALES
 
 
@@ -190,3 +200,16 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     verdict: Verdict = "reproduced" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
     return _result(spec, verdict, ours, "published numbers only", unit="percent", n="published")
+
+
+def published_below(spec: PublishedBelow, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Do the printed scores lie below the human's on exactly the games of a set? UserError for unknown names."""
+    printed = reference.per_game(spec.scores, spec.game_set)
+    ratio = normalise(printed.to_numpy(), list(printed.index), spec.normalisation, reference, spec.scores.regime)
+    below = {game for game, value in zip(printed.index, ratio, strict=True) if value < 1}
+    wanted = set(reference.per_game(spec.scores, spec.below).index)
+    same = below == wanted
+    verdict: Verdict = "reproduced" if same else "not reproduced"
+    why = f"below: {', '.join(sorted(below)) or 'none'}" + ("" if same else f"; expected {', '.join(sorted(wanted))}")
+    ours = f"{len(printed) - len(below)} of {len(printed)} games above"
+    return _result(spec, verdict, ours, why, value=len(printed) - len(below), unit="games", n="published")

@@ -114,7 +114,7 @@ class Project:
     @functools.cached_property
     def game_sets(self) -> dict[str, list[str]]:
         """Name of a set -> games as suite/name."""
-        sets: dict[str, list[str]] = {"minatar5": [f"minatar/{game}" for game in MINATAR]}
+        sets: dict[str, list[str]] = {"minatar5": [f"minatar/{game}" for game in MINATAR], "recall": ["recall/cue"]}
         path = self.root / "config" / "reference" / "game_sets.csv"
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:

@@ -75,7 +75,8 @@ class Atari:
                 self._played[i].clear()
         moved, ended = ~self.last, terminal | truncated
         reward = np.where(moved, raw, 0).astype(np.float32)
-        over = terminal | (info["lives"] < self._lives) if self._spec.life_loss else terminal
+        lost = info["lives"] < self._lives
+        over = terminal | lost if self._spec.life_loss else terminal
         step = Step(
             obs=self.obs,
             action=actions,
@@ -85,7 +86,8 @@ class Atari:
             last=self.last,
         )
         self.ledger.add(reward, moved, ended=ended, truncated=truncated & ~terminal)
-        self.first, self.last, self.obs, self._lives = self.last, ended, obs, info["lives"]
+        reborn = lost & moved & ~ended & (self._spec.life_loss == "reset")
+        self.first, self.last, self.obs, self._lives = self.last | reborn, ended, obs, info["lives"]
         return step
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,3 +14,10 @@ def n_step(r_t: torch.Tensor, discount_t: torch.Tensor) -> tuple[torch.Tensor, t
         total = torch.addcmul(total, product, r_t[k])
         product = product * discount_t[k]
     return total, product
+
+
+def n_steps(r_t: torch.Tensor, discount_t: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`n_step` from every row that n rows follow. r_t, discount_t [T, B] -> R, D [T - n + 1, B]."""
+    rows = len(r_t) - n + 1
+    windows = [slice(k, k + rows) for k in range(n)]
+    return n_step(torch.stack([r_t[w] for w in windows]), torch.stack([discount_t[w] for w in windows]))

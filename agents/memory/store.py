@@ -40,9 +40,12 @@ class FrameStore:
         self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
         self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
+        if taken := set(FIELDS) & set(demand.extras):
+            raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
         for name, (extra, dtype) in demand.extras.items():
             self.field[name] = np.zeros((self.rows, streams, *extra), dtype)
-        self._flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in self.field.items()}  # views
+        slots = self.rows * streams
+        self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views
 
     def add(self, step: Step) -> None:
         slot = self.count % self.rows
@@ -82,7 +85,8 @@ class FrameStore:
             good &= age % demand.stride == 0
         if demand.least:
             after = self._slot(keys + demand.least * self.streams)
-            good &= (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+            enough = (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+            good &= enough | (age == 0)
         return good
 
     def chunk(self, keys: np.ndarray) -> np.ndarray:

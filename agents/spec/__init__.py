@@ -9,14 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, ACLambda, ActorCritic, Exploration
+from agents.spec.agent import DQN, R2D2, ACLambda, ActorCritic, Exploration
 from agents.spec.base import Count, Identified, Part, Period, Whole
 from agents.spec.components import COMPONENTS
-from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar
+from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar, Recall
 from agents.spec.executor import Executor
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
-from agents.spec.optimizer import SGD, Adam, RMSprop, Spectral
+from agents.spec.optimizer import SGD, Adadelta, Adam, RMSprop, Spectral
 from agents.spec.study import CliffwalkStudy, DigitsStudy
 
 VERSION = 1
@@ -37,14 +37,14 @@ class Spec(Identified):
     driver: ClassVar[str] = "agents.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | ACLambda | ActorCritic, Field(discriminator="kind")]
+    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
     memory: Memory
     learning: Learning
-    optimizer: Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
-    environment: Annotated[MinAtar | Atari | CartPole, Field(discriminator="suite")]
+    optimizer: Annotated[Adam | RMSprop | SGD | Adadelta, Field(discriminator="kind")]
+    environment: Annotated[MinAtar | Atari | CartPole | Recall, Field(discriminator="suite")]
     evaluation: Evaluation
     executor: Executor
     record: Record
@@ -67,6 +67,22 @@ class Spec(Identified):
         if self.environment.streams % actors:
             raise ValueError(f"{self.environment.streams} streams cannot be shared equally by {actors} actors")
         return self
+
+    @model_validator(mode="after")
+    def _memory_to_truncate(self) -> "Spec":
+        if "memory" in self.trials and self.agent.kind != "r2d2":
+            raise ValueError("trials of kind memory need an agent of kind r2d2")
+        return self
+
+    @property
+    def trials(self) -> set[str]:
+        """Kinds of the evaluation's trials."""
+        return {trial.kind for trial in self.evaluation.trials}
+
+    @property
+    def obscured(self) -> bool:
+        """Whether observations are blanked, in training or in a trial."""
+        return bool(self.environment.flicker or self.environment.hidden or "flicker" in self.trials)
 
     @model_validator(mode="after")
     def _errors_are_kept(self) -> "Spec":
@@ -135,9 +151,10 @@ class Spec(Identified):
             "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
-            "suite": [self.environment.suite],
             "exploration": [self.exploration.kind],
             "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),
+            "suite": [self.environment.suite, *["partial"] * self.obscured],
+            "trial": ["memory"] * ("memory" in self.trials),
             "spectral": [
                 *[self.spectral.use] * bool(self.spectral.layers),
                 *["schedule"] * self.spectral.scheduled,

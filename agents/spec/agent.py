@@ -87,6 +87,39 @@ class DQN(Part):
         return {"value": self.value, "penalty": self.penalty}
 
 
+class R2D2(Part):
+    """Q-learning on sequences with a recurrent network."""
+
+    heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
+    gradient: ClassVar[str] = "backward"
+    target: ClassVar[bool] = True
+    outputs: ClassVar[int] = 1
+    parts: ClassVar[dict[str, Part]] = {}
+    kind: Literal["r2d2"]
+    discount: Probability = Field(description="gamma, per agent step")
+    n_step: Count = Field(description="length of the return, agent steps; every row of a sequence has its full one")
+    selector: Literal["target", "online"] = Field(
+        description="the network whose argmax picks the bootstrap action; online is Double DQN"
+    )
+    sequence: Count = Field(description="m: rows of a sequence that are learned from")
+    burn_in: Annotated[Whole, Field(ge=0)] = Field(
+        description="l: rows before them that only bring the state up to date; none where an episode begins"
+    )
+    period: Count = Field(description="sequences start at every period-th row of an episode")
+    state: Literal["zero", "stored"] = Field(
+        description="the recurrent state a sequence starts from, before burn-in: zero, or the one it was acted with"
+    )
+    rescale_epsilon: Annotated[Real, Field(gt=0)] | None = Field(
+        description="of h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, the scale that values are learned on; "
+        "null: returns as they are"
+    )
+    priority_mix: Probability = Field(description="eta: priority = eta max |error| + (1 - eta) mean |error|")
+    reduction: Literal["sum", "mean"] = Field(description="of half the squared errors over a sequence's rows")
+    measure_delta_q: bool = Field(
+        description="record how far Q lies from its value with the state it was acted with (costs a forward pass)"
+    )
+
+
 class ACLambda(Part):
     """Online actor-critic with eligibility traces (Young & Tian 2019)."""
 

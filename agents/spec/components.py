@@ -8,6 +8,7 @@ from typing import Any
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {
         "dqn": "agents.dqn:DQN",
+        "r2d2": "agents.r2d2:R2D2",
         "ac_lambda": "agents.ac_lambda:ACLambda",
         "actor_critic": "agents.actor_critic:ActorCritic",
     },
@@ -16,6 +17,8 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "minatar": "agents.envs.minatar:MinAtar",
         "atari": "agents.envs.atari:Atari",
         "cartpole": "agents.envs.cartpole:CartPole",
+        "recall": "agents.envs.recall:Recall",
+        "partial": "agents.envs.partial:obscure",
     },
     "exploration": {
         "linear": "agents.explore:Linear",
@@ -24,6 +27,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "fixed": "agents.explore:fix",
     },
     "study": {"q_learning": "agents.studies.cliffwalk:perform", "classifier": "agents.studies.digits:perform"},
+    "trial": {"memory": "agents.truncated:Truncated"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
@@ -59,6 +63,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
     "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},
     "probe": {name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
     "optimizer": {
+        "adadelta": "agents.optim.adadelta:Adadelta",
         "adam": "agents.optim.adam:Adam",
         "rmsprop": "agents.optim.rmsprop:RMSprop",
         "sgd": "agents.optim.sgd:SGD",

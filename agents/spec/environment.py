@@ -1,10 +1,12 @@
 """Environments and the protocol of evaluation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from agents.spec.base import Count, Game, Part, Period, Probability, Whole
+
+Channel = Annotated[Whole, Field(ge=0)]
 
 
 class MinAtar(Part):
@@ -16,6 +18,28 @@ class MinAtar(Part):
     ramping: bool = Field(description="difficulty rises within an episode")
     actions: Literal["full", "minimal"]
     cap_frames: Period | None = Field(description="episodes are truncated at this length; null: never")
+    flicker: Probability = Field(description="chance that an observation is blank, at every step")
+    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
+
+    @property
+    def repeat(self) -> int:
+        return 1
+
+    @property
+    def solved_length(self) -> None:
+        """No length of episodes solves these games."""
+
+
+class Recall(Part):
+    suite: Literal["recall"] = Field(description="a cue, a delay, and the choice that the cue named")
+    game: Game
+    streams: Count = Field(description="environments stepped together")
+    stack: Count = Field(description="observations per network input")
+    cues: Annotated[Whole, Field(ge=2)] = Field(description="and actions")
+    delay: Annotated[Whole, Field(ge=0)] = Field(description="steps between cue and choice, without any hint")
+    cap_frames: Period | None = Field(description="episodes are truncated at this length; null: never")
+    flicker: Probability = Field(description="chance that an observation is blank, at every step")
+    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def repeat(self) -> int:
@@ -35,7 +59,9 @@ class Atari(Part):
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
     noop_max: Whole = Field(ge=0, description="random no-op frames at reset, at most")
     fire_reset: bool = Field(description="press FIRE at reset where the game has it")
-    life_loss: bool = Field(description="a lost life ends the return in training (not the episode)")
+    life_loss: bool | Literal["reset"] = Field(
+        description="a lost life ends the return in training (not the episode); reset: and what the agent remembers"
+    )
     clip_reward: bool = Field(description="training rewards clipped to [-1, 1]; recorded returns are raw")
     actions: Literal["full", "minimal"]
     screen: Count = Field(description="pixels: side of the square grey observation")
@@ -43,10 +69,27 @@ class Atari(Part):
     reseed_every_steps: Period = Field(
         description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
     )
+    flicker: Probability = Field(description="chance that an observation is blank, at every step")
+    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def solved_length(self) -> None:
         """No length of episodes solves these games."""
+
+
+class Flicker(Part):
+    kind: Literal["flicker"] = Field(description="with another chance of blank observations than in training")
+    chance: Probability
+
+
+class Truncation(Part):
+    kind: Literal["memory"] = Field(description="the recurrent state starts from zero at every step")
+    observations: Annotated[Whole, Field(ge=0)] | None = Field(
+        description="earlier ones that it is brought up to date with; null: all of them"
+    )
+
+
+Trial = Annotated[Flicker | Truncation, Field(discriminator="kind")]
 
 
 class CartPole(Part):
@@ -63,6 +106,8 @@ class CartPole(Part):
         "those not yet played counting as 0"
     )
     cap_frames: Period | None = Field(description="a lower limit on episodes; null: the game's own")
+    flicker: Probability = Field(description="chance that an observation is blank, at every step")
+    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def repeat(self) -> int:
@@ -81,6 +126,7 @@ class Evaluation(Part):
     episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
     frames: Period | None = Field(description="frames per evaluation; null: no limit; unfinished episodes do not count")
     cap_frames: Period = Field(description="evaluation episodes are truncated at this length")
+    trials: list[Trial] = Field(description="further evaluations under other conditions, when training is over")
     noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
 
     @model_validator(mode="after")

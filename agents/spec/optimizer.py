@@ -33,6 +33,13 @@ class RMSprop(Part):
     )
 
 
+class Adadelta(Part):
+    kind: Literal["adadelta"]
+    lr: Annotated[Real, Field(gt=0)] = Field(description="factor of Adadelta's own step; 1 in its paper")
+    epsilon: Annotated[Real, Field(gt=0)]
+    decay: Probability = Field(description="of both running averages")
+
+
 class Spectral(Part):
     """Spectral normalisation by layer index from the output: -1 is the last layer."""
 

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from analysis.spec.common import Experiment, Name, PublishedBar, PublishedNumber, Recomputation, Reduced, Strict
+from analysis.spec.common import (
+    Experiment,
+    Name,
+    Normalisation,
+    PublishedBar,
+    PublishedNumber,
+    PublishedScores,
+    Recomputation,
+    Reduced,
+    Strict,
+)
 
 
 class Claim(Strict):
@@ -62,12 +72,26 @@ class PublishedOrder(Claim):
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
 
 
-ClaimSpec = Annotated[Greater | ShareGreater | PublishedValue | PublishedOrder, Field(discriminator="kind")]
+class PublishedBelow(Claim):
+    """Printed scores lie below the human's on exactly the stated games of a set."""
+
+    kind: Literal["published_below"]
+    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    scores: PublishedScores = Field(description="per-game rows to use")
+    normalisation: Normalisation = Field("standard", description="scale on which 1 is the human's score")
+    game_set: str = Field(description="game_set column of game_sets.csv: all games that count")
+    below: str = Field(description="game_set column of game_sets.csv: those that should lie below the human")
+
+
+ClaimSpec = Annotated[
+    Greater | ShareGreater | PublishedValue | PublishedOrder | PublishedBelow, Field(discriminator="kind")
+]
 CLAIMS: dict[str, str] = {
     "greater": "analysis.claims:greater",
     "share_greater": "analysis.claims:share_greater",
     "published_value": "analysis.claims:published_value",
     "published_order": "analysis.claims:published_order",
+    "published_below": "analysis.claims:published_below",
 }
 
 claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])

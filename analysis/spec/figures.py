@@ -15,6 +15,7 @@ from analysis.spec.common import (
     Reduced,
     Shown,
     Statistic,
+    Strict,
     Venue,
 )
 
@@ -177,6 +178,23 @@ class Survival(Drawn, FromRuns):
     source_published: str = Field("", description="where the published means come from")
 
 
+class ProfilePanel(Strict):
+    """One panel: metrics of the same runs, from left to right."""
+
+    title: str = Field("", description="over the panel")
+    axis: str = Field(description="y axis text with unit")
+    metrics: dict[str, str] = Field(min_length=1, description="text below the axis: metric of the run summaries")
+
+
+class Profile(Drawn, Reduced):
+    """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
+
+    kind: Literal["profile"]
+    shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
+    axis: str = Field("", description="x axis text")
+    panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
+
+
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
@@ -197,6 +215,7 @@ FigureSpec = Annotated[
     | Sensitivity
     | GridShare
     | DepthBars
+    | Profile
     | Scaling
     | Survival
     | Distribution
@@ -215,6 +234,7 @@ FIGURES: dict[str, str] = {
     "sensitivity": "analysis.figures.sensitivity:draw",
     "grid_share": "analysis.figures.grid_share:draw",
     "depth_bars": "analysis.figures.depth_bars:draw",
+    "profile": "analysis.figures.profile:draw",
     "scaling": "analysis.figures.scaling:draw",
     "survival": "analysis.figures.survival:draw",
     "distribution": "analysis.figures.distribution:draw",

@@ -202,3 +202,39 @@ def test_a_memory_comes_back_from_its_saved_rows():
 def test_a_memory_shorter_than_its_windows_is_refused():
     with pytest.raises(ValueError, match="too short for windows of 3 and stacks of 4"):
         FrameStore(14, 2, SHAPE, np.uint8, 4, Demand(3, (0, 3)), 0.9)
+
+
+@pytest.mark.parametrize(("stride", "least", "window"), [(2, 0, 3), (3, 2, 5), (1, 4, 6)])
+def test_sequences_start_on_their_stride_and_never_cross_an_episodes_end(stride, least, window):
+    steps, streams = history(400, 2, seed=9), 2
+    demand = Demand(window, tuple(range(window + 1)), stride, least, extras={"kept": ((2,), np.float32)})
+    store = FrameStore(120 * streams, streams, SHAPE, np.uint8, 1, demand, 0.9)
+    for t, step in enumerate(steps):
+        kept = np.stack([np.full(streams, t), np.arange(streams)], 1).astype(np.float32)
+        store.add(step._replace(extras={"kept": kept}))
+    keys = np.arange(*store.span())
+    expected = []
+    for key in keys:
+        row, b = divmod(int(key), streams)
+        begin = row
+        while not steps[begin].first[b]:
+            begin -= 1
+        reach = row
+        while not steps[reach].last[b] and reach < len(steps) - 1:
+            reach += 1  # the episode's last row, or the newest
+        starts = row < reach and not steps[row].last[b] and (row - begin) % stride == 0
+        expected.append(starts and (row == begin or row + least < reach))
+    assert store.valid(keys).tolist() == expected and any(expected)
+    keys = keys[expected]
+    batch = store.gather(keys, np.ones(len(keys), np.float32))
+    for i, key in enumerate(keys):
+        row, b = divmod(int(key), streams)
+        for t in range(window + 1):
+            assert batch.extras["kept"][t, i].tolist() == [row, b]
+            assert bool(batch.last[t, i]) == bool(steps[row].last[b])
+            row = row if steps[row].last[b] else row + 1
+
+
+def test_extras_cannot_take_the_name_of_a_field():
+    with pytest.raises(ValueError, match="cannot be called action"):
+        FrameStore(50, 1, SHAPE, np.uint8, 1, Demand(1, (0, 1), extras={"action": ((), np.int64)}), 0.9)

@@ -9,10 +9,11 @@ from agents import rng
 from agents.build import build
 from agents.clock import linear, ticks
 from agents.evaluate import _shares, evaluate
+from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
 from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.spec import Spec
-from agents.spec.optimizer import Adam, RMSprop
+from agents.spec.optimizer import Adadelta, Adam, RMSprop
 from agents.step import Batch
 from tests.agents.specs import fields, spec, view
 
@@ -44,10 +45,12 @@ def test_optimizers_equal_torchs_own_where_the_forms_agree():
     ours = [
         (adam, Adam(kind="adam", lr=0.01, epsilon=1e-3, beta1=0.9, beta2=0.99)),
         (rmsprop, RMSprop(kind="rmsprop", lr=0.01, epsilon=0.1, decay=0.9, centered=True, form="torch")),
+        (adadelta, Adadelta(kind="adadelta", lr=1.0, epsilon=1e-3, decay=0.9)),
     ]
     theirs = [
         lambda p: torch.optim.Adam(p, lr=0.01, eps=1e-3, betas=(0.9, 0.99)),
         lambda p: torch.optim.RMSprop(p, lr=0.01, eps=0.1, alpha=0.9, centered=True),
+        lambda p: torch.optim.Adadelta(p, lr=1.0, rho=0.9, eps=1e-3),
     ]
     for (make, part), reference in zip(ours, theirs, strict=True):
         a, b = nn.Parameter(start.clone()), nn.Parameter(start.clone())

@@ -72,6 +72,32 @@ KINDS = {
         "rainbow_minatar",
         {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 200},
     ),
+    "r2d2": (
+        "r2d2_minatar",
+        {
+            "agent__sequence": 6,
+            "agent__burn_in": 3,
+            "agent__period": 3,
+            "agent__measure_delta_q": True,
+            "network__core": {"kind": "lstm", "before": [8], "units": 8, "inputs": True},
+            "environment__streams": 4,
+            "environment__flicker": 0.5,
+            "environment__hidden": [2],
+            "learning__every_frames": 20,
+            "evaluation__trials": [{"kind": "memory", "observations": 2}, {"kind": "flicker", "chance": 0.2}],
+        },
+    ),
+    "drqn": (
+        "drqn_minatar",
+        {
+            "network__core": {"kind": "lstm", "before": [], "units": 8, "inputs": False},
+            "optimizer": {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-8, "decay": 0.95},
+        },
+    ),
+    "recall": (
+        "r2d2_recall",
+        {"game": "cue", "environment__delay": 5, "environment__flicker": 0.1, "environment__cap_frames": 6},
+    ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
     "impala-lstm-lags": (

@@ -1,0 +1,62 @@
+"""A stream seen through a broken screen: hidden channels, and observations that are blank by chance.
+
+Blanking is flicker as Hausknecht & Stone (2015) have it: with a fixed chance, and independently at every step,
+the whole observation is zero. What is kept and acted on is the blanked observation.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from agents import rng
+from agents.step import Step
+
+
+class Obscured:
+    """A stream whose observations pass `hidden` channels as zeros and are all zero with the chance `flicker`."""
+
+    def __init__(self, stream: Any, flicker: float, hidden: list[int], dice: np.random.Generator):
+        if any(channel >= stream.shape[0] for channel in hidden):
+            raise ValueError(f"hidden channels {hidden}: an observation has only {stream.shape[0]}")
+        self.stream, self.flicker, self.hidden, self.dice = stream, flicker, hidden, dice
+        self.actions, self.shape, self.dtype = stream.actions, stream.shape, stream.dtype
+        self.scale, self.ledger = stream.scale, stream.ledger
+        self.obs = self._obscure(stream.obs)
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    @property
+    def first(self) -> np.ndarray:
+        return self.stream.first
+
+    @property
+    def last(self) -> np.ndarray:
+        return self.stream.last
+
+    def _obscure(self, obs: np.ndarray) -> np.ndarray:
+        seen = obs * (self.dice.random(len(obs)) >= self.flicker)[:, None, None, None].astype(obs.dtype)
+        seen[:, self.hidden] = 0
+        return seen
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Do `actions` [B]; the row shows what was seen when they were chosen."""
+        step = self.stream.step(actions)._replace(obs=self.obs)
+        self.obs = self._obscure(self.stream.obs)
+        return step
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"stream": self.stream.state_dict(), "obs": self.obs.copy(), "dice": rng.state(self.dice)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.stream.load_state_dict(state["stream"])
+        self.obs = state["obs"]
+        rng.restore(self.dice, state["dice"])
+
+
+def obscure(spec: Any, stream: Any, seed: int, name: str, *index: int) -> Any:
+    """The stream as its environment's spec lets it be seen; arguments as the suite's own."""
+    if not spec.flicker and not spec.hidden:
+        return stream
+    dice = rng.generator(seed, "observation", rng.STREAMS.index(name), *index)
+    return Obscured(stream, spec.flicker, spec.hidden, dice)

@@ -1,0 +1,50 @@
+"""Q-learning on sequences; torch only. Time runs along the first axis."""
+
+import torch
+
+from agents.losses.rescale import h, h_inverse
+from agents.losses.returns import n_steps
+
+
+def sequence_errors(
+    q: torch.Tensor,
+    action: torch.Tensor,
+    reward: torch.Tensor,
+    discount: torch.Tensor,
+    q_target: torch.Tensor,
+    q_selector: torch.Tensor,
+    last: torch.Tensor,
+    n: int,
+    epsilon: float | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """TD errors of n-step (double) Q-learning at the first m rows of sequences (Kapturowski et al. 2019, section 2.3).
+
+    q, q_target, q_selector [m + n, B, A], action, reward and discount [m + n - 1, B], last [m + n, B] bool: an
+    episode's last row and what follows it -> y - Q [m, B], 0 where not valid; valid [m, B] bool.
+
+    y_t = h(R_t + D_t h^-1(Q_target(s, argmax_a Q_selector(s, a)))) with s = s_{t+n}, or the episode's final
+    observation where that comes sooner; h is the identity when epsilon is None. y carries no gradient.
+    """
+    m = len(q) - n
+    end = (~last).long().cumprod(0).sum(0).clamp(max=m + n - 1)  # [B] row of the final observation
+    at = torch.minimum(torch.arange(n, m + n, device=q.device)[:, None], end)
+    with torch.no_grad():
+        best = q_selector.argmax(-1, keepdim=True)
+        value = q_target.gather(-1, best).squeeze(-1).gather(0, at)
+        r_t, discount_t = n_steps(reward, discount, n)
+        target = r_t + discount_t * (value if epsilon is None else h_inverse(value, epsilon))
+        target = target if epsilon is None else h(target, epsilon)
+    chosen = q[:m].gather(-1, action[:m, :, None]).squeeze(-1)
+    valid = ~last[:m]
+    return (target - chosen) * valid, valid
+
+
+def mixed_priority(errors: torch.Tensor, valid: torch.Tensor, eta: float) -> torch.Tensor:
+    """eta max |error| + (1 - eta) mean |error| over a sequence's valid rows. errors, valid [m, B] -> [B]."""
+    size = errors.detach().abs() * valid
+    return eta * size.amax(0) + (1 - eta) * size.sum(0) / valid.sum(0)
+
+
+def discrepancy(q: torch.Tensor, q_stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Delta Q = ||q - q_stored||_2 / |scale| (section 3). q, q_stored [..., A], scale [...] -> [...]."""
+    return torch.linalg.vector_norm(q - q_stored, dim=-1) / scale.abs()

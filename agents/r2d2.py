@@ -1,0 +1,168 @@
+"""R2D2 (Kapturowski et al. 2019): Q-learning on replayed sequences with a recurrent network.
+
+DRQN (Hausknecht & Stone 2015) is the same with `state: zero`, no burn-in, no rescaling, one-step returns and
+uniform draws; the feed-forward R2D2 has a network without a core.
+
+A chunk has burn_in + sequence + n_step rows. The first ones only bring the recurrent states up to date; each of
+the next `sequence` rows is learned from with its full n-step return, so that no rule is needed for a sequence's end.
+A chunk that begins an episode is learned from at once: its state needs no burn-in, and an episode's first rows
+would never be learned from otherwise.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.losses.sequence import discrepancy, mixed_priority, sequence_errors
+from agents.nets.network import Network
+from agents.spec.agent import R2D2 as R2D2Spec
+from agents.step import Batch, Decision, Demand, Loss, View
+
+
+class R2D2:
+    """Acts epsilon-greedily on `online` with a state carried through the episode, bootstraps on `target`."""
+
+    def __init__(self, spec: R2D2Spec, online: Network, actions: int, noise: torch.Generator):
+        self.spec, self.online, self.noise = spec, online, noise
+        self.target = copy.deepcopy(online).requires_grad_(False)
+        self.n_actions = actions
+        self._states = spec.state == "stored" or spec.measure_delta_q
+        extras: dict[str, tuple[tuple[int, ...], type]] = {
+            "first": ((), np.bool_),
+            "previous_action": ((), np.int64),
+            "previous_reward": ((), np.float32),
+        }
+        if self._states:
+            extras["state"] = (tuple(online.initial(1).shape[1:]), np.float32)
+        window = spec.burn_in + spec.sequence + spec.n_step - 1
+        self.demand = Demand(window, tuple(range(window + 1)), spec.period, spec.burn_in, extras=extras)
+        self.online.resample(noise)
+
+    def values(self, view: View) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """-> Q [B, A], the states [B, 2, units] before and after this view; an episode starts from a zero state."""
+        size, device = len(view.obs), view.obs.device
+        before = self.online.initial(size).to(device) if view.state is None else view.state
+        before = before * torch.from_numpy(~view.first).to(device)[:, None, None]
+        action, reward = (torch.as_tensor(x, device=device)[None] for x in (view.action, view.reward))
+        with torch.no_grad():
+            raw, after = self.online.unroll(view.obs[None], action, reward.float(), before)
+        return raw[0, ..., 0], before, after
+
+    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+        """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
+        q, before, after = self.values(view)
+        extras = {"first": view.first, "previous_action": view.action, "previous_reward": view.reward}
+        if self._states:
+            extras["state"] = before.cpu().numpy()
+        return Decision(epsilon_greedy(q, epsilon, dice), extras, after)
+
+    def loss(self, batch: Batch) -> Loss:
+        """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
+        spec, extras = self.spec, batch.extras
+        begins = extras["first"][0]
+        inner = extras["first"].clone()  # states set to zero within a chunk: at lost lives, if the environment says so
+        inner[0] = False
+        first = inner if inner.any() else None
+        start = self.online.initial(len(begins)) if spec.state == "zero" else extras["state"][0]
+        rows = torch.arange(spec.sequence + spec.n_step, device=begins.device)[:, None]
+        rows = rows + torch.where(begins, 0, spec.burn_in)
+        each = torch.arange(len(begins), device=begins.device)
+        picked = {name: x[rows, each] for name, x in extras.items()} | {"obs": batch.obs[rows, each]}
+        picked["inner"] = None if first is None else first[rows, each]
+        for net in (self.target, self.online):
+            net.resample(self.noise)
+        with torch.no_grad():
+            q_target = self._unroll(self.target, self._burn_in(self.target, batch, start, first), picked)
+        q = self._unroll(self.online, self._burn_in(self.online, batch, start, first), picked)
+        errors, valid = sequence_errors(
+            q,
+            batch.action[rows[:-1], each],
+            batch.reward[rows[:-1], each],
+            batch.discount[rows[:-1], each],
+            q_target,
+            q if spec.selector == "online" else q_target,
+            batch.last[rows, each],
+            spec.n_step,
+            spec.rescale_epsilon,
+        )
+        losses = 0.5 * errors.square().sum(0)
+        if spec.reduction == "mean":
+            losses = losses / valid.sum(0)
+        loss = (batch.weight * losses).mean()
+        learned = q[: spec.sequence].detach()
+        metrics = {"loss": loss.detach(), "q_mean": learned.mean(-1)[valid].mean()}
+        if spec.measure_delta_q and not begins.all():
+            metrics |= self._delta_q(learned, valid, picked, ~begins)
+        return Loss({"q": loss}, mixed_priority(errors, valid, spec.priority_mix), metrics)
+
+    def _burn_in(self, net: Network, batch: Batch, start: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
+        """The state before the first row to learn from, by this network's own weights and without gradient."""
+        length, extras = self.spec.burn_in, batch.extras
+        if not length:
+            return start
+        with torch.no_grad():
+            inner = None if first is None else first[:length]
+            obs, action, reward = (
+                batch.obs[:length],
+                extras["previous_action"][:length],
+                extras["previous_reward"][:length],
+            )
+            _, state = net.unroll(obs, action, reward, start, inner)
+        return torch.where(extras["first"][0][:, None, None], start, state)
+
+    @staticmethod
+    def _unroll(net: Network, state: torch.Tensor, rows: dict[str, Any]) -> torch.Tensor:
+        """Q [sequence + n_step, B, A]."""
+        return net.unroll(rows["obs"], rows["previous_action"], rows["previous_reward"], state, rows["inner"])[0][
+            ..., 0
+        ]
+
+    def _delta_q(
+        self, q: torch.Tensor, valid: torch.Tensor, rows: dict[str, Any], wanted: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Delta Q at a sequence's first and last row, mean over the chunks `wanted` [B].
+
+        Those that begin an episode are left out: there every way to start has the same state.
+        """
+        columns = torch.nonzero(wanted).squeeze(1)
+        ends = torch.stack([torch.zeros_like(columns), valid.sum(0)[columns] - 1])  # [2, b]
+
+        def flat(x: torch.Tensor) -> torch.Tensor:
+            return x[ends, columns].flatten(0, 1)
+
+        with torch.no_grad():
+            stored, _ = self.online.unroll(
+                flat(rows["obs"])[None],
+                flat(rows["previous_action"])[None],
+                flat(rows["previous_reward"])[None],
+                flat(rows["state"]),
+            )
+        largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)[columns]
+        first, last = discrepancy(q[ends, columns], stored[0, ..., 0].view(2, len(columns), -1), largest).mean(1)
+        return {"delta_q_first": first, "delta_q_last": last}
+
+    def refresh(self) -> None:
+        """Copy the online network to the target network."""
+        self.target.load_state_dict(self.online.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both networks and the state of the noise."""
+        return {
+            "online": self.online.state_dict(),
+            "target": self.target.state_dict(),
+            "noise": self.noise.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.target.load_state_dict(state["target"])
+        self.noise.set_state(state["noise"])
+
+
+def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    """q [B, A] -> actions [B], a random one with the chance epsilon (a number or [B])."""
+    explore = dice.random(len(q)) < epsilon
+    actions = dice.integers(q.shape[1], size=len(q))
+    return np.where(explore, actions, q.argmax(-1).cpu().numpy())

@@ -1,0 +1,72 @@
+"""Several metrics of the same runs side by side, e.g. the score with 0, 1, 2, … observations remembered."""
+
+from __future__ import annotations
+
+from analysis import caption, style
+from analysis.curves import Curves, by_label, one_number
+from analysis.figures import common
+from analysis.intervals import Estimate, estimate
+from analysis.load import Scores, select
+from analysis.normalise import one_scale
+from analysis.reference import Reference
+from analysis.spec import Profile, ProfilePanel
+
+
+def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
+    """UserError for unknown names and for raw scores of several games."""
+    sheet, used = common.Sheet(), {}
+    found = [_panel(spec, panel, scores, reference, used) for panel in spec.panels]
+    labels = list(dict.fromkeys(label for columns in found for column in columns for label in column))
+    marks = style.marks(labels)
+    figure, axes = common.grid(spec, len(spec.panels), 3 if spec.column == "double" else 1, 2.0, labels)
+    for panel, columns, area in zip(spec.panels, found, axes, strict=True):
+        for k, label in enumerate(labels):
+            _one(
+                spec, panel, columns, area, sheet, label, (k - (len(labels) - 1) / 2) * 0.8 / len(labels), marks[label]
+            )
+        area.set_xticks(range(len(columns)), list(panel.metrics))
+        area.tick_params(axis="x", length=0)
+        area.grid(axis="x", visible=False)
+        area.set_title(panel.title)
+        area.set_xlabel(spec.axis)
+        area.set_ylabel(panel.axis)
+    common.legend_below(figure, sheet.legend)
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes))
+
+
+def _panel(
+    spec: Profile, panel: ProfilePanel, scores: Scores, reference: Reference, used: dict[str, Curves]
+) -> list[dict[str, Estimate]]:
+    """For each metric, from left to right: label -> estimate. `used` gains the curves behind them."""
+    columns = []
+    for name, metric in panel.metrics.items():
+        rows = select(scores, spec, metric)
+        one_scale(spec, list(rows.game))
+        column = {}
+        for label, curves in by_label(rows, spec.variants, spec.window).items():
+            curves = curves.scaled(spec.normalisation, reference)
+            column[label] = estimate(one_number(curves, spec.score), curves.games, "mean", spec.interval)
+            used[f"{panel.title} {name} {label}".strip()] = curves
+        columns.append(column)
+    return columns
+
+
+def _one(spec: Profile, panel: ProfilePanel, columns: list, area, sheet: common.Sheet, label, shift, mark) -> None:
+    """The bars or the line of one variant in one panel, with their intervals."""
+    bars = spec.shape == "bars"
+    places = [i for i, column in enumerate(columns) if label in column]
+    values = [columns[i][label] for i in places]
+    at = [i + shift * bars for i in places]
+    heights = [float(v.point) for v in values]
+    if bars:
+        width = 0.92 * 0.8 / max(len(column) for column in columns)
+        handle = area.bar(at, heights, width=width, color=mark[0])
+    else:
+        (handle,) = area.plot(at, heights, color=mark[0], linestyle=mark[1], marker="o", markersize=3, zorder=3)
+    sheet.legend.setdefault(label, handle)
+    names = list(panel.metrics)
+    for i, x, value in zip(places, at, values, strict=True):
+        if value.low is not None:
+            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark[0], linewidth=0.8)
+        entry = common.row(panel.title, label, "point", None, value.point, value.low, value.high, value.n[1])
+        sheet.rows.append(entry | {"metric": panel.metrics[names[i]], "position": names[i]})
