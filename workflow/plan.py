@@ -108,7 +108,7 @@ def plan(pipeline: Pipeline, targets: list[str]) -> str:
         counts[run.point.algorithm][run.game] += 1
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
     if training:
-        lines += [f"  {n} × {text_}" for text_, n in reasons.most_common()]
+        lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
         lines += ["", _counts(counts), "", *_cost(pipeline, [run for run, _ in training])]
     rest = Counter(job.rule for job in jobs if job.rule != "train" and job.rule not in _names(pipeline))
     if rest:

@@ -105,7 +105,7 @@ def test_a_lower_cap_cuts_episodes():
 
 
 def test_epsilon_falls_by_episode_after_whole_random_ones():
-    explore = PerEpisode(PerEpisodeExploration(kind="per_episode", scale=0.5, offset=1.001, warmup_frames=100))
+    explore = PerEpisode(PerEpisodeExploration(kind="per_episode", scale=0.5, offset=1.001, warmup_frames=100), 1)
 
     def at(frames: int, episodes: int, length: int) -> float:
         return explore(SimpleNamespace(frames=frames, episodes=episodes, length=np.array([length])))
@@ -138,7 +138,7 @@ def test_a_dropped_run_ends_like_an_undisturbed_one(tmp_path):
     from tests.agents.test_resume_kinds import PRIORITY, drive
 
     select = {"kind": "proportional", **PRIORITY}
-    plan = spec(memory={"store": "frames", "select": select, "capacity_steps": 500})
+    plan = spec(memory={"store": "frames", "select": select, "copies": 1, "capacity_steps": 500})
 
     def begin(folder: str) -> Run:
         return Run(plan, Checkpoints(tmp_path / folder, {}, print))

@@ -96,3 +96,16 @@ def test_published_numbers(house, reference, tmp_path):
 def test_mistakes_are_explained(claim, message, house, reference, tmp_path):
     with pytest.raises(UserError, match=message):
         run([claim], house.scores, reference, tmp_path / "c.json")
+
+
+def test_games_below_the_human_must_be_exactly_the_named_ones(house, reference, tmp_path):
+    scores = {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2"}
+    claim = {"kind": "published_below", "scores": scores, "game_set": "atari57"}
+    right, wrong = run(
+        [claim | {"below": "r2d2_below_human5"}, claim | {"below": "atari57"}],
+        house.scores,
+        reference,
+        tmp_path / "c.json",
+    )
+    assert right["verdict"] == "reproduced" and right["ours"] == "52 of 57 games above"
+    assert wrong["verdict"] == "not reproduced"

@@ -31,6 +31,8 @@ SPECS = {
     "grid_share": {"experiments": ["demo.grid"], "threshold": 3.5},
     "depth_bars": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4}},
     "distribution": {"experiments": ["demo.spread"]},
+    "profile": {"experiments": ["demo.spread"], "panels": [{"axis": "Error", "metrics": {
+        "half": "td_error[q50]", "most": "td_error[q99]"}}]},
     "learning_speed": {"experiments": ["demo.atari"], "baseline": "DQN", "normalisation": "standard"},
     "games_above": {"experiments": ["demo.atari"], "levels": [20, 50, 100], "normalisation": "standard"},
     "ablation_drops": {"experiments": ["demo.parts"], "full": "Rainbow", "base": "DQN"},
@@ -61,6 +63,15 @@ def make(kind, house, reference, out, **options):
 def drawn(house, reference, tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
     return folder, {kind: make(kind, house, reference, folder) for kind in SPECS}
+
+
+def test_a_profile_has_one_value_for_each_metric_and_variant(drawn):
+    table, _ = drawn[1]["profile"]
+    assert table[["position", "metric", "label"]].to_numpy().tolist() == [
+        ["half", "td_error[q50]", "rank-based"],
+        ["most", "td_error[q99]", "rank-based"],
+    ]
+    assert table.value.nunique() == 1 and 0.85 < table.value[0] < 1.05  # both metrics follow one curve that ends near 1
 
 
 def test_every_kind_has_a_test():

@@ -95,8 +95,8 @@ def test_plan_names_reasons(house: Path):
         paper.write_text(before[1])
     assert shown.splitlines()[:4] == [
         "10 training runs",
-        "  4 × new",
         "  4 × changed code (agents.optim.spectral)",
+        "  4 × new",
         "  2 × changed spec (optimizer.lr)",
     ]
     assert ["dqn_minatar_sn", "4", "6", "10"] in [line.split() for line in shown.splitlines()]
