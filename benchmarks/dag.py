@@ -25,7 +25,7 @@ extends: dqn_minatar_sn
 spec:
   environment:
     {suite: atari, streams: 1, stack: 4, sticky: 0.25, repeat: 4, noop_max: 0, fire_reset: false,
-     life_loss: false, clip_reward: true, actions: minimal, screen: 84,
+     life_loss: false, clip_reward: true, actions: minimal, screen: 84, flicker: 0.0, hidden: [],
      cap_frames: 108_000, reseed_every_steps: 50_000}
 """
 # Stands for python in the rules: makes the outputs that it is told of, empty.
