@@ -74,7 +74,7 @@ class DQN:
         raw_tm1 = self.online.values(s_tm1)
         self.online.resample(self.noise)
         losses, priorities = q_loss(self.value, raw_tm1, batch.action[0], r_t, discount_t, raw_t, selector)
-        loss = losses.dot(batch.weight / len(losses))
+        loss = (batch.weight * losses).mean()
         metrics = {"loss": loss.detach(), "q_mean": self.value.mean(raw_tm1.detach()).mean()}
         penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
         metrics |= {name: term.detach() for name, term in penalties.items()}

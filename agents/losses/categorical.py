@@ -13,7 +13,7 @@ def project(
     Mass that falls between two atoms is shared by its distance; mass beyond the support goes to its ends.
     """
     atoms = p_t.shape[-1]
-    z = torch.linspace(z_low, z_high, atoms, dtype=p_t.dtype, device=p_t.device)
+    z = torch.linspace(z_low, z_high, atoms, device=p_t.device)
     shifted = (r_t[:, None] + discount_t[:, None] * z).clamp(z_low, z_high)
     # In float32 (z - low) / dz can pass N - 1 by rounding; b on an atom gives all its mass to `lower`.
     b = ((shifted - z_low) * ((atoms - 1) / (z_high - z_low))).clamp(0, atoms - 1)
@@ -33,18 +33,17 @@ class Categorical:
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
         """[..., N] logits -> [...]."""
-        z = torch.linspace(self._low, self._high, self.size, dtype=raw.dtype, device=raw.device)
+        z = torch.linspace(self._low, self._high, self.size, device=raw.device)
         return raw.softmax(-1) @ z
 
     def loss(
         self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Cross-entropy with the projected target. raw_* [B, N] logits -> loss [B], slope [B, N], priority [B].
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy with the projected target. raw_* [B, N] logits -> loss [B], priority [B].
 
         The priority is the cross-entropy, as in the public codes of Rainbow; the paper's KL divergence differs
         from it by the target's entropy.
         """
         target = project(self._low, self._high, r_t, discount_t, raw_t.softmax(-1))
-        log_p = F.log_softmax(raw_tm1, -1)
-        loss = -(target * log_p).sum(-1)
-        return loss, log_p.exp() - target, loss
+        loss = -(target * F.log_softmax(raw_tm1, -1)).sum(-1)
+        return loss, loss.detach()

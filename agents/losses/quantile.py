@@ -13,12 +13,6 @@ def quantile_huber(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Te
     return (tau - (u < 0).to(u.dtype)).abs() * huber
 
 
-def quantile_slope(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Tensor:
-    """d rho / d u, 0 at u = 0. u, tau broadcast -> their shape."""
-    slope = u.sign() if kappa == 0 else u.clamp(-kappa, kappa)
-    return (tau - (u < 0).to(u.dtype)).abs() * slope
-
-
 class Quantile:
     """`quantiles` returns at the midpoints tau_i = (i + 0.5) / N; their mean is the action value."""
 
@@ -31,13 +25,10 @@ class Quantile:
 
     def loss(
         self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Summed over predicted quantiles, mean over target ones.
-
-        raw_* [B, N] -> loss [B], slope [B, N], priority [B]: the loss.
-        """
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed over predicted quantiles, mean over target ones. raw_* [B, N] -> loss [B], priority [B]: the loss."""
         target = r_t[:, None] + discount_t[:, None] * raw_t  # [B, N]
         tau = (torch.arange(self.size, device=raw_tm1.device) + 0.5) / self.size
         u = target[:, None, :] - raw_tm1[:, :, None]  # [B, predicted, target]
         loss = quantile_huber(u, tau[:, None], self._kappa).mean(-1).sum(-1)
-        return loss, -quantile_slope(u, tau[:, None], self._kappa).mean(-1), loss
+        return loss, loss.detach()

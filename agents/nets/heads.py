@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 Linear = Callable[[int, int, bool], nn.Module]
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -19,7 +18,6 @@ class Plain(nn.Module):
     """Hidden layers with an activation after each, then a linear output [B, actions, K].
 
     With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016).
-    `straight`: nothing but torch's linear layers and ReLU, as agents/nets/chain.py wants them.
     """
 
     def __init__(
@@ -39,9 +37,7 @@ class Plain(nn.Module):
         self.norms = nn.ModuleList(norm(width) for width in units)
         self.output = linear(widths[-1], actions * size, not shared_bias)
         self.shared_bias = nn.Parameter(torch.zeros(size)) if shared_bias else None
-        self._activation, self.shape = activation, (actions, size)
-        plain = all(isinstance(layer, nn.Linear) for layer in self.layers) and activation is F.relu
-        self.straight = plain and not shared_bias and all(isinstance(each, nn.Identity) for each in self.norms)
+        self._activation, self._shape = activation, (actions, size)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -54,7 +50,7 @@ class Plain(nn.Module):
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.output(self.features(x)).view(-1, *self.shape)
+        y = self.output(self.features(x)).view(-1, *self._shape)
         return y if self.shared_bias is None else y + self.shared_bias
 
 
@@ -63,8 +59,6 @@ class Dueling(nn.Module):
 
     `layers` alternates the streams by depth, so that from the output -1 is A's and -2 V's last layer.
     """
-
-    straight = False
 
     def __init__(
         self,

@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from agents.nets.chain import Chain
-
 
 class Network(nn.Module):
     """[B, C, H, W] uint8 -> what the head gives, [B, A, K] or a PolicyValue; step by step through time with `unroll`.
@@ -19,8 +17,6 @@ class Network(nn.Module):
         self.torso, self.core, self.head, self.scale = torso, core, head, scale
         self.meters = nn.ModuleDict()  # of spectral norms, by layer index (agents/optim/spectral.py)
         self.after = nn.Identity()  # what becomes of the output
-        straight = core is None and torso.straight and head.straight
-        self._chain = Chain(self.layers, 1.0, head.shape) if straight else None
         self._noisy = [m for m in self.modules() if hasattr(m, "resample") and m is not self]
 
     @property
@@ -46,8 +42,6 @@ class Network(nn.Module):
 
     def values(self, x: torch.Tensor) -> Any:
         """Scaled observations [B, C, H, W] -> what the head gives."""
-        if self._chain and not x.requires_grad:
-            return self.after(self._chain(x))
         return self.after(self.head(self.torso(x)))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:

@@ -21,8 +21,6 @@ class ActorCritic(nn.Module):
     `shared_bias` are those of value heads and say nothing here.
     """
 
-    straight = False
-
     def __init__(
         self,
         linear: Linear,

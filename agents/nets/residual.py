@@ -29,8 +29,6 @@ class Section(nn.Module):
 class Residual(nn.Module):
     """Sections, then ReLU, flattened: 15 convolutions with the sections [16, 32, 32] (Espeholt et al. 2018, Fig 3)."""
 
-    straight = False
-
     def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int], norm: Norm):  # norm: none, as in the paper
         super().__init__()
         self.sections = nn.ModuleList()

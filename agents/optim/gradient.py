@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from agents.step import Loss
@@ -18,7 +17,7 @@ class Backward:
         """Put the gradients to follow downhill into the parameters."""
         for parameter in self.parameters:
             parameter.grad = None
-        torch.autograd.backward(list(loss.terms.values()))
+        sum(loss.terms.values()).backward()
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -9,6 +9,7 @@ from agents import rng
 from agents.build import build
 from agents.clock import linear, ticks
 from agents.evaluate import _shares, evaluate
+from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
 from agents.optim.rmsprop import RMSprop as rmsprop
@@ -80,6 +81,21 @@ def test_adam_adds_epsilon_after_bias_correction():
         m, v = 0.9 * m + 0.1 * d, 0.99 * v + 0.01 * d * d
         w -= 0.1 * (m / (1 - 0.9**t)) / ((v / (1 - 0.99**t)) ** 0.5 + 0.5)
     assert step_with(adam, part, [2.0, -1.0, 0.5]) == pytest.approx(w, rel=1e-12)
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4)])
+def test_gathered_convolution_equals_torchs_in_value_and_gradient(side, kernel, stride):
+    torch.manual_seed(0)
+    ours = Conv2d((4, side, side), 6, kernel, stride, gather=True).double()
+    plain = nn.Conv2d(4, 6, kernel, stride).double()
+    plain.load_state_dict(ours.state_dict())  # torch's own shapes and names
+    x = torch.randn(3, 4, side, side, dtype=torch.float64)
+    y, z = ours(x), plain(x)
+    assert y.shape == z.shape == (3, *ours.output_shape) and torch.allclose(y, z, atol=1e-12)
+    g = torch.randn_like(z)
+    y.backward(g), z.backward(g)
+    assert torch.allclose(ours.weight.grad, plain.weight.grad, atol=1e-10)
+    assert torch.allclose(ours.bias.grad, plain.bias.grad, atol=1e-10)
 
 
 def batch(n: int = 1, b: int = 4) -> Batch:

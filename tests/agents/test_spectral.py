@@ -34,7 +34,7 @@ def test_linear_norm_equals_the_largest_singular_value():
 @pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (9, 3, 2), (11, 4, 3), (12, 5, 4)])
 def test_convolution_norm_is_that_of_the_operator_not_of_the_kernel(side, kernel, stride):
     torch.manual_seed(1)
-    layer = Conv2d((3, side, side), 5, kernel, stride)
+    layer = Conv2d((3, side, side), 5, kernel, stride, gather=True)
     meter = Meter(layer, DICE)
     meter.advance(layer.weight, 1000)
     exact = torch.linalg.svdvals(operator(layer))[0].item()
