@@ -94,7 +94,7 @@ def test_recall_is_cut_at_its_cap_and_its_cues_are_even():
 def test_a_truncated_memory_with_all_its_observations_is_the_whole_one():
     run = spec("r2d2_recall", "cue", evaluation__cap_frames=50)
     parts = build(run)
-    agent = parts.actor.agent
+    agent = parts.learner.agent
     play = lambda k: trial(  # noqa: E731
         run, parts.suite, agent, parts.device, 0, Truncation(kind="memory", observations=k), Truncated, lambda: True
     )
@@ -109,7 +109,7 @@ def test_a_trial_flickers_as_it_says():
     run = spec(environment__flicker=0.9)
     parts = build(run)
     play = lambda p: trial(  # noqa: E731
-        run, parts.suite, parts.actor.agent, parts.device, 0, Flicker(kind="flicker", chance=p), None, lambda: True
+        run, parts.suite, parts.learner.agent, parts.device, 0, Flicker(kind="flicker", chance=p), None, lambda: True
     )
     assert list(play(0.25)) == ["return_flicker_0.25"]
     assert play(0.25) == play(0.25)
