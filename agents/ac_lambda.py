@@ -6,14 +6,12 @@ arrived at and stays out of the trace, which starts anew with every episode. The
 old; here, as in the book, they are taken at the parameters of the update.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 
 from agents.losses.policy import entropy, log_probability, td_error
 from agents.nets.network import Network
-from agents.sampling import sample
+from agents.sampling import explore, sample
 from agents.spec.agent import ACLambda as ACLambdaSpec
 from agents.step import Batch, Decision, Demand, Loss, Trace, View
 
@@ -29,12 +27,11 @@ class ACLambda:
         self.online.resample(noise)
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
-        """epsilon is one number or [B]. The same draws are made whether or not they are used."""
-        explore = dice.random(len(view.obs)) < epsilon
-        actions = dice.integers(self.n_actions, size=len(view.obs))
+        """epsilon is one number or [B]."""
+        random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
         with torch.inference_mode():
             probability = self.online(view.obs).logits.softmax(-1).cpu().numpy()
-        return Decision(np.where(explore, actions, sample(probability, dice)))
+        return Decision(np.where(random, actions, sample(probability, dice)))
 
     def loss(self, batch: Batch) -> Loss:
         """Batch of `demand` with B = 1; see agents/step.py."""
@@ -51,14 +48,3 @@ class ACLambda:
             {"td_error": delta.abs().sum(), "entropy": spread.detach(), "value_mean": value[0].detach()},
             Trace(potential.sum(), delta.item(), keep),
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """The network and the state of the noise."""
-        return {"online": self.online.state_dict(), "noise": self.noise.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.noise.set_state(state["noise"])
-
-    def refresh(self) -> None:
-        """There is no target network."""

@@ -123,13 +123,3 @@ class ActorCritic:
         action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~batch.first
         reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~batch.first
         return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], batch.first)[0]
-
-    def refresh(self) -> None:
-        """There is no target network."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"online": self.online.state_dict(), "noise": self.noise.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.noise.set_state(state["noise"])

@@ -6,7 +6,6 @@ Rainbow (Hessel et al. 2018) names all six. The loss is the mean over the batch 
 """
 
 import copy
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from agents.losses.penalty import Penalty
 from agents.losses.returns import n_step
 from agents.losses.value import Value, at_action, q_loss
 from agents.nets.network import Network
+from agents.sampling import explore
 from agents.spec.agent import DQN as DQNSpec
 from agents.step import Batch, Decision, Demand, Loss, View
 
@@ -43,14 +43,13 @@ class DQN:
         self.online.resample(noise)
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
-        """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
-        explore = dice.random(len(view.obs)) < epsilon
-        actions = dice.integers(self.n_actions, size=len(view.obs))
-        if explore.all() and not self.keep:
+        """Epsilon-greedy; epsilon is one number or [B]. The network is spared where nobody asks it."""
+        random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
+        if random.all() and not self.keep:
             return Decision(actions)
         with torch.inference_mode():
             q = self.value.mean(self.online(view.obs))
-        actions = np.where(explore, actions, q.argmax(-1).cpu().numpy())
+        actions = np.where(random, actions, q.argmax(-1).cpu().numpy())
         if not self.keep:
             return Decision(actions)
         q = q.cpu().numpy()
@@ -79,20 +78,3 @@ class DQN:
         penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
         metrics |= {name: term.detach() for name, term in penalties.items()}
         return Loss({"q": loss, **penalties}, priorities, metrics)
-
-    def refresh(self) -> None:
-        """Copy the online network to the target network."""
-        self.target.load_state_dict(self.online.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        """Both networks and the state of the noise."""
-        return {
-            "online": self.online.state_dict(),
-            "target": self.target.state_dict(),
-            "noise": self.noise.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.target.load_state_dict(state["target"])
-        self.noise.set_state(state["noise"])

@@ -11,16 +11,17 @@ from agents.step import Batch, Decision, Demand, Loss, View
 
 
 class Agent(Protocol):
-    """`online` acts and is learned; `demand` says what batches `loss` wants; `refresh` copies target networks."""
+    """`online` acts and is learned, `noise` feeds its noisy layers; `demand` says what batches `loss` wants.
+
+    An agent that bootstraps on another network has it as `target`. These make up all that an agent remembers.
+    """
 
     online: nn.Module
+    noise: torch.Generator
     demand: Demand
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision: ...
     def loss(self, batch: Batch) -> Loss: ...
-    def refresh(self) -> None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 class Optimizer(Protocol):
@@ -89,7 +90,7 @@ class Learner:
         self.optimizer.step()
         self.updates += 1
         if self.target_every and self.updates % self.target_every == 0:
-            self.agent.refresh()
+            self.agent.target.load_state_dict(self.agent.online.state_dict())
         for listener in self.listeners:
             listener()
         for name, metric in {**loss.metrics, "grad_norm": norm}.items():
@@ -106,12 +107,16 @@ class Learner:
             means.update(gauge.rho())
         return means | self.agent.online.sigma()
 
+    def _networks(self) -> dict[str, nn.Module]:
+        return {name: getattr(self.agent, name) for name in ("online", "target") if hasattr(self.agent, name)}
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "gradient": self.gradient.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tracked": [gauge.state_dict() for gauge in self.tracked],
-            "agent": self.agent.state_dict(),
+            "agent": {name: network.state_dict() for name, network in self._networks().items()},
+            "noise": self.agent.noise.get_state(),
             "updates": self.updates,
             "sums": dict(self._sums),
             "counts": dict(self._counts),
@@ -120,7 +125,9 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.gradient.load_state_dict(state["gradient"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.agent.load_state_dict(state["agent"])
+        for name, network in self._networks().items():
+            network.load_state_dict(state["agent"][name])
+        self.agent.noise.set_state(state["noise"])
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
             gauge.load_state_dict(saved)
         self.updates, self._sums, self._counts = state["updates"], state["sums"], state["counts"]

@@ -17,6 +17,7 @@ import torch
 
 from agents.losses.sequence import discrepancy, mixed_priority, sequence_errors
 from agents.nets.network import Network
+from agents.sampling import epsilon_greedy
 from agents.spec.agent import R2D2 as R2D2Spec
 from agents.step import Batch, Decision, Demand, Loss, View
 
@@ -27,7 +28,6 @@ class R2D2:
     def __init__(self, spec: R2D2Spec, online: Network, actions: int, noise: torch.Generator):
         self.spec, self.online, self.noise = spec, online, noise
         self.target = copy.deepcopy(online).requires_grad_(False)
-        self.n_actions = actions
         self._states = spec.state == "stored" or spec.measure_delta_q
         extras: dict[str, tuple[tuple[int, ...], type]] = {
             "first": ((), np.bool_),
@@ -51,7 +51,7 @@ class R2D2:
         return raw[0, ..., 0], before, after
 
     def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
-        """Epsilon-greedy; epsilon is one number or [B]. The same draws are made whether or not they are used."""
+        """Epsilon-greedy; epsilon is one number or [B]."""
         q, before, after = self.values(view)
         extras = {"first": view.first, "previous_action": view.action, "previous_reward": view.reward}
         if self._states:
@@ -142,27 +142,3 @@ class R2D2:
         largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)[columns]
         first, last = discrepancy(q[ends, columns], stored[0, ..., 0].view(2, len(columns), -1), largest).mean(1)
         return {"delta_q_first": first, "delta_q_last": last}
-
-    def refresh(self) -> None:
-        """Copy the online network to the target network."""
-        self.target.load_state_dict(self.online.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        """Both networks and the state of the noise."""
-        return {
-            "online": self.online.state_dict(),
-            "target": self.target.state_dict(),
-            "noise": self.noise.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.target.load_state_dict(state["target"])
-        self.noise.set_state(state["noise"])
-
-
-def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, dice: np.random.Generator) -> np.ndarray:
-    """q [B, A] -> actions [B], a random one with the chance epsilon (a number or [B])."""
-    explore = dice.random(len(q)) < epsilon
-    actions = dice.integers(q.shape[1], size=len(q))
-    return np.where(explore, actions, q.argmax(-1).cpu().numpy())

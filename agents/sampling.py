@@ -1,6 +1,23 @@
-"""Drawing actions from a policy."""
+"""Drawing actions: at random, greedily but for epsilon, from a policy."""
 
 import numpy as np
+import torch
+
+
+def explore(
+    dice: np.random.Generator, epsilon: float | np.ndarray, size: int, actions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Who acts at random (epsilon is one number or [size]), and uniform actions. -> [size] bool, [size] int64
+
+    The same draws are made whether or not they are used, so that no later draw depends on what was decided.
+    """
+    return dice.random(size) < epsilon, dice.integers(actions, size=size)
+
+
+def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    """q [B, A] -> actions [B], a random one with the chance epsilon (a number or [B])."""
+    random, actions = explore(dice, epsilon, *q.shape)
+    return np.where(random, actions, q.argmax(-1).cpu().numpy())
 
 
 def sample(probability: np.ndarray, dice: np.random.Generator) -> np.ndarray:

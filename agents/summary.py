@@ -41,9 +41,10 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
         if end == len(frame):
             break
 
-    if spec.environment.solved_length is not None:
+    solved_length = getattr(spec.environment, "solved_length", None)  # not every suite is ever solved
+    if solved_length is not None:
         length = episodes["length"].to_numpy()
-        count, solved = episodes_to_solve(frame, length, spec.learning.start_frames, spec.environment.solved_length)
+        count, solved = episodes_to_solve(frame, length, spec.learning.start_frames, solved_length)
         rows.append(("episodes_to_solve", budget, float(count), 1))
         rows.append(("episodes_to_solve_censored", budget, float(not solved), 1))
 

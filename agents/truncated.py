@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.r2d2 import R2D2, epsilon_greedy
+from agents.r2d2 import R2D2
+from agents.sampling import epsilon_greedy
 from agents.step import Decision, View
 
 

@@ -77,7 +77,7 @@ class Processes:
         self.version = 0
         actors = spec.executor.actors
         self.lives = np.zeros(actors, np.int64)  # of each actor, the present one
-        self.rows = Rows(self, spec.environment.streams, getattr(spec.environment, "repeat", 1))
+        self.rows = Rows(self, spec.environment.streams, spec.environment.repeat)
         self.children: list[Child] = []
         self.filled = [0] * actors  # chunks played by each actor
         self.taken = 0  # chunks handed out

@@ -51,7 +51,7 @@ class RayActors:
         self.version = 0
         actors = spec.executor.actors
         self.lives = np.zeros(actors, np.int64)  # of each actor, the present one
-        self.rows = Rows(self, spec.environment.streams, getattr(spec.environment, "repeat", 1))
+        self.rows = Rows(self, spec.environment.streams, spec.environment.repeat)
         self.players: list[Any] = []
         self.chunks: list[deque] = [deque() for _ in range(actors)]  # under way, in order
         self.restarts = [0] * actors

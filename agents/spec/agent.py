@@ -44,11 +44,6 @@ class Quantile(Part):
         return self.quantiles
 
 
-# Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
-# gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
-# handed by name (`parts`: family -> part).
-
-
 class NoPenalty(Part):
     kind: Literal["none"]
 
@@ -59,6 +54,11 @@ class GradientPenalty(Part):
     )
     weight: Annotated[Real, Field(gt=0)]
     norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
+
+
+# Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
+# gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
+# handed by name (`parts`: family -> part).
 
 
 class DQN(Part):

@@ -9,52 +9,41 @@ from agents.spec.base import Count, Game, Part, Period, Probability, Whole
 Channel = Annotated[Whole, Field(ge=0)]
 
 
-class MinAtar(Part):
-    suite: Literal["minatar"]
+class Suite(Part):
+    """What the environments of every suite have."""
+
     game: Game
     streams: Count = Field(description="environments stepped together")
     stack: Count = Field(description="observations per network input")
+    flicker: Probability = Field(description="chance that an observation is blank, at every step")
+    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
+
+
+class MinAtar(Suite):
+    suite: Literal["minatar"]
     sticky: Probability = Field(description="chance that the previous action is repeated")
     ramping: bool = Field(description="difficulty rises within an episode")
     actions: Literal["full", "minimal"]
     cap_frames: Period | None = Field(description="episodes are truncated at this length; null: never")
-    flicker: Probability = Field(description="chance that an observation is blank, at every step")
-    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def repeat(self) -> int:
         return 1
 
-    @property
-    def solved_length(self) -> None:
-        """No length of episodes solves these games."""
 
-
-class Recall(Part):
+class Recall(Suite):
     suite: Literal["recall"] = Field(description="a cue, a delay, and the choice that the cue named")
-    game: Game
-    streams: Count = Field(description="environments stepped together")
-    stack: Count = Field(description="observations per network input")
     cues: Annotated[Whole, Field(ge=2)] = Field(description="and actions")
     delay: Annotated[Whole, Field(ge=0)] = Field(description="steps between cue and choice, without any hint")
     cap_frames: Period | None = Field(description="episodes are truncated at this length; null: never")
-    flicker: Probability = Field(description="chance that an observation is blank, at every step")
-    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def repeat(self) -> int:
         return 1
 
-    @property
-    def solved_length(self) -> None:
-        """No length of episodes solves these games."""
 
-
-class Atari(Part):
+class Atari(Suite):
     suite: Literal["atari"]
-    game: Game
-    streams: Count = Field(description="environments stepped together")
-    stack: Count = Field(description="observations per network input")
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
     noop_max: Whole = Field(ge=0, description="random no-op frames at reset, at most")
@@ -69,12 +58,6 @@ class Atari(Part):
     reseed_every_steps: Period = Field(
         description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
     )
-    flicker: Probability = Field(description="chance that an observation is blank, at every step")
-    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
-
-    @property
-    def solved_length(self) -> None:
-        """No length of episodes solves these games."""
 
 
 class Flicker(Part):
@@ -92,11 +75,9 @@ class Truncation(Part):
 Trial = Annotated[Flicker | Truncation, Field(discriminator="kind")]
 
 
-class CartPole(Part):
+class CartPole(Suite):
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")
-    streams: Count = Field(description="poles stepped together")
-    stack: Count = Field(description="observations per network input")
     reward: Literal["standard", "goal"] = Field(
         description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 from "
         "step 195 on; there the time limit ends the return too"
@@ -106,8 +87,6 @@ class CartPole(Part):
         "those not yet played counting as 0"
     )
     cap_frames: Period | None = Field(description="a lower limit on episodes; null: the game's own")
-    flicker: Probability = Field(description="chance that an observation is blank, at every step")
-    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
     @property
     def repeat(self) -> int:
