@@ -23,8 +23,9 @@ class Linear(nn.Linear):
 class Conv2d(nn.Conv2d):
     """nn.Conv2d without padding that remembers its input shape [C, H, W].
 
-    With `gather`, patches are gathered by index and multiplied as one matrix: on small images library convolutions
-    spend most of their time on set-up. It pays where the input needs no gradient, in the first layer.
+    With `gather`, patches are gathered by index, the batch innermost, and multiplied as one matrix: on small images
+    library convolutions spend most of their time on set-up. It pays where the input needs no gradient, in the first
+    layer.
     """
 
     def __init__(self, input_shape: tuple[int, int, int], channels: int, kernel: int, stride: int, gather: bool):
@@ -35,7 +36,7 @@ class Conv2d(nn.Conv2d):
         if min(self.output_shape) < 1:
             raise ValueError(f"a {kernel}x{kernel} kernel does not fit into {height}x{width} pixels")
         pixels = torch.arange(input_shape[0] * height * width, dtype=torch.float64).view(1, *input_shape)
-        patches = F.unfold(pixels, kernel, stride=stride)[0].t().long()  # [positions, C * kernel * kernel]
+        patches = F.unfold(pixels, kernel, stride=stride)[0].long()  # [C * kernel * kernel, positions]
         self.register_buffer("patches", patches.flatten(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -44,6 +45,6 @@ class Conv2d(nn.Conv2d):
             return super().forward(x)
         batch, channels = x.shape[0], self.out_channels
         weight = self.weight.view(channels, -1)
-        rows = x.view(batch, -1).index_select(1, self.patches).view(-1, weight.shape[1])
-        y = torch.addmm(self.bias, rows, weight.t())
-        return y.view(batch, -1, channels).transpose(1, 2).reshape(batch, *self.output_shape)
+        columns = x.reshape(batch, -1).t().contiguous().index_select(0, self.patches).view(weight.shape[1], -1)
+        y = torch.addmm(self.bias.unsqueeze(1), weight, columns)
+        return y.view(-1, batch).t().unflatten(1, self.output_shape)
