@@ -73,9 +73,12 @@ def by_value(found: list[Cell], key: str, name: str) -> dict[str, list[tuple[Any
 
 
 def rank(value: Any) -> tuple:
-    """Sort key of varied values: numbers by size, short lists before long ones."""
+    """Sort key of varied values: numbers by size, short lists before long ones.
+
+    Numbers in lists go by magnitude: layers are counted down from the output, -1 before -2.
+    """
     if isinstance(value, list):
-        return (1, len(value), canonical(value))
+        return (1, len(value), tuple(rank(abs(x) if isinstance(x, int | float) else x) for x in value))
     return (0, value, "") if isinstance(value, int | float) else (2, 0, canonical(value))
 
 

@@ -105,6 +105,7 @@ def test_depth_bars_group_by_net_beside_a_reference(sweep, reference, tmp_path):
 def test_values_are_ordered_and_named():
     assert sorted([[-1, -2], [-2], [-1]], key=rank) == [[-1], [-2], [-1, -2]]
     assert sorted([10.0, 1, 2.5], key=rank) == [1, 2.5, 10.0]
+    assert sorted([[100], [0], [10]], key=rank) == [[0], [10], [100]]
     assert [tick(v) for v in (NETS[1], [-2, -3], [], 1e-3, "adam")] == ["8-8", "-2, -3", "none", "0.001", "adam"]
 
 

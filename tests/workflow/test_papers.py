@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from agents.spec import Spec
+from analysis import style
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
@@ -119,3 +123,12 @@ def test_absent_figures_have_a_reason(paper: str):
     described, _ = Project(ROOT).paper(paper)
     assert described.absent and all(item.reason.endswith(".") for item in described.absent)
     assert described.figures and described.tables and described.claims and described.deviations
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_variants_drawn_side_by_side_have_colours_of_their_own(paper):
+    for name, experiment in expand(Project(ROOT, {"scale": "smoke"}), paper).items():
+        shades = {point.variant: style.colour(point.variant) for point in experiment.points}
+        for (a, one), (b, other) in itertools.combinations(shades.items(), 2):
+            gap = np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other)))
+            assert gap > 0.1, f"{paper}.{name}: {a} and {b} look alike"
