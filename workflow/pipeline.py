@@ -17,7 +17,7 @@ from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import Project
 from workflow.expand import Expansion, Papers, Run
 from workflow.fingerprint import Code, write_if_changed
-from workflow.strict_yaml import ConfigError
+from workflow.strict_yaml import ConfigError, nearest
 
 RUN_FILES = (
     "run.json",
@@ -140,10 +140,12 @@ class Pipeline:
 
     def item(self, part: str, paper: str, name: str) -> Any:
         """A figure or table of a paper by its id; raises ConfigError if there is none."""
-        for item in getattr(self.project.paper(paper)[0], part):
-            if item.id == name:
-                return item
-        raise ConfigError(f"config/papers/{paper}.yaml has no {part[:-1]} {name!r}")
+        items = {item.id: item for item in getattr(self.project.paper(paper)[0], part)}
+        if name not in items:
+            close = nearest(name, items)
+            hint = f"did you mean {close!r}?" if close else f"{part}: {', '.join(items)}"
+            raise ConfigError(f"config/papers/{paper}.yaml has no {part[:-1]} {name!r}; {hint}")
+        return items[name]
 
     def drawn_json(self, item: Any) -> str:
         """Canonical JSON of a figure, table or claim, with the main config's choices where it makes none."""

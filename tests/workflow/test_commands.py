@@ -20,6 +20,7 @@ from workflow import runs, status, text
 from workflow.pipeline import Pipeline
 from workflow.plan import parse
 from workflow.progress import Log
+from workflow.strict_yaml import ConfigError
 
 PAPER = "config/papers/house.yaml"
 
@@ -304,3 +305,12 @@ def test_text():
         "2d07h",
     ]
     assert text.table(["a", "n"], [["x", 1], [None, 22]], right=("n",)) == "a   n\n-  --\nx   1\n–  22"
+
+
+def test_a_misspelt_figure_is_told_its_nearest(house: Path, tmp_path: Path):
+    pipeline = Pipeline(house, {"results": str(tmp_path)})
+    assert pipeline.item("figures", "house", "curves").kind == "learning_curves"
+    with pytest.raises(ConfigError, match=r"config/papers/house\.yaml has no figure 'curvse'; did you mean 'curves'"):
+        pipeline.item("figures", "house", "curvse")
+    with pytest.raises(ConfigError, match="has no figure 'zz'; figures: curves, swept, bars"):
+        pipeline.item("figures", "house", "zz")
