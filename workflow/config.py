@@ -17,6 +17,7 @@ from workflow.typed import complaint, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
+MINIGRID = ("memory_s7", "memory_s9", "memory_s11", "memory_s13")
 GIVEN_ELSEWHERE = {
     "version": "the code's",
     "seed": "the experiment's `seeds`",
@@ -114,7 +115,11 @@ class Project:
     @functools.cached_property
     def game_sets(self) -> dict[str, list[str]]:
         """Name of a set -> games as suite/name."""
-        sets: dict[str, list[str]] = {"minatar5": [f"minatar/{game}" for game in MINATAR], "recall": ["recall/cue"]}
+        sets: dict[str, list[str]] = {
+            "minatar5": [f"minatar/{game}" for game in MINATAR],
+            "minigrid_memory": [f"minigrid/{game}" for game in MINIGRID],
+            "recall": ["recall/cue"],
+        }
         path = self.root / "config" / "reference" / "game_sets.csv"
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:

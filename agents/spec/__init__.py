@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from agents.spec.agent import DQN, R2D2, ACLambda, ActorCritic, Exploration
 from agents.spec.base import Count, Identified, Part, Period, Whole
 from agents.spec.components import COMPONENTS
-from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar, Recall
+from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar, MiniGrid, Recall
 from agents.spec.executor import Executor
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
@@ -44,7 +44,7 @@ class Spec(Identified):
     memory: Memory
     learning: Learning
     optimizer: Annotated[Adam | RMSprop | SGD | Adadelta, Field(discriminator="kind")]
-    environment: Annotated[MinAtar | Atari | CartPole | Recall, Field(discriminator="suite")]
+    environment: Annotated[MinAtar | Atari | CartPole | Recall | MiniGrid, Field(discriminator="suite")]
     evaluation: Evaluation
     executor: Executor
     record: Record

@@ -18,6 +18,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "atari": "agents.envs.atari:Atari",
         "cartpole": "agents.envs.cartpole:CartPole",
         "recall": "agents.envs.recall:Recall",
+        "minigrid": "agents.envs.minigrid:MiniGrid",
         "partial": "agents.envs.partial:obscure",
     },
     "exploration": {

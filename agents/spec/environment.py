@@ -42,6 +42,16 @@ class Recall(Suite):
         return 1
 
 
+class MiniGrid(Suite):
+    suite: Literal["minigrid"] = Field(description="rooms seen a few squares far: Farama's MiniGrid")
+    actions: Literal["full", "movement"] = Field(description="movement: turn left, turn right, go forward")
+    cap_frames: Period | None = Field(description="a lower limit on episodes; null: the game's own")
+
+    @property
+    def repeat(self) -> int:
+        return 1
+
+
 class Atari(Suite):
     suite: Literal["atari"]
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")

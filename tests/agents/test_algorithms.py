@@ -352,6 +352,7 @@ TABLES = {
         "memory.select.exponent": 0.9,
     },
     "r2d2_recall": {"environment.delay": 6, "agent.sequence": 5, "agent.burn_in": 0, "agent.period": 1},
+    "r2d2_minigrid": {"environment.actions": "movement", "agent.sequence": 20, "agent.burn_in": 10, "agent.period": 10},
     "drqn": {  # mhauskn/dqn, branch recurrent
         "agent.sequence": 10,
         "agent.burn_in": 0,

@@ -98,6 +98,7 @@ KINDS = {
         "r2d2_recall",
         {"game": "cue", "environment__delay": 5, "environment__flicker": 0.1, "environment__cap_frames": 6},
     ),
+    "minigrid": ("r2d2_minigrid", {"game": "memory_s7", "environment__streams": 4}),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
     "impala-lstm-lags": (
