@@ -53,7 +53,7 @@ class Hogwild:
         self.spec, self.tally = spec, Tally()
         actors = spec.executor.actors
         self.crew = Crew(actors, self._begin)
-        self.common: Common | None = None
+        self.common: Common | None = None  # from the first stint on
         self.resting: set[int] = set()  # numbers of the workers that wait for a stint
         self.working: set[int] = set()  # those in one; all others are just starting
         self._unread = [b""] * actors
@@ -76,7 +76,7 @@ class Hogwild:
             if left <= -STUCK:
                 for number in self.working:
                     self.crew.children[number].process.kill()
-            for number in self._listen(max(left, 0.0) or STINT):
+            for number in self._listen(learner, max(left, 0.0) or STINT):
                 if left > 0:  # it has just started
                     self._release(number)
                     begun = True
@@ -85,8 +85,7 @@ class Hogwild:
 
     def _share(self, learner: Learner) -> Common:
         common = Common(learner, self.spec.executor.actors)
-        common.frames[0], common.updates[0] = self.tally.frames, learner.updates
-        self._learner = learner
+        common.frames[0], common.updates[0] = self.tally.frames, learner.updates  # before this start, whoever made them
         return common
 
     def _tick(self, frame: int) -> int:
@@ -99,7 +98,7 @@ class Hogwild:
         self.working.add(number)
         self.crew.children[number].allow(1)
 
-    def _listen(self, seconds: float) -> list[int]:
+    def _listen(self, learner: Learner, seconds: float) -> list[int]:
         """Take what workers report, start those anew that died; -> the numbers of those that have just started."""
         fresh, pipes = [], {child.full: i for i, child in enumerate(self.crew.children)}
         ready, _, _ = select.select(list(pipes), [], [], seconds)
@@ -116,19 +115,19 @@ class Hogwild:
             if self._unread[number].endswith(b"\n"):
                 report, self._unread[number] = json.loads(self._unread[number]), b""
                 if number in self.working:
-                    self._note(number, report)
+                    self._note(learner, number, report)
                 else:
                     fresh.append(number)
                 self.working.discard(number)
                 self.resting.add(number)
         return fresh
 
-    def _note(self, number: int, report: dict[str, Any]) -> None:
+    def _note(self, learner: Learner, number: int, report: dict[str, Any]) -> None:
         self.crew.worked(number)
         self._frames[number] += report["frames"]
         self._seconds[number] += report["seconds"]
         self.tally.episodes += [Episode(*episode) for episode in report["episodes"]]
-        self._learner.note(report["sums"], report["counts"])
+        learner.note(report["sums"], report["counts"])
 
     def _begin(self, number: int, life: int) -> Child:
         return Child(self.spec, number, life, self.common.descriptor, 0, 0)

@@ -125,6 +125,24 @@ def test_two_workers_write_the_same_memory():
     assert not np.array_equal(one.parts.memory.store.frames, two.parts.memory.store.frames)  # they play different games
 
 
+def test_noise_lasts_for_an_unroll_and_is_each_workers_own():
+    run = plan(**TWO | KINDS["noisy"])
+    common = Common(build(run).learner, 2)
+    one, two = (ActorLearner(run, number, 0, common.descriptor) for number in range(2))
+
+    def noise(worker: ActorLearner) -> torch.Tensor:
+        return worker.parts.executor.online.layers[-1].eps.clone()
+
+    for _ in range(9):
+        before, updates = noise(one), common.version
+        one.turn()
+        two_before = noise(two)
+        assert torch.equal(noise(one), before) == (common.version == updates) and not torch.equal(
+            noise(one), two_before
+        )
+    assert common.version == 3
+
+
 def test_the_learning_rate_follows_the_frames_of_all():
     run = plan(**TWO, learning__lr_decay_frames=1_000)
     common = Common(build(run).learner, 2)
