@@ -25,7 +25,8 @@ class Common:
 
     def __init__(self, learner: Learner, workers: int, descriptor: int | None = None):
         tensors = [*learner.parameters, *_tensors(learner.optimizer.state_dict())]
-        book = Layout({name: ((workers,), np.dtype(np.int64)) for name in ("frames", "updates", "until")})
+        lines = {"frames": workers, "updates": workers, "until": 1}
+        book = Layout({name: ((size,), np.dtype(np.int64)) for name, size in lines.items()})
         values = Layout({str(i): ((t.numel(),), t.detach().numpy().dtype) for i, t in enumerate(tensors)})
         size, begins = book.size + values.size, descriptor is None
         self.descriptor = anonymous(size) if begins else descriptor
