@@ -57,12 +57,12 @@ def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Actin
     return Acting(suite, stream, agent, dice)
 
 
-def build(spec: Spec) -> Parts:
-    """All parts of a run at frame 0."""
+def build(spec: Spec, *index: int) -> Parts:
+    """All parts of a run at frame 0; `index` as for `acting`."""
     seed, device = spec.seed, torch.device(spec.device)
     here = spec.environment.streams if spec.executor.kind == "inline" else 1  # else one that only shows its shape
-    suite, stream, agent, dice = acting(spec, here, device)
-    executor, actor = component("executor", spec.executor.kind)(spec, agent, stream, device)
+    suite, stream, agent, dice = acting(spec, here, device, *index)
+    executor, actor = component("executor", spec.executor.kind)(spec, agent, stream, device, *index)
     store = component("store", spec.memory.store)(
         spec.memory.capacity_steps,
         spec.environment.streams * spec.memory.copies,
@@ -73,7 +73,9 @@ def build(spec: Spec) -> Parts:
         spec.agent.discount,
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
-    memory = Replay(store, select, rng.generator(seed, "memory"), spec.learning.batch, device, spec.memory.copies)
+    memory = Replay(
+        store, select, rng.generator(seed, "memory", *index), spec.learning.batch, device, spec.memory.copies
+    )
     optimizer = component("optimizer", spec.optimizer.kind)(agent.online.parameters(), spec.optimizer)
     gauges, tracked = _gauges(spec.spectral, agent, dice)
     schedules = []

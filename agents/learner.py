@@ -93,15 +93,26 @@ class Learner:
             self.agent.target.load_state_dict(self.agent.online.state_dict())
         for listener in self.listeners:
             listener()
-        for name, metric in {**loss.metrics, "grad_norm": norm}.items():
-            self._sums[name] = self._sums[name] + metric if name in self._sums else metric
-            self._counts[name] = self._counts.get(name, 0) + 1
+        metrics = {**loss.metrics, "grad_norm": norm}
+        self.note(metrics, dict.fromkeys(metrics, 1))
         return loss.priorities
+
+    def note(self, sums: dict[str, Any], counts: dict[str, int]) -> None:
+        """Add to what the next reading is made of: sums of metrics, and the number of updates that gave each."""
+        for name, total in sums.items():
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+            self._counts[name] = self._counts.get(name, 0) + counts[name]
+
+    def totals(self) -> tuple[dict[str, float], dict[str, int]]:
+        """All that was noted since the last call."""
+        sums, counts = {name: float(total) for name, total in self._sums.items()}, self._counts
+        self._sums, self._counts = {}, {}
+        return sums, counts
 
     def read(self) -> dict[str, float]:
         """Means of the metrics since the last reading (gradient norms before clipping), every rho and sigma."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
+        sums, counts = self.totals()
+        means = {name: total / counts[name] for name, total in sums.items()}
         for gauge in self.tracked:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())

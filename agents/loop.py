@@ -1,4 +1,4 @@
-"""The loop: collect, add, learn on a clock; evaluate, record and save on theirs.
+"""The loop: collect and learn (agents/turn.py; or others do: executors/hogwild.py); evaluate, record, save on clocks.
 
 All clocks count environment frames. Whatever stops the process, the next start goes on from the newest
 checkpoint and ends with the same bytes: nothing in here depends on when it was interrupted.
@@ -29,6 +29,7 @@ class Run:
     def __init__(self, spec: Spec, checkpoints: Checkpoints):
         self.spec, self.checkpoints = spec, checkpoints
         self.parts: Parts = build(spec)
+        self._act_and_learn = component("turn", spec.executor.kind)
         self.recorder = Recorder()
         self.evaluated = 0  # evaluations done
         self.resumes = 0
@@ -65,19 +66,13 @@ class Run:
         self._saved_rows = store.count
 
     def turn(self) -> bool:
-        """One row from every environment, and the learning that falls due. False when learning diverged."""
-        spec, (_, actor, memory, learner, *_) = self.spec, self.parts
-        before = self.frame
-        memory.close(actor.lost())
-        memory.add(actor.turn())
-        memory.see(*actor.view())
+        """Some acting and the learning that goes with it, as the executor does it. False when learning diverged."""
+        learner, before = self.parts.learner, self.frame
+        self._act_and_learn(self.spec, self.parts)
         after = self.frame
-        for _ in range(memory.due(ticks(before, after, spec.learning.every_frames, spec.learning.start_frames))):
-            batch = memory.draw(after)
-            memory.update(batch.key, learner.learn(batch))
-        for episode in actor.take():
+        for episode in self.parts.actor.take():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
-        if ticks(before, after, spec.record.learning_every_frames) and learner.updates:
+        if ticks(before, after, self.spec.record.learning_every_frames) and learner.updates:
             readings = learner.read() | self.parts.executor.readings()
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)

@@ -28,6 +28,7 @@ _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contain
 _RUN = re.compile(
     r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
 )
+CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds; config.yaml's device is for the others
 
 
 class Point(NamedTuple):
@@ -273,7 +274,14 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
 def _spec(tree: dict[str, Any], budget: int, config: Config) -> Identified:
     tree = _put(tree, "environment.game", "any")
     fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
-    return model_of(tree).model_validate(tree | fixed | {"device": config.device, "threads": config.threads})
+    device = "cpu" if _executor(tree) in CPU_ONLY else config.device
+    return model_of(tree).model_validate(tree | fixed | {"device": device, "threads": config.threads})
+
+
+def _executor(tree: dict[str, Any]) -> Any:
+    """The kind of executor in a spec's raw data, if it has one."""
+    executor = tree.get("executor")
+    return executor.get("kind") if isinstance(executor, dict) else None
 
 
 def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
@@ -290,15 +298,16 @@ def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algo
     data["seed"], data["environment"]["game"] = _SEED, _GAME
     template = json.dumps(data, sort_keys=True, separators=(",", ":"))
     suite = spec.environment.suite
-    executor = getattr(spec, "executor", None)  # a study has none
-    kind = getattr(executor, "kind", "inline")
+    kind = _executor(data) or "inline"  # a study has none
+    actors = getattr(getattr(spec, "executor", None), "actors", 0)
+    beside = {"processes": spec.threads + actors, "hogwild": actors}  # hogwild: the main process mostly sleeps
     return Point(
         variant,
         vary,
         algorithm.name,
         spec.agent.kind,
         suite,
-        spec.threads + (getattr(executor, "actors", 0) if kind == "processes" else 0),
+        beside.get(kind, spec.threads),
         spec.driver,
         kind,
         tuple(spec.components()),

@@ -15,7 +15,7 @@ from typing import Any
 
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import Project
-from workflow.expand import Expansion, Papers, Run
+from workflow.expand import CPU_ONLY, Expansion, Papers, Run
 from workflow.fingerprint import Code, write_if_changed
 from workflow.strict_yaml import ConfigError, nearest
 
@@ -100,7 +100,8 @@ class Pipeline:
         return path
 
     def gpus(self, run: Run) -> int:
-        return max(1, run.point.cluster.gpu) if self.config.device == "cuda" else 0
+        on_gpu = self.config.device == "cuda" and run.point.executor not in CPU_ONLY
+        return max(1, run.point.cluster.gpu) if on_gpu else 0
 
     def launch(self, run: Run) -> str:
         """What stands before a run's command."""

@@ -132,9 +132,9 @@ def _parameters(agent: Agent) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in agent.online.state_dict().items()}
 
 
-def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[Inline, Actor]:
-    """The executor, and what its rows come from."""
+def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device, *index: int) -> tuple[Inline, Actor]:
+    """The executor, and what its rows come from; `index` as for agents/build.py."""
     executor = Inline(spec.executor, agent, len(stream))
     epsilon = component("exploration", spec.exploration.kind)(spec.exploration, len(stream))
-    dice = rng.generator(spec.seed, "exploration")
+    dice = rng.generator(spec.seed, "exploration", *index)
     return executor, Actor(executor, stream, spec.environment.stack, epsilon, dice, device)

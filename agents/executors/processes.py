@@ -1,71 +1,20 @@
-"""Actors as processes of the learner's node: chunks and parameters in shared memory, pipes to say what is ready.
-
-A pipe closes when the process at its other end dies, whatever it died of. So the learner hears at once of a dead actor
-and starts it anew, and actors leave when the learner is gone.
-"""
+"""Actors as processes of the learner's node: chunks and parameters in shared memory, pipes to say what is ready."""
 
 import os
 import select
-import subprocess
-import sys
 import time
-from pathlib import Path
+from argparse import Namespace
 from typing import Any
 
 import numpy as np
 import torch
 
-from agents.executors import worker
-from agents.executors.player import parameters
+from agents.executors.children import Child, Crew
+from agents.executors.player import Player, parameters
 from agents.executors.rows import Rows
 from agents.executors.shared import Shared
 from agents.learner import Agent
 from agents.spec import Spec
-
-HERE = Path(__file__).resolve().parents[2]
-PATIENCE = 3  # starts in a row without a chunk, before an actor is given up
-LEAVE = 5.0  # seconds that actors have to leave by themselves
-
-
-class Child:
-    """The learner's ends of one actor."""
-
-    def __init__(self, spec: Spec, number: int, life: int, chunk: int, free: int, memory: int):
-        """Start it; it may fill `free` slots, beginning with chunk number `chunk`."""
-        theirs_free, self.free = os.pipe()
-        self.full, theirs_full = os.pipe()
-        numbers = {"number": number, "life": life, "chunk": chunk, "parent": os.getpid()}
-        numbers |= {"memory": memory, "free": theirs_free, "full": theirs_full}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__, "--spec", spec.canonical()]
-            + [f"--{name}={value}" for name, value in numbers.items()],
-            pass_fds=(memory, theirs_free, theirs_full),
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _path()},
-        )
-        os.close(theirs_free)
-        os.close(theirs_full)
-        self.allow(free)
-
-    def allow(self, slots: int) -> None:
-        """Let it fill so many more slots."""
-        try:
-            os.write(self.free, b"." * slots)
-        except BrokenPipeError:
-            pass  # it is dead, which is noticed at its other pipe
-
-    def close(self) -> None:
-        """It leaves when it next looks for a slot."""
-        os.close(self.free)
-        os.close(self.full)
-
-    def gone(self, seconds: float) -> int:
-        """Its exit status; it is killed if it is still there after `seconds`."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
 
 
 class Processes:
@@ -76,14 +25,11 @@ class Processes:
         self.shared = Shared(spec, agent, obs)
         self.version = 0
         actors = spec.executor.actors
-        self.lives = np.zeros(actors, np.int64)  # of each actor, the present one
+        self.crew = Crew(actors, self._begin)
         self.rows = Rows(self, spec.environment.streams, spec.environment.repeat)
-        self.children: list[Child] = []
         self.filled = [0] * actors  # chunks played by each actor
         self.taken = 0  # chunks handed out
         self.released = 0  # chunks done with
-        self.restarts = [0] * actors
-        self._vain = [0] * actors  # starts in a row without a chunk
         self._published = -1
         self._waited = 0.0  # seconds
 
@@ -97,11 +43,10 @@ class Processes:
         """
         self.shared.frame[0] = frame
         self._publish()
-        if not self.children:
-            self.children = [self._start(number) for number in range(self.spec.executor.actors)]
+        self.crew.start()
         if self.released < self.taken:
             self.released = self.taken
-            for child in self.children:
+            for child in self.crew.children:
                 child.allow(1)
         started = time.monotonic()
         while (lagging := [i for i, filled in enumerate(self.filled) if filled == self.taken]) and seconds >= 0:
@@ -122,32 +67,19 @@ class Processes:
 
     def _listen(self, numbers: list[int], seconds: float) -> None:
         """Count what actors have played; start those anew that died."""
-        pipes = {self.children[i].full: i for i in numbers}
+        pipes = {self.crew.children[i].full: i for i in numbers}
         ready, _, _ = select.select(list(pipes), [], [], seconds)
         for pipe in ready:
             number = pipes[pipe]
             if news := os.read(pipe, 4096):
                 self.filled[number] += len(news)
-                self._vain[number] = 0
+                self.crew.worked(number)
             else:
-                self._restart(number)
+                self.crew.restart(number)
 
-    def _restart(self, number: int) -> None:
-        self.children[number].close()
-        status = self.children[number].gone(LEAVE)
-        self._vain[number] += 1
-        if self._vain[number] == PATIENCE:
-            del self.children[number]
-            raise RuntimeError(f"actor {number} ended {PATIENCE} times before its first chunk, at last with {status}")
-        print(f"actor {number} ended with {status}; started anew", file=sys.stderr, flush=True)
-        self.lives[number] += 1
-        self.restarts[number] += 1
-        self.children[number] = self._start(number)
-
-    def _start(self, number: int) -> Child:
+    def _begin(self, number: int, life: int) -> Child:
         free = self.spec.executor.slots - (self.filled[number] - self.released)
-        life = int(self.lives[number])
-        return Child(self.spec, number, life, self.filled[number], free, self.shared.descriptor)
+        return Child(self.spec, number, life, self.shared.descriptor, free, self.filled[number])
 
     def ready(self, seconds: float) -> bool:
         return self.rows.ready(seconds)
@@ -157,33 +89,40 @@ class Processes:
 
     def facts(self) -> dict[str, Any]:
         return {
-            **self.rows.speeds(len(self.lives)),
-            "actor_restarts": self.restarts,
+            **self.rows.speeds(len(self.crew.lives)),
+            "actor_restarts": self.crew.restarts,
             "learner_waited_seconds": self._waited,
         }
 
     def close(self) -> None:
         """End the actors. Nothing can be taken afterwards."""
-        children, self.children = self.children, []
-        for child in children:
-            child.close()
-        until = time.monotonic() + LEAVE
-        for child in children:
-            child.gone(max(0.0, until - time.monotonic()))
+        self.crew.close()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"version": self.version, "lives": self.lives.copy()}
+        return {"version": self.version, "lives": self.crew.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Every actor begins a new life."""
-        self.version, self.lives = state["version"], state["lives"] + 1
-
-
-def _path() -> str:
-    return os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+        self.version = state["version"]
+        self.crew.load_state_dict(state["lives"])
 
 
 def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[Processes, Rows]:
     """The executor, and what its rows come from."""
     source = Processes(spec, agent, stream.obs)
     return source, source.rows
+
+
+def play(spec: Spec, options: Namespace) -> None:
+    """What an actor process does: it plays while it is given slots, and leaves when its learner is gone."""
+    player = Player(spec, options.number, options.life)
+    shared = Shared(spec, player.agent, player.actor.stream.obs, options.memory)
+    streams = len(player.actor.stream)
+    mine, chunk = slice(options.number * streams, (options.number + 1) * streams), options.chunk
+    while os.read(options.free, 1):  # a byte for each slot that may be filled; none at all: the learner is gone
+        slot = shared.slot(chunk)
+        player.play({name: array[:, mine] for name, array in slot.items()}, int(shared.frame[0]), shared.newest)
+        try:
+            os.write(options.full, b".")
+        except BrokenPipeError:
+            return
+        chunk += 1

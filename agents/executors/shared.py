@@ -35,7 +35,7 @@ class Shared:
         chunk = chunk_layout(executor.chunk_steps, spec.environment.streams, obs, agent.demand)
         size = head.size + network.size + executor.slots * chunk.size
         if descriptor is None:
-            descriptor = _anonymous(size)
+            descriptor = anonymous(size)
         self.descriptor = descriptor
         self.buffer = mmap.mmap(descriptor, size)
         self.version, self.frame = head.views(self.buffer).values()
@@ -69,7 +69,7 @@ class Shared:
             fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1)
 
 
-def _anonymous(size: int) -> int:
+def anonymous(size: int) -> int:
     """A file descriptor of `size` bytes of zeros that no name leads to."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("chunks")

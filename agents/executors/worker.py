@@ -1,7 +1,4 @@
-"""`python -m agents.executors.worker`: one actor process; started by agents/executors/processes.py, never by hand.
-
-It plays while it is given slots, and leaves when its learner is gone.
-"""
+"""`python -m agents.executors.worker`: one actor process; started by agents/executors/children.py, never by hand."""
 
 import argparse
 import ctypes
@@ -24,24 +21,12 @@ def main() -> None:
     # Imported late: from here on the process ends with its learner, also while it imports torch.
     import torch
 
-    from agents.executors.player import Player
-    from agents.executors.shared import Shared
     from agents.spec import Spec
+    from agents.spec.components import component
 
-    spec = Spec.model_validate_json(options.spec)
     torch.set_num_threads(1)
-    player = Player(spec, options.number, options.life)
-    shared = Shared(spec, player.agent, player.actor.stream.obs, options.memory)
-    streams = len(player.actor.stream)
-    mine, chunk = slice(options.number * streams, (options.number + 1) * streams), options.chunk
-    while os.read(options.free, 1):  # a byte for each slot that may be filled; none at all: the learner is gone
-        slot = shared.slot(chunk)
-        player.play({name: array[:, mine] for name, array in slot.items()}, int(shared.frame[0]), shared.newest)
-        try:
-            os.write(options.full, b".")
-        except BrokenPipeError:
-            return
-        chunk += 1
+    spec = Spec.model_validate_json(options.spec)
+    component("worker", spec.executor.kind)(spec, options)
 
 
 def _options() -> argparse.Namespace:
@@ -50,11 +35,11 @@ def _options() -> argparse.Namespace:
     for name, meaning in (
         ("number", "of the actor"),
         ("life", "how often it was started before"),
-        ("chunk", "the first one to play"),
+        ("chunk", "number of the first piece of work"),
         ("memory", "file descriptor of the shared memory"),
-        ("free", "file descriptor to read a byte from for each slot that may be filled"),
-        ("full", "file descriptor to write a byte to for each slot that is"),
-        ("parent", "process id of the learner"),
+        ("free", "file descriptor to read a byte from for each piece of work to do"),
+        ("full", "file descriptor to tell of each piece that is done"),
+        ("parent", "process id of who started it"),
     ):
         parser.add_argument(f"--{name}", type=int, required=True, help=meaning)
     return parser.parse_args()

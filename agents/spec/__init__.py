@@ -135,6 +135,27 @@ class Spec(Identified):
             raise ValueError("learning.lr_decay_frames and spectral.use lr both set the learning rate")
         return self
 
+    @model_validator(mode="after")
+    def _hogwild(self) -> "Spec":
+        """What lock-free actor-learners can do; each has its memory and its own copy of the network."""
+        if self.executor.kind != "hogwild":
+            return self
+        each = self.environment.streams // self.executor.actors
+        wanted = {
+            "agent actor_critic": self.agent.kind == "actor_critic",
+            "optimizer rmsprop of form nature or torch": getattr(self.optimizer, "form", "debiased") != "debiased",
+            f"learning.batch {each}, an unroll of each of an actor's streams": self.learning.batch == each,
+            "memory.select fifo without replay_share": not getattr(self.memory.select, "replay_share", 1),
+            "memory.copies 1": self.memory.copies == 1,
+            "spectral.use none": self.spectral.use == "none",
+            "record.probes []": not self.record.probes,
+            "device cpu": self.device == "cpu",
+        }
+        for what, given in wanted.items():
+            if not given:
+                raise ValueError(f"executor hogwild needs {what}")
+        return self
+
     def components(self) -> list[str]:
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
@@ -151,6 +172,8 @@ class Spec(Identified):
             "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
+            "turn": [self.executor.kind],
+            "worker": [self.executor.kind] * (self.executor.kind in COMPONENTS["worker"]),
             "exploration": [self.exploration.kind],
             "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),
             "suite": [self.environment.suite, *["partial"] * self.obscured],

@@ -59,6 +59,15 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "inline": "agents.executors.inline:collect",
         "processes": "agents.executors.processes:collect",
         "ray": "agents.executors.ray:collect",
+        "hogwild": "agents.executors.hogwild:collect",
+    },
+    "turn": {
+        **dict.fromkeys(("inline", "processes", "ray"), "agents.turn:rows"),
+        "hogwild": "agents.executors.hogwild:stint",
+    },
+    "worker": {
+        "processes": "agents.executors.processes:play",
+        "hogwild": "agents.executors.actor_learner:race",
     },
     "penalty": {"none": "agents.losses.penalty:Nothing", "gradient": "agents.losses.penalty:Gradient"},
     "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},

@@ -25,4 +25,14 @@ class Actors(Part):
     pull_every_steps: Count = Field(description="agent steps between fetches of the newest parameters")
 
 
-Executor = Annotated[Inline | Actors, Field(discriminator="kind")]
+class Hogwild(Part):
+    kind: Literal["hogwild"] = Field(
+        description="lock-free actor-learners (A3C): processes of one node, each with its environments and its copy of "
+        "the network, update shared parameters with shared statistics of RMSprop; on CPUs; never the same bits twice"
+    )
+    actors: Count = Field(
+        description="each has environment.streams / actors environments, one unroll of each an update"
+    )
+
+
+Executor = Annotated[Inline | Actors | Hogwild, Field(discriminator="kind")]

@@ -250,7 +250,6 @@ TABLES = {
         "network.linear.kind": "independent",
         "network.linear.sigma": 0.017,
         "agent.entropy_weight": 0.0,
-        "learning.batch": 16,
     },
     "impala_shallow": {
         **IMPALA,

@@ -123,7 +123,7 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
             assert run.turn()
         before = actors_of(os.getpid())
         assert len(before) == 2
-        victim = run.parts.executor.children[0].process
+        victim = run.parts.executor.crew.children[0].process
         victim.kill()
         victim.wait()
         store, executor = run.parts.memory.store, run.parts.executor
@@ -132,7 +132,7 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
         break_row = store.count - 1  # the first row of the new life
         for _ in range(30):
             assert run.turn()
-        assert executor.restarts == [1, 0] and executor.lives.tolist() == [1, 0]
+        assert executor.crew.restarts == [1, 0] and executor.crew.lives.tolist() == [1, 0]
         assert store.closed.tolist() == [(break_row - 1) * 4, (break_row - 1) * 4 + 1]
         rows = store.extract(0, store.count)
         assert rows["last"][break_row - 1, :2].all() and (rows["age"][break_row, :2] == 0).all()
@@ -146,7 +146,7 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
     again = run_in(tmp_path / "a", memory__capacity_steps=10_000)
     same = again.parts.memory.store.extract(0, store.count)
     assert all(np.array_equal(rows[name], same[name]) for name in rows)
-    assert again.parts.executor.lives.tolist() == [2, 1] and again.frame == run.frame
+    assert again.parts.executor.crew.lives.tolist() == [2, 1] and again.frame == run.frame
     assert again.parts.executor.version == again.parts.learner.updates > 0
 
 
@@ -207,7 +207,7 @@ def test_actors_leave_when_learning_fails(tmp_path, monkeypatch):
 def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
     run = run_in(tmp_path / "a")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"actor \d ended 3 times before its first chunk, at last with 1"):
+    with pytest.raises(RuntimeError, match=r"actor \d ended 3 times before it did anything, at last with 1"):
         run.turn()
     run.parts.executor.close()
     assert "started anew" in capfd.readouterr().err

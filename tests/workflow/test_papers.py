@@ -14,6 +14,7 @@ from analysis import style
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
+from workflow.pipeline import Pipeline
 
 PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex")
 
@@ -55,7 +56,7 @@ def test_the_sweep_varies_what_the_paper_varied():
 @pytest.mark.parametrize(
     ("paper", "sizes"),
     [
-        ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "minatar": 200}),
+        ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "a3c": 2 * 57 * 3, "minatar": 200}),
         ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300, "cartpole": 300, "cliffwalk": 50,
                  "cliffwalk_linear": 40, "digits": 30}),
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
@@ -64,7 +65,11 @@ def test_the_sweep_varies_what_the_paper_varied():
             {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2}
             | dict.fromkeys(("streams_1", "streams_4", "streams_16", "streams_64", "copies_1", "copies_4"), 25),
         ),
-        ("a3c", {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3}),
+        (
+            "a3c",
+            {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3,
+             "lock_free": 3 * 3},
+        ),
         ("impala", {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6}),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
@@ -132,3 +137,22 @@ def test_variants_drawn_side_by_side_have_colours_of_their_own(paper):
         for (a, one), (b, other) in itertools.combinations(shades.items(), 2):
             gap = np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other)))
             assert gap > 0.1, f"{paper}.{name}: {a} and {b} look alike"
+
+
+def test_lock_free_workers_run_at_the_papers_scale_on_cpus_and_take_turns_at_the_reduced_one():
+    kinds = {}
+    for scale in ("paper", "reduced", "smoke"):
+        project = Project(ROOT, {"scale": scale, "device": "cuda"})
+        points = expand(project, "a3c")["atari"].points + expand(project, "noisynet")["a3c"].points
+        for point in points:
+            kinds[scale, point.variant] = point.executor, point.threads, json.loads(point.template)["device"]
+    names = ("A3C", "A3C, LSTM", "NoisyNet-A3C")
+    assert {kinds["paper", name] for name in names} == {("hogwild", 16, "cpu")}
+    assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cuda")}
+    assert kinds["paper", "A2C"] == ("inline", 1, "cuda")
+
+
+def test_no_gpu_is_asked_for_who_cannot_use_it():
+    pipeline = Pipeline(ROOT, {"scale": "paper", "device": "cuda"}, main=False)
+    gpus = {run.point.variant: pipeline.gpus(run) for run in pipeline.papers["a3c"]["atari"].runs()}
+    assert gpus == {"A3C": 0, "A3C, LSTM": 0, "A2C": 1}

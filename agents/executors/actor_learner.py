@@ -1,0 +1,106 @@
+"""A lock-free actor-learner of A3C (Mnih et al. 2016, Algorithm S3), one process of agents/executors/hogwild.py.
+
+It is a whole run of its own, with environments, memory and learner, but for two things: its learner's parameters and
+statistics are everybody's, and its agent acts and takes gradients on a copy of them, fetched when an unroll starts.
+"""
+
+import copy
+import json
+import os
+import time
+from argparse import Namespace
+from typing import Any
+
+import torch
+
+from agents.build import build
+from agents.executors.common import Common
+from agents.optim.gradient import Backward
+from agents.spec import Spec
+from agents.spec.executor import Inline
+from agents.step import Loss
+from agents.turn import rows
+
+
+class ActorLearner:
+    """Worker `number` in its life number `life` (0 at first); lives share no random numbers.
+
+    `memory` is the descriptor of what is shared.
+    """
+
+    def __init__(self, spec: Spec, number: int, life: int, memory: int):
+        workers, streams = spec.executor.actors, spec.environment.streams
+        self.number, self.streams = number, streams // workers
+        self.spec = spec.model_copy(
+            update={
+                "executor": Inline(kind="inline", lags_updates=[0]),
+                "environment": spec.environment.model_copy(update={"streams": self.streams}),
+            }
+        )
+        self.parts = build(self.spec, number, life)
+        self.learner, agent = self.parts.learner, self.parts.learner.agent
+        agent.online = copy.deepcopy(agent.online)
+        self.own = list(agent.online.parameters())
+        self.backward = Backward(self.own)
+        self.common = Common(self.learner, workers, memory)
+        self.learner.gradient = self.hand_over
+        self.learner.listeners.append(self.updated)
+        self.fetch()
+
+    @torch.no_grad()
+    def fetch(self) -> None:
+        self.fetched = self.common.version
+        torch._foreach_copy_(self.own, self.learner.parameters)
+
+    def hand_over(self, loss: Loss) -> None:
+        """Gradients at the own parameters become those that the shared ones are to follow."""
+        self.backward(loss)
+        for shared, own in zip(self.learner.parameters, self.own, strict=True):
+            shared.grad = own.grad
+        lag = self.common.version - self.fetched  # updates by others between the fetch and this moment
+        loss.metrics["policy_lag"] = torch.tensor(float(lag))
+
+    def updated(self) -> None:
+        """The step is made: count it, and take what all have made of the parameters."""
+        self.common.updates[self.number] += 1
+        self.fetch()
+
+    def turn(self) -> None:
+        """One row of the own streams, and the update if it completes an unroll; frames are the whole run's."""
+        ledger = self.parts.actor.stream.ledger
+        before = ledger.frames = self.common.frame
+        rows(self.spec, self.parts)
+        self.common.frames[self.number] += ledger.frames - before
+
+    def stint(self) -> dict[str, Any]:
+        """Work until the run's frame `common.until`; -> what was done, in plain numbers."""
+        started, before = time.perf_counter(), int(self.common.frames[self.number])
+        while self.common.frame < self.common.until[0]:
+            self.turn()
+        sums, counts = self.learner.totals()
+        episodes = [
+            episode._replace(env=self.number * self.streams + episode.env) for episode in self.parts.actor.take()
+        ]
+        return {
+            "frames": int(self.common.frames[self.number]) - before,
+            "seconds": time.perf_counter() - started,
+            "episodes": episodes,
+            "sums": sums,
+            "counts": counts,
+        }
+
+
+def race(spec: Spec, options: Namespace) -> None:
+    """What the process does: a line of JSON when it is ready and after each stint; it leaves when the pipe closes."""
+    worker = ActorLearner(spec, options.number, options.life, options.memory)
+    report: dict[str, Any] = {}
+    with open(options.full, "wb") as news:
+        try:
+            while True:
+                news.write(json.dumps(report).encode() + b"\n")
+                news.flush()
+                if not os.read(options.free, 1):
+                    return
+                report = worker.stint()
+        except BrokenPipeError:
+            os._exit(0)  # the main process is gone, and nobody wants what is left to be written

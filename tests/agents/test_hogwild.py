@@ -1,0 +1,243 @@
+"""Lock-free actor-learners: one is A3C in turns to the bit, two share everything, whoever dies the run goes on."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+
+from agents.build import build
+from agents.checkpoint import Checkpoints
+from agents.executors.actor_learner import ActorLearner
+from agents.executors.common import Common
+from agents.loop import Run
+from agents.turn import rows
+from tests.agents.specs import spec
+from tests.agents.test_executors import actors_of, wait_until
+from tests.agents.test_on_policy import SHORT, plan
+from tests.agents.test_resume import assert_same, finish, start
+
+TWO = {"executor": {"kind": "hogwild", "actors": 2}, "environment__streams": 2, "learning__batch": 1}
+ONE = TWO | {"executor": {"kind": "hogwild", "actors": 1}, "environment__streams": 1}
+KINDS = {
+    "feed-forward": {},
+    "lstm": {"network__core": {"kind": "lstm", "before": [8], "units": 8, "inputs": False}, "network__units": []},
+    "noisy": {"network__linear": {"kind": "independent", "sigma": 0.017}, "agent__entropy_weight": 0.0},
+    "two streams": {"environment__streams": 2, "learning__batch": 2},
+}
+
+
+def run_in(folder: Path, **changes) -> Run:
+    return Run(plan(**TWO | changes), Checkpoints(folder, {}, print))
+
+
+def until(run: Run, frame: int) -> None:
+    while run.frame < frame:
+        assert run.turn()
+
+
+def values(learner) -> dict:
+    """What checkpoints keep of a learner but for its noise and readings."""
+    state = learner.state_dict()
+    state["optimizer"].pop("steps")  # counted by each process for itself, and of no use to the forms allowed here
+    return {name: state[name] for name in ("optimizer", "agent", "updates")}
+
+
+def parameters(learner) -> dict:
+    return {name: tensor.clone() for name, tensor in learner.agent.online.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_worker_learns_as_one_that_takes_turns_does(kind):
+    changes = ONE | {"learning__lr_decay_frames": 1_500, "learning__clip_norm": 0.1} | KINDS[kind]
+    inline = plan(**changes | {"executor": {"kind": "inline", "lags_updates": [0]}})
+    hogwild = plan(**changes)
+    turns, main = build(inline, 0, 0), build(hogwild)
+    common = Common(main.learner, 1)
+    worker = ActorLearner(hogwild, 0, 0, common.descriptor)
+    for _ in range(400):
+        rows(inline, turns)
+        worker.turn()
+        main.learner.updates = common.version
+    assert common.version == 400 // 3 and common.frame == turns.actor.frames > 350
+    for name, tensor in parameters(turns.learner).items():  # the same bits, though one took another way
+        assert torch.equal(tensor, main.learner.agent.online.get_parameter(name)), name
+    assert_same(turns.learner.optimizer.square, main.learner.optimizer.square)
+    assert main.learner.optimizer.square[0].abs().max() > 0
+    assert worker.learner.totals()[0]["policy_lag"] == 0
+
+
+def test_a_process_ends_where_the_same_worker_here_does(tmp_path):
+    run = run_in(tmp_path, **ONE)
+    main = build(run.spec)
+    common = Common(main.learner, 1)
+    worker = ActorLearner(run.spec, 0, 0, common.descriptor)
+    try:
+        until(run, 300)
+    finally:
+        run.parts.executor.close()
+    common.until[0] = 300
+    report = worker.stint()
+    main.learner.updates = common.version
+    assert_same(values(main.learner), values(run.parts.learner))
+    assert report["frames"] == run.frame == 300 and run.parts.learner.updates >= 100
+    assert [tuple(e) for e in report["episodes"]] == [
+        (row["env"], row["return"], row["length"], False) for row in run.recorder.tables()["episodes"].to_pylist()
+    ]
+
+
+def test_two_workers_write_the_same_memory():
+    run = plan(**TWO)
+    main = build(run).learner
+    common = Common(main, 2)
+    one, two = (ActorLearner(run, number, 0, common.descriptor) for number in range(2))
+    before = parameters(main)
+    while common.updates[0] < 1:
+        one.turn()
+    gradient = [p.grad.clone() for p in one.learner.parameters]
+    for p, q, s, g, old in zip(
+        main.parameters, two.learner.parameters, main.optimizer.square, gradient, before.values(), strict=True
+    ):
+        assert torch.equal(p, q)
+        assert torch.equal(s, (1 - 0.99) * g * g)
+        torch.testing.assert_close(p.detach(), old - 7e-4 * g / torch.sqrt(s + 1e-5))
+    fetched = [p.clone() for p in two.own]
+    assert all(torch.equal(p, old) for p, old in zip(fetched, before.values(), strict=True))  # two has not looked
+    squares = [s.clone() for s in main.optimizer.square]
+    after = parameters(main)
+    while common.updates[1] < 1:
+        two.turn()
+    found = two.learner.totals()
+    assert found[0]["policy_lag"] == 1 and found[1]["policy_lag"] == 1  # one update by the other since the fetch
+    both = zip(
+        main.parameters, two.learner.parameters, main.optimizer.square, squares, after.values(), two.own, strict=True
+    )
+    for p, q, s, s_before, p_before, own in both:
+        torch.testing.assert_close(s, 0.99 * s_before + 0.01 * q.grad**2)
+        torch.testing.assert_close(p.detach(), p_before - 7e-4 * q.grad / torch.sqrt(s + 1e-5))
+        assert torch.equal(own, p)
+    assert common.version == 2 and common.frame == common.frames.sum() >= 6
+    assert not np.array_equal(one.parts.memory.store.frames, two.parts.memory.store.frames)  # they play different games
+
+
+def test_noise_lasts_for_an_unroll_and_is_each_workers_own():
+    run = plan(**TWO | KINDS["noisy"])
+    common = Common(build(run).learner, 2)
+    one, two = (ActorLearner(run, number, 0, common.descriptor) for number in range(2))
+
+    def noise(worker: ActorLearner) -> torch.Tensor:
+        return worker.parts.executor.online.layers[-1].eps.clone()
+
+    for _ in range(9):
+        before, updates = noise(one), common.version
+        one.turn()
+        two_before = noise(two)
+        assert torch.equal(noise(one), before) == (common.version == updates) and not torch.equal(
+            noise(one), two_before
+        )
+    assert common.version == 3
+
+
+def test_the_learning_rate_follows_the_frames_of_all():
+    run = plan(**TWO, learning__lr_decay_frames=1_000)
+    common = Common(build(run).learner, 2)
+    worker = ActorLearner(run, 1, 0, common.descriptor)
+    common.frames[0] = 500
+    while common.updates[1] < 1:
+        worker.turn()
+    assert worker.learner.optimizer.rates[0] == pytest.approx(7e-4 * (1 - (500 + common.frames[1]) / 1_000))
+
+
+def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_path, capfd):
+    run = run_in(tmp_path)
+    executor = run.parts.executor
+    try:
+        until(run, 200)
+        before, frames = run.parts.learner.updates, run.frame
+        executor.crew.children[0].process.kill()
+        executor.crew.children[0].process.wait()
+        until(run, frames + 200)
+        assert run.parts.learner.updates > before
+        assert executor.crew.restarts == [1, 0] and executor.crew.lives.tolist() == [1, 0]
+        dead = int(executor.common.frames[0])
+        while executor.common.frames[0] == dead:  # until the new one plays
+            assert run.turn()
+        assert run.frame == executor.common.frame and run.parts.learner.updates == executor.common.version
+        run.save()
+        saved = values(run.parts.learner)
+        readings = run.recorder.tables(), list(run.checkpoints.history("learning"))
+    finally:
+        executor.close()
+    assert "actor 0 ended with -9; started anew" in capfd.readouterr().err and not actors_of(os.getpid())
+    assert {row["metric"] for part in readings[1] for row in part.to_pylist()} >= {"policy_lag", "entropy", "grad_norm"}
+    again = run_in(tmp_path)
+    assert_same(saved, values(again.parts.learner))
+    assert again.frame == run.frame and again.parts.executor.crew.lives.tolist() == [2, 1]
+    try:
+        until(again, run.frame + 50)
+        assert again.parts.learner.updates > run.parts.learner.updates
+        assert again.parts.executor.common.version == again.parts.learner.updates
+    finally:
+        again.parts.executor.close()
+
+
+def test_a_killed_learner_leaves_nothing_and_a_second_start_ends(tmp_path):
+    run, shared = plan(**TWO, budget=1_500), set(os.listdir("/dev/shm"))
+    process = start(run, tmp_path, seconds=0.3)
+    wait_until(lambda: list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-*.json")), 60)
+    wait_until(lambda: len(actors_of(process.pid)) == 2, 60)
+    os.kill(process.pid, signal.SIGKILL)
+    assert finish(process) == -signal.SIGKILL
+    wait_until(lambda: not actors_of(process.pid), 5)
+    assert set(os.listdir("/dev/shm")) <= shared
+
+    process = start(run, tmp_path)
+    wait_until(lambda: len(actors_of(process.pid)) == 2, 60)
+    os.kill(process.pid, signal.SIGTERM)
+    for actor in actors_of(process.pid):  # as SLURM does, which signals all processes of a job
+        actor.send_signal(signal.SIGTERM)
+    assert finish(process) == 75
+    wait_until(lambda: not actors_of(process.pid), 5)
+
+    process = start(run, tmp_path)
+    assert finish(process) == 0 and not actors_of(process.pid)
+    assert (tmp_path / "log").read_text().count("resumed") == 2
+    folder = tmp_path / "runs" / run.name()
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts["status"] == "finished" and 1_500 <= facts["frames"] < 1_502 and facts["resumes"] == 2
+    # every unroll of 3 rows is an update; an episode's last row is no frame, each start drops an unroll's beginning
+    assert facts["updates"] > 1_500 / 3 - 6
+    assert len(facts["executor"]["actor_frames_per_second"]) == 2
+    learning, evaluations = (
+        pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("learning", "evaluations")
+    )
+    lag = learning[learning.metric == "policy_lag"].value
+    assert (lag >= 0).all() and lag.max() < 20
+    assert evaluations.frame.drop_duplicates().round(-2).tolist() == [0, 1_000]
+
+
+BAD = {
+    "agent actor_critic": ("dqn_minatar_sn", {"environment__streams": 2}),
+    "optimizer rmsprop of form nature or torch": ("a2c_minatar", {"optimizer__form": "debiased"}),
+    "learning.batch 1, an unroll of each of an actor's streams": ("a2c_minatar", {"learning__batch": 2}),
+    "memory.select fifo without replay_share": ("a2c_minatar", {"memory__select__replay_share": 0.5}),
+    "record.probes": ("a2c_minatar", {"record__probes": ["feature_rank"]}),
+    "device cpu": ("a2c_minatar", {"device": "cuda"}),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_it_cannot_do_is_refused(what):
+    algorithm, changes = BAD[what]
+    with pytest.raises(ValidationError, match=f"executor hogwild needs {what}".replace("[", r"\[")):
+        spec(algorithm, **(SHORT | TWO if algorithm == "a2c_minatar" else {"executor": TWO["executor"]}) | changes)
+
+
+def test_streams_are_shared_equally():
+    with pytest.raises(ValidationError, match="3 streams cannot be shared equally by 2 actors"):
+        plan(**TWO | {"environment__streams": 3})
