@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.losses.sequence import discrepancy, mixed_priority, sequence_errors
+from agents.losses.sequence import discrepancy, ends, mixed_priority, sequence_errors
 from agents.nets.network import Network
 from agents.sampling import epsilon_greedy
 from agents.spec.agent import R2D2 as R2D2Spec
@@ -58,32 +58,50 @@ class R2D2:
             extras["state"] = before.cpu().numpy()
         return Decision(epsilon_greedy(q, epsilon, dice), extras, after)
 
-    def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
+    def picked(self, batch: Batch) -> dict[str, Any]:
+        """The rows of each chunk that are learned from, and the n after them: [sequence + n_step, B, …].
+
+        `action`, `reward` and `discount` are one row shorter. `start` is the state before the chunk, `first` where
+        it is zero again within it, None if nowhere: at lost lives, if the environment says so.
+        """
         spec, extras = self.spec, batch.extras
         begins = extras["first"][0]
-        inner = extras["first"].clone()  # states set to zero within a chunk: at lost lives, if the environment says so
-        inner[0] = False
-        first = inner if inner.any() else None
-        start = self.online.initial(len(begins)) if spec.state == "zero" else extras["state"][0]
+        first = extras["first"].clone()
+        first[0] = False
         rows = torch.arange(spec.sequence + spec.n_step, device=begins.device)[:, None]
         rows = rows + torch.where(begins, 0, spec.burn_in)
         each = torch.arange(len(begins), device=begins.device)
-        picked = {name: x[rows, each] for name, x in extras.items()} | {"obs": batch.obs[rows, each]}
-        picked["inner"] = None if first is None else first[rows, each]
+        picked: dict[str, Any] = {name: x[rows, each] for name, x in extras.items()}
+        picked |= {name: getattr(batch, name)[rows[:-1], each] for name in ("action", "reward", "discount")}
+        picked |= {"obs": batch.obs[rows, each], "last": batch.last[rows, each], "inner": first[rows, each]}
+        picked["first"] = first if first.any() else None
+        picked["start"] = self.online.initial(len(begins)) if spec.state == "zero" else extras["state"][0]
+        return picked
+
+    def replayed(self, net: Network, batch: Batch, picked: dict[str, Any]) -> torch.Tensor:
+        """Q [sequence + n_step, B, A] at the picked rows, after the burn-in."""
+        first, inner = (None, None) if picked["first"] is None else (picked["first"], picked["inner"])
+        state = self._burn_in(net, batch, picked["start"], first)
+        raw, _ = net.unroll(picked["obs"], picked["previous_action"], picked["previous_reward"], state, inner)
+        return raw[..., 0]
+
+    def loss(self, batch: Batch) -> Loss:
+        """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
+        spec, begins = self.spec, batch.extras["first"][0]
+        picked = self.picked(batch)
         for net in (self.target, self.online):
             net.resample(self.noise)
         with torch.no_grad():
-            q_target = self._unroll(self.target, self._burn_in(self.target, batch, start, first), picked)
-        q = self._unroll(self.online, self._burn_in(self.online, batch, start, first), picked)
+            q_target = self.replayed(self.target, batch, picked)
+        q = self.replayed(self.online, batch, picked)
         errors, valid = sequence_errors(
             q,
-            batch.action[rows[:-1], each],
-            batch.reward[rows[:-1], each],
-            batch.discount[rows[:-1], each],
+            picked["action"],
+            picked["reward"],
+            picked["discount"],
             q_target,
             q if spec.selector == "online" else q_target,
-            batch.last[rows, each],
+            picked["last"],
             spec.n_step,
             spec.rescale_epsilon,
         )
@@ -112,33 +130,26 @@ class R2D2:
             _, state = net.unroll(obs, action, reward, start, inner)
         return torch.where(extras["first"][0][:, None, None], start, state)
 
-    @staticmethod
-    def _unroll(net: Network, state: torch.Tensor, rows: dict[str, Any]) -> torch.Tensor:
-        """Q [sequence + n_step, B, A]."""
-        return net.unroll(rows["obs"], rows["previous_action"], rows["previous_reward"], state, rows["inner"])[0][
-            ..., 0
-        ]
-
     def _delta_q(
         self, q: torch.Tensor, valid: torch.Tensor, rows: dict[str, Any], wanted: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Delta Q at a sequence's first and last row, mean over the chunks `wanted` [B].
+        """Delta Q against the states that were acted with, mean over the chunks `wanted` [B].
 
         Those that begin an episode are left out: there every way to start has the same state.
         """
         columns = torch.nonzero(wanted).squeeze(1)
-        ends = torch.stack([torch.zeros_like(columns), valid.sum(0)[columns] - 1])  # [2, b]
+        valid = valid[:, columns]
+        at = ends(valid)  # [2, b]
 
         def flat(x: torch.Tensor) -> torch.Tensor:
-            return x[ends, columns].flatten(0, 1)
+            return x[at, columns].flatten(0, 1)
 
         with torch.no_grad():
-            stored, _ = self.online.unroll(
+            acted, _ = self.online.unroll(
                 flat(rows["obs"])[None],
                 flat(rows["previous_action"])[None],
                 flat(rows["previous_reward"])[None],
                 flat(rows["state"]),
             )
-        largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)[columns]
-        first, last = discrepancy(q[ends, columns], stored[0, ..., 0].view(2, len(columns), -1), largest).mean(1)
+        first, last = discrepancy(q[:, columns], acted[0, ..., 0].unflatten(0, at.shape), valid).mean(1)
         return {"delta_q_first": first, "delta_q_last": last}

@@ -7,7 +7,7 @@ scale': the runs are missing or their scale is below the one the statement needs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from analysis.spec import (
     CLAIMS,
     Claim,
     ClaimSpec,
+    Close,
+    Comparison,
     Greater,
     PublishedBelow,
     PublishedOrder,
@@ -73,6 +75,18 @@ def _show(value: str | float) -> str:
 
 def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a above variant b (or a number) by more than the margin? UserError for unknown names."""
+    return _compare(spec, scores, reference, lambda value: _judge(value, spec.margin))
+
+
+def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Are variants a and b (or a number) nearer to each other than the margin? UserError for unknown names."""
+    return _compare(spec, scores, reference, lambda value: _judge_close(value, spec.margin))
+
+
+def _compare(
+    spec: Comparison, scores: Scores, reference: Reference, judge: Callable[[Estimate], tuple[Verdict, str]]
+) -> dict[str, Any]:
+    """The result of judging a less b."""
     known = {name: scores.experiments.get(name) for name in spec.experiments}
     for name, about in known.items():
         if about is None:
@@ -110,7 +124,7 @@ def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, An
         value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
     else:
         value = _minus(estimate(*numbers[0], spec.statistic, spec.interval), float(spec.b))
-    verdict, why = _judge(value, spec.margin)
+    verdict, why = judge(value)
     gone = sum(m["variant"] in sides for m in missing)
     if gone:
         why += f"; {gone} planned run(s) missing"
@@ -173,6 +187,16 @@ def _judge(value: Estimate, margin: float) -> tuple[Verdict, str]:
     if value.high < margin:
         return "not reproduced", f"the whole interval of the difference is below {margin:g}"
     return "inconclusive", f"the interval of the difference contains {margin:g}"
+
+
+def _judge_close(value: Estimate, margin: float) -> tuple[Verdict, str]:
+    if value.low is None or value.high is None:
+        return "inconclusive", "one seed per game gives no interval"
+    if -margin < value.low and value.high < margin:
+        return "reproduced", f"the whole interval of the difference is between -{margin:g} and {margin:g}"
+    if value.low > margin or value.high < -margin:
+        return "not reproduced", f"the whole interval of the difference is beyond {margin:g}"
+    return "inconclusive", f"the interval of the difference reaches beyond {margin:g}"
 
 
 # ---------------------------------------------------------------- checks on published numbers

@@ -45,6 +45,18 @@ def mixed_priority(errors: torch.Tensor, valid: torch.Tensor, eta: float) -> tor
     return eta * size.amax(0) + (1 - eta) * size.sum(0) / valid.sum(0)
 
 
-def discrepancy(q: torch.Tensor, q_stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Delta Q = ||q - q_stored||_2 / |scale| (section 3). q, q_stored [..., A], scale [...] -> [...]."""
-    return torch.linalg.vector_norm(q - q_stored, dim=-1) / scale.abs()
+def ends(valid: torch.Tensor) -> torch.Tensor:
+    """The first and the last valid row of each sequence. valid [m, B] bool, true from row 0 on -> [2, B] int64."""
+    last = valid.sum(0) - 1
+    return torch.stack([torch.zeros_like(last), last])
+
+
+def discrepancy(q: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Delta Q = ||q - reference||_2 / |max q| at a sequence's ends (Kapturowski et al. 2019, section 3).
+
+    q [m, B, A] of the replayed rows, reference [2, B, A] with another state at the rows `ends(valid)`, valid [m, B]
+    bool -> [2, B]. The maximum is over the actions of all valid rows.
+    """
+    largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)
+    at = q[ends(valid), torch.arange(q.shape[1], device=q.device)]
+    return torch.linalg.vector_norm(at - reference, dim=-1) / largest.abs()

@@ -126,10 +126,10 @@ class FrameStore:
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
         extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
-        obs = self._stacks(rows[list(self.demand.moments)])
+        obs = self.stacks(rows[list(self.demand.moments)])
         return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
-    def _stacks(self, keys: np.ndarray) -> torch.Tensor:
+    def stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
         back = np.arange(self.stack - 1, -1, -1)
         frames = self.frames.index_select(

@@ -25,8 +25,9 @@ VERSION = 1
 class Record(Part):
     learning_every_frames: Period = Field(description="one row per metric in learning.parquet this often")
     bins: Count = Field(description="rows per metric in summary.parquet")
-    probes: list[Literal["feature_rank", "lipschitz", "td_error"]] = Field(
-        description="measured at every evaluation after the first update; td_error needs a prioritized memory"
+    probes: list[Literal["feature_rank", "lipschitz", "td_error", "fresh_delta_q"]] = Field(
+        description="measured at every evaluation after the first update; td_error needs a prioritized memory, "
+        "fresh_delta_q an agent of kind r2d2"
     )
     probe_states: Annotated[Whole, Field(ge=2)] = Field(description="states drawn from the memory for each probe")
 
@@ -85,9 +86,11 @@ class Spec(Identified):
         return bool(self.environment.flicker or self.environment.hidden or "flicker" in self.trials)
 
     @model_validator(mode="after")
-    def _errors_are_kept(self) -> "Spec":
+    def _probes_fit(self) -> "Spec":
         if "td_error" in self.record.probes and not getattr(self.memory.select, "exponent", 0):
             raise ValueError("the probe td_error needs a prioritized memory with an exponent above 0")
+        if "fresh_delta_q" in self.record.probes and self.agent.kind != "r2d2":
+            raise ValueError("the probe fresh_delta_q needs an agent of kind r2d2")
         return self
 
     @model_validator(mode="after")

@@ -71,7 +71,10 @@ COMPONENTS: dict[str, dict[str, str]] = {
     },
     "penalty": {"none": "agents.losses.penalty:Nothing", "gradient": "agents.losses.penalty:Gradient"},
     "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},
-    "probe": {name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
+    "probe": {
+        **{name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
+        "fresh_delta_q": "agents.drift:fresh_delta_q",
+    },
     "optimizer": {
         "adadelta": "agents.optim.adadelta:Adadelta",
         "adam": "agents.optim.adam:Adam",

@@ -28,17 +28,29 @@ class Claim(Strict):
     published: str | float | None = Field(None, description="the paper's value, for the claims table")
 
 
-class Greater(Claim, Reduced):
-    """Variant a scores higher than variant b (or than a number) by more than a margin."""
+class Comparison(Claim, Reduced):
+    """Of two variants, or of one with a number."""
 
-    kind: Literal["greater"]
-    a: str = Field(description="variant that should be higher")
-    b: str | float = Field(description="variant that should be lower (e.g. a random policy), or a number")
+    a: str = Field(description="variant, the one that should be higher if one should be")
+    b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
-    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
     at_least: Literal["smoke", "reduced", "paper"] = Field(
         "reduced", description="smallest scale at which the check means anything"
     )
+
+
+class Greater(Comparison):
+    """Variant a scores higher than variant b (or than a number) by more than a margin."""
+
+    kind: Literal["greater"]
+    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
+
+
+class Close(Comparison):
+    """Variants a and b (or a number) score alike: they differ by less than a margin."""
+
+    kind: Literal["close"]
+    margin: float = Field(gt=0, description="the difference has to lie between -margin and margin, units of the score")
 
 
 class ShareGreater(Claim, Reduced):
@@ -84,10 +96,11 @@ class PublishedBelow(Claim):
 
 
 ClaimSpec = Annotated[
-    Greater | ShareGreater | PublishedValue | PublishedOrder | PublishedBelow, Field(discriminator="kind")
+    Greater | Close | ShareGreater | PublishedValue | PublishedOrder | PublishedBelow, Field(discriminator="kind")
 ]
 CLAIMS: dict[str, str] = {
     "greater": "analysis.claims:greater",
+    "close": "analysis.claims:close",
     "share_greater": "analysis.claims:share_greater",
     "published_value": "analysis.claims:published_value",
     "published_order": "analysis.claims:published_order",

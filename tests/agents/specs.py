@@ -32,7 +32,8 @@ def spec(
     tree = fields(algorithm)
     tree["environment"]["game"] = game
     tree |= {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
-    tree["exploration"] |= {"warmup_frames": 200, "end_frames": 1_000}
+    if tree["exploration"]["kind"] == "linear":
+        tree["exploration"] |= {"warmup_frames": 200, "end_frames": 1_000}
     tree["learning"] |= {"start_frames": 200, "target_every_frames": 400}
     tree["memory"]["capacity_steps"] = 1_000
     tree["evaluation"] |= {

@@ -26,6 +26,7 @@ ADAM_C51 = {"optimizer.kind": "adam", "optimizer.lr": 2.5e-4, "optimizer.epsilon
 SUPPORT = {"agent.value.low": -10.0, "agent.value.high": 10.0, "agent.value.atoms": 51}
 TUNED = {"agent.selector": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
 SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
+LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
 INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
 A2C = {  # openai/baselines a2c/a2c.py: learn()
@@ -269,8 +270,7 @@ TABLES = {
     "impala_minatar": {**IMPALA, "network.convolutions": [(16, 3, 1)]},
     "apex": {  # uber-research/ape-x; Kapturowski et al. 2019 on Ape-X
         "environment.streams": 360,
-        "exploration.base": 0.4,
-        "exploration.alpha": 7.0,
+        **LADDER,
         "agent.n_step": 3,
         "agent.selector": "online",
         "agent.discount": 0.99,
@@ -292,8 +292,7 @@ TABLES = {
         "executor.pull_every_steps": 400 // STEP,
     },
     "apex_minatar": {
-        "exploration.base": 0.4,
-        "exploration.alpha": 7.0,
+        **LADDER,
         "agent.n_step": 3,
         "memory.select.initial": "actor",
         "learning.clip_norm": 40.0,
@@ -309,7 +308,8 @@ TABLES = {
         "optimizer.lr": 2.5e-4,
         "optimizer.epsilon": 3.125e-4,
     },
-    "r2d2": {  # Kapturowski et al. 2019, Table 2
+    "r2d2": {  # Kapturowski et al. 2019, Table 2; epsilons from Horgan et al. 2018
+        **LADDER,
         "agent.sequence": 80,
         "agent.burn_in": 40,
         "agent.period": 40,
@@ -342,6 +342,7 @@ TABLES = {
         "environment.cap_frames": 108_000,
     },
     "r2d2_minatar": {
+        **LADDER,
         "agent.sequence": 20,
         "agent.burn_in": 10,
         "agent.period": 10,
@@ -350,8 +351,8 @@ TABLES = {
         "learning.batch": 16,
         "memory.select.exponent": 0.9,
     },
-    "r2d2_recall": {"environment.delay": 6, "agent.sequence": 5, "agent.burn_in": 0, "agent.period": 1},
     "r2d2_minigrid": {"environment.actions": "movement", "agent.sequence": 20, "agent.burn_in": 10, "agent.period": 10},
+    "r2d2_recall": {**LADDER, "environment.delay": 4, "agent.sequence": 5, "agent.burn_in": 0, "agent.period": 1},
     "drqn": {  # mhauskn/dqn, branch recurrent
         "agent.sequence": 10,
         "agent.burn_in": 0,

@@ -79,6 +79,7 @@ KINDS = {
             "agent__burn_in": 3,
             "agent__period": 3,
             "agent__measure_delta_q": True,
+            "record__probes": ["fresh_delta_q"],
             "network__core": {"kind": "lstm", "before": [8], "units": 8, "inputs": True},
             "environment__streams": 4,
             "environment__flicker": 0.5,

@@ -1,4 +1,4 @@
-"""R2D2 and DRQN: losses by hand, burn-in, states, and Delta Q."""
+"""R2D2 and DRQN: losses by hand, burn-in and states."""
 
 import numpy as np
 import pytest
@@ -157,17 +157,6 @@ def test_each_network_burns_in_its_own_state():
     unequal(agent)
     ours, theirs = (agent._burn_in(net, batch, start, None) for net in (agent.online, agent.target))
     assert torch.equal(ours, same[0]) and not torch.allclose(theirs, ours, atol=1e-3)
-
-
-def test_stored_states_and_unchanged_parameters_give_no_delta_q():
-    parts = small(agent__burn_in=0)
-    agent = parts.learner.agent
-    metrics = agent.loss(drawn(parts)).metrics
-    assert metrics["delta_q_first"].item() < 1e-5 and metrics["delta_q_last"].item() < 1e-5
-    parts = small(agent__burn_in=0, agent__state="zero")
-    metrics = parts.learner.agent.loss(drawn(parts)).metrics
-    assert metrics["delta_q_first"] > 1e-3 and metrics["delta_q_first"] > metrics["delta_q_last"]
-    assert "delta_q_first" not in parts.learner.agent.loss(drawn(parts, begins=True)).metrics
 
 
 def test_what_is_kept_is_what_was_acted_with():

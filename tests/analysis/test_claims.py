@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from analysis.claims import check
 from analysis.errors import UserError
@@ -44,6 +45,23 @@ def test_verdicts_from_runs(house, reference, tmp_path):
     assert number["verdict"] == "reproduced" and number["value"] == pytest.approx(sum(ends[2]) / 3 - 0.5)
     assert margin["low"] < 1.8 < margin["high"] and margin["verdict"] == "inconclusive"
     assert scale["verdict"] == "not run at this scale" and "needs scale 'paper'" in scale["why"]
+
+
+def test_close_wants_the_whole_interval_within_the_margin(house, reference, tmp_path):
+    ends = {v: [fake.curve(f, seed=1000 * v + s)[1][-1] for s in range(3)] for v, f in ((1, 4.0), (2, 6.0))}
+    gap = (sum(ends[2]) - sum(ends[1])) / 3
+    claims = [greater(kind="close", margin=margin) for margin in (gap + 5, gap, gap / 10)]
+    claims += [
+        greater(kind="close", margin=gap / 10, a="DQN", b="DQN SN[-2]"),
+        greater(kind="close", a="DQN", margin=1),
+    ]
+    found = run(claims, house.scores, reference, tmp_path / "c.json")
+    verdicts = ["reproduced", "inconclusive", "not reproduced", "not reproduced", "reproduced"]
+    assert [each["verdict"] for each in found] == verdicts
+    assert found[0]["value"] == pytest.approx(gap) and found[3]["value"] == pytest.approx(-gap)
+    assert found[0]["low"] < gap < found[0]["high"] < gap + 5
+    with pytest.raises(ValidationError):
+        run([greater(kind="close", margin=0)], house.scores, reference, tmp_path / "c.json")
 
 
 def test_one_seed_is_inconclusive_and_no_run_is_not_run(reference, tmp_path):

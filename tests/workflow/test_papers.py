@@ -16,7 +16,7 @@ from workflow.config import Project
 from workflow.expand import expand
 from workflow.pipeline import Pipeline
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -71,6 +71,12 @@ def test_the_sweep_varies_what_the_paper_varied():
              "lock_free": 3 * 3},
         ),
         ("impala", {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6}),
+        (
+            "r2d2",
+            {"atari": 3 * 57, "feed_forward": 57, "ablations": 7 * 4 * 3, "truncation": 2, "replay_age": 4 * 3,
+             "minatar_delta_q": 4 * 2 * 3, "recall": 2 * 5},
+        ),
+        ("drqn", {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3}),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],
@@ -107,6 +113,29 @@ def test_each_ablation_of_rainbow_takes_one_part_away():
     assert changed("no multi-step") == {"agent"} and spec["no multi-step"]["agent"]["n_step"] == 1
     assert changed("no distribution") == {"agent.value"}
     assert changed("no noise") == {"network.linear", "exploration"}
+
+
+def test_r2d2_and_drqn_differ_in_what_the_papers_say():
+    """Four ways to start a replayed state; one agent for both halves of "better under flicker only"."""
+    spec = {
+        name: {(p.variant): json.loads(p.template) for p in each.points}
+        for paper in ("r2d2", "drqn")
+        for name, each in expand(Project(ROOT, {"scale": "reduced"}), paper).items()
+    }
+    starts = {name: (s["agent"]["state"], s["agent"]["burn_in"]) for name, s in spec["minatar_delta_q"].items()}
+    assert starts == {
+        "zero state": ("zero", 0), "zero state + burn-in": ("zero", 10),
+        "stored state": ("stored", 0), "stored state + burn-in": ("stored", 10),
+    }  # fmt: skip
+    for name, state in (("zero state", "zero"), ("stored state", "stored")):
+        s = spec["recall"][name]
+        assert s["agent"]["state"] == state
+        # no sequence that begins after the cue holds it, and none that begins with it learns from the choice
+        assert s["agent"]["sequence"] + s["agent"]["burn_in"] < s["environment"]["delay"] + 2
+    for name, whole in spec["minatar"].items():
+        blank = json.loads(json.dumps(spec["minatar_flickering"][name]))
+        assert (whole["environment"].pop("flicker"), blank["environment"].pop("flicker")) == (0.0, 0.5)
+        assert whole == blank
 
 
 @pytest.mark.parametrize("paper", PAPERS)
