@@ -74,7 +74,7 @@ def test_the_sweep_varies_what_the_paper_varied():
         (
             "r2d2",
             {"atari": 3 * 57, "feed_forward": 57, "ablations": 7 * 4 * 3, "truncation": 2, "replay_age": 4 * 3,
-             "minatar_delta_q": 4 * 2 * 3, "recall": 2 * 5},
+             "minatar_delta_q": 4 * 2 * 3, "recall": 2 * 5, "minigrid": 2 * 4 * 5},
         ),
         ("drqn", {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3}),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
