@@ -69,7 +69,9 @@ def with_cluster(command: list[str], job: str, nodes: list[str]) -> int:
             step = ["srun", "--overlap", "--nodes=1", "--ntasks=1", f"--cpus-per-task={cpus}", f"--nodelist={node}"]
             parts.append(subprocess.Popen([*step, *join], env=environment, start_new_session=True))
         print(f"Ray at {address} on {here} and {', '.join(others)}", file=sys.stderr, flush=True)
-        return follow(subprocess.Popen(command, env=environment | {"RAY_ADDRESS": address}))
+        return follow(
+            subprocess.Popen(command, env=environment | {"RAY_ADDRESS": address, "RAY_NODES": str(len(nodes))})
+        )
     finally:
         for part in reversed(parts):
             _end(part)

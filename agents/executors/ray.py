@@ -25,6 +25,7 @@ from agents.learner import Agent
 from agents.spec import Spec
 
 HERE = str(Path(__file__).resolve().parents[2])
+JOIN = 60.0  # seconds for all nodes to join; then it goes with those that did
 PATIENCE = 10  # starts in a row without a chunk, before an actor is given up
 
 
@@ -137,7 +138,7 @@ class RayActors:
 
 
 def _join() -> None:
-    """The cluster of $RAY_ADDRESS, or a new one of this machine's cores that the process may use."""
+    """The cluster of $RAY_ADDRESS, once $RAY_NODES nodes are there; or a new one of this process's cores."""
     path = os.pathsep.join(filter(None, (HERE, os.environ.get("PYTHONPATH"))))
     options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}}}
     if address := os.environ.get("RAY_ADDRESS"):
@@ -147,6 +148,9 @@ def _join() -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         options |= {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
     ray.init(log_to_driver=True, logging_level="warning", **options)
+    wanted, until = int(os.environ.get("RAY_NODES", "1")), time.monotonic() + JOIN
+    while sum(node["Alive"] for node in ray.nodes()) < wanted and time.monotonic() < until:
+        time.sleep(0.2)  # else all actors would crowd on the nodes that came first
 
 
 def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[RayActors, Rows]:
