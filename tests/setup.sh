@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the system programs that some tests need: a real SLURM for tests/cluster/, Chromium for the report's looks.
+# Install what some tests need: a real SLURM for tests/cluster/, Chromium for the report's looks, Ray (which is optional
+# for users, and so not in requirements.lock) into the environment that `python` belongs to.
 # Never fails: what cannot be installed is named with its reason, and the tests that need it skip with theirs.
 # Quick (a few milliseconds) when everything is there. Set PAPER_ARCADE_NO_INSTALL=1 to install nothing.
 set -uo pipefail
@@ -42,4 +43,12 @@ need() {
 
 need "tests on a SLURM cluster" "munge slurmctld slurmd slurm-client" "munged slurmctld slurmd sbatch squeue"
 need "tests of the report in a browser" "chromium" "chromium"
+if ! python -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('ray') is None)"; then
+  if [ -n "${PAPER_ARCADE_NO_INSTALL:-}" ]; then echo "setup: tests of Ray actors will be skipped: Ray is missing" >&2
+  else
+    echo "setup: installing Ray (tests of actors on several nodes)"
+    python -m pip install -q --disable-pip-version-check --constraint requirements.lock "ray==2.60.0" ||
+      echo "setup: tests of Ray actors will be skipped: pip could not install Ray" >&2
+  fi
+fi
 exit 0
