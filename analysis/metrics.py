@@ -15,6 +15,7 @@ READINGS: dict[str, tuple[str, str]] = {
     "q_mean": ("Mean Q", "mean over batches and actions"),
     "grad_norm": ("Gradient norm", "before clipping, mean over the updates of the bin"),
     "penalty": ("Penalty", "mean over the updates of the bin"),
+    "policy_lag": ("Policy lag (updates)", "between the parameters that acted and those that learn"),
     "rho": ("Largest singular value", "of the layer's raw weights; -1 is the output layer"),
     "sigma": ("Mean |σ|", "of the noisy layer's weights; -1 is the output layer"),
     "feature_rank": (

@@ -149,7 +149,7 @@ class Pipeline:
         return items[name]
 
     def drawn_json(self, item: Any) -> str:
-        """Canonical JSON of a figure, table or claim, with the main config's choices where it makes none."""
+        """JSON of a figure, table or claim, with the main config's choices where it makes none."""
         values = item.model_dump(mode="json")
         if "interval" in values and "interval" not in item.model_fields_set:
             values["interval"] = self.config.interval.model_dump(mode="json")
@@ -158,7 +158,7 @@ class Pipeline:
             games = [game for name in item.experiments for game in self.papers.experiment(name).games]
             if games and all(game.startswith("atari/") for game in games):
                 values["normalisation"] = self.config.normalisation
-        return json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
 
     def drawn_input(self, part: str, wildcards: Any) -> dict[str, Any]:
         """Inputs of one figure or table: scores, the code of its kind, the published numbers."""

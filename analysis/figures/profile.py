@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from analysis import caption, style
 from analysis.curves import Curves, by_label, one_number
 from analysis.figures import common
@@ -29,7 +31,7 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
         area.grid(axis="x", visible=False)
         area.set_title(panel.title)
         area.set_xlabel(spec.axis)
-        area.set_ylabel(panel.axis)
+        area.set_ylabel(textwrap.fill(panel.axis, 30))
     common.legend_below(figure, sheet.legend)
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes))
 

@@ -185,3 +185,10 @@ def test_no_gpu_is_asked_for_who_cannot_use_it():
     pipeline = Pipeline(ROOT, {"scale": "paper", "device": "cuda"}, main=False)
     gpus = {run.point.variant: pipeline.gpus(run) for run in pipeline.papers["a3c"]["atari"].runs()}
     assert gpus == {"A3C": 0, "A3C, LSTM": 0, "A2C": 1}
+
+
+def test_a_profile_is_drawn_in_the_files_order():
+    pipeline = Pipeline(ROOT, {"papers": ["r2d2"]}, main=False)
+    spec = json.loads(pipeline.drawn_json(pipeline.item("figures", "r2d2", "recall_truncated")))
+    for panel in spec["panels"]:
+        assert list(panel["metrics"]) == ["0", "1", "2", "4", "8", "16", "all"]
