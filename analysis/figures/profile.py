@@ -31,7 +31,7 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
         area.grid(axis="x", visible=False)
         area.set_title(panel.title)
         area.set_xlabel(spec.axis)
-        area.set_ylabel(textwrap.fill(panel.axis, 30))
+        area.set_ylabel(textwrap.fill(panel.axis, 26))
     common.legend_below(figure, sheet.legend)
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes))
 
