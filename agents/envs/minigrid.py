@@ -18,7 +18,6 @@ from agents.spec.environment import MiniGrid as MiniGridSpec
 from agents.step import Step
 
 PLANES = (11, 6, 3)  # kinds of object, colours, states of a door
-NAMES = {"memory_s7": "MemoryS7", "memory_s9": "MemoryS9", "memory_s11": "MemoryS11", "memory_s13": "MemoryS13"}
 ACTIONS = {"full": 7, "movement": 3}
 
 
@@ -34,7 +33,7 @@ class MiniGrid:
             import minigrid  # noqa: F401 - makes its rooms known to gymnasium
         except ImportError as error:
             raise ImportError(f"{error}: the minigrid suite needs: pip install '.[minigrid]'") from error
-        name = f"MiniGrid-{NAMES[spec.game]}-v0"
+        name = f"MiniGrid-{spec.game.title().replace('_', '')}-v0"  # memory_s7 is MemoryS7
         self._rooms = [gymnasium.make(name, disable_env_checker=True).unwrapped for _ in range(streams)]
         self.actions = np.arange(ACTIONS[spec.actions])
         self.shape = (sum(PLANES), 7, 7)
