@@ -13,7 +13,8 @@ from agents.step import Batch, Decision, Demand, Loss, View
 class Agent(Protocol):
     """`online` acts and is learned, `noise` feeds its noisy layers; `demand` says what batches `loss` wants.
 
-    An agent that bootstraps on another network has it as `target`. These make up all that an agent remembers.
+    An agent that bootstraps on another network has it as `target`, one that goes on from the recurrent states of the
+    update before has them as `carried`. These make up all that an agent remembers.
     """
 
     online: nn.Module
@@ -128,6 +129,7 @@ class Learner:
             "tracked": [gauge.state_dict() for gauge in self.tracked],
             "agent": {name: network.state_dict() for name, network in self._networks().items()},
             "noise": self.agent.noise.get_state(),
+            "carried": dict(getattr(self.agent, "carried", {})),
             "updates": self.updates,
             "sums": dict(self._sums),
             "counts": dict(self._counts),
@@ -139,6 +141,8 @@ class Learner:
         for name, network in self._networks().items():
             network.load_state_dict(state["agent"][name])
         self.agent.noise.set_state(state["noise"])
+        if state["carried"]:
+            self.agent.carried = state["carried"]
         for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
             gauge.load_state_dict(saved)
         self.updates, self._sums, self._counts = state["updates"], state["sums"], state["counts"]

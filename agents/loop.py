@@ -32,6 +32,7 @@ class Run:
         self._act_and_learn = component("turn", spec.executor.kind)
         self.recorder = Recorder()
         self.evaluated = 0  # evaluations done
+        self.read = (0, 0)  # frame and updates of the newest reading
         self.resumes = 0
         self.seconds = 0.0
         self._saved_rows = 0  # replay rows that checkpoints hold
@@ -41,7 +42,7 @@ class Run:
             for first, rows in saved.segments:
                 store.insert(first, rows)
             self.parts.load_state_dict(saved.state["parts"])
-            self.evaluated = saved.state["evaluated"]
+            self.evaluated, self.read = saved.state["evaluated"], saved.state["read"]
             self.seconds = saved.state["seconds"]
             self.resumes = saved.state["resumes"] + 1
             self._saved_rows = store.count
@@ -58,6 +59,7 @@ class Run:
         state = {
             "parts": self.parts.state_dict(),
             "evaluated": self.evaluated,
+            "read": self.read,
             "seconds": self.seconds,
             "resumes": self.resumes,
         }
@@ -73,11 +75,18 @@ class Run:
         for episode in self.parts.actor.take():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
         if ticks(before, after, self.spec.record.learning_every_frames) and learner.updates:
-            readings = learner.read() | self.parts.executor.readings()
+            readings = learner.read() | self.parts.executor.readings() | {"replay_ratio": self._replay_ratio()}
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)
             return all(map(math.isfinite, readings.values()))
         return True
+
+    def _replay_ratio(self) -> float:
+        """Agent steps learned from for each one made, since the last call (Kapturowski et al. 2019, appendix)."""
+        spec, (frame, updates) = self.spec, self.read
+        self.read = (self.frame, self.parts.learner.updates)
+        learned = (self.read[1] - updates) * spec.learning.batch * spec.agent.learned
+        return learned * spec.environment.repeat / (self.read[0] - frame)
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""

@@ -1,7 +1,8 @@
 """R2D2 (Kapturowski et al. 2019): Q-learning on replayed sequences with a recurrent network.
 
 DRQN (Hausknecht & Stone 2015) is the same with `state: zero`, no burn-in, no rescaling, one-step returns and
-uniform draws; the feed-forward R2D2 has a network without a core.
+uniform draws (its random updates), or with `state: carried` and draws in sequence (its sequential ones); the
+feed-forward R2D2 has a network without a core.
 
 A chunk has burn_in + sequence + n_step rows. The first ones only bring the recurrent states up to date; each of
 the next `sequence` rows is learned from with its full n-step return, so that no rule is needed for a sequence's end.
@@ -28,6 +29,7 @@ class R2D2:
     def __init__(self, spec: R2D2Spec, online: Network, actions: int, noise: torch.Generator):
         self.spec, self.online, self.noise = spec, online, noise
         self.target = copy.deepcopy(online).requires_grad_(False)
+        self.carried: dict[str, torch.Tensor] = {}  # network -> states [B, 2, units] after the newest update's chunks
         self._states = spec.state == "stored" or spec.measure_delta_q
         extras: dict[str, tuple[tuple[int, ...], type]] = {
             "first": ((), np.bool_),
@@ -75,15 +77,33 @@ class R2D2:
         picked |= {name: getattr(batch, name)[rows[:-1], each] for name in ("action", "reward", "discount")}
         picked |= {"obs": batch.obs[rows, each], "last": batch.last[rows, each], "inner": first[rows, each]}
         picked["first"] = first if first.any() else None
-        picked["start"] = self.online.initial(len(begins)) if spec.state == "zero" else extras["state"][0]
+        picked["start"] = extras["state"][0] if spec.state == "stored" else self.online.initial(len(begins))
         return picked
 
     def replayed(self, net: Network, batch: Batch, picked: dict[str, Any]) -> torch.Tensor:
         """Q [sequence + n_step, B, A] at the picked rows, after the burn-in."""
         first, inner = (None, None) if picked["first"] is None else (picked["first"], picked["inner"])
+        if self.spec.state == "carried":
+            return self._go_on(net, batch, picked, inner)
         state = self._burn_in(net, batch, picked["start"], first)
         raw, _ = net.unroll(picked["obs"], picked["previous_action"], picked["previous_reward"], state, inner)
         return raw[..., 0]
+
+    def _go_on(
+        self, net: Network, batch: Batch, picked: dict[str, Any], inner: torch.Tensor | None
+    ) -> torch.Tensor:
+        """`replayed` from the state that this network's last chunks ended with; it is kept for the next ones."""
+        name, m = "target" if net is self.target else "online", self.spec.sequence
+        begins = batch.extras["first"][0][:, None, None]
+        start = torch.where(begins, picked["start"], self.carried.get(name, picked["start"]))
+        parts, state = [], start
+        for part in (slice(None, m), slice(m, None)):
+            inputs = (picked[field][part] for field in ("obs", "previous_action", "previous_reward"))
+            raw, state = net.unroll(*inputs, state, None if inner is None else inner[part])
+            if not parts:
+                self.carried[name] = state.detach()
+            parts.append(raw)
+        return torch.cat(parts)[..., 0]
 
     def loss(self, batch: Batch) -> Loss:
         """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""

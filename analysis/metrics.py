@@ -16,6 +16,7 @@ READINGS: dict[str, tuple[str, str]] = {
     "grad_norm": ("Gradient norm", "before clipping, mean over the updates of the bin"),
     "penalty": ("Penalty", "mean over the updates of the bin"),
     "policy_lag": ("Policy lag (updates)", "between the parameters that acted and those that learn"),
+    "replay_ratio": ("Replay ratio", "agent steps learned from for each one made"),
     "rho": ("Largest singular value", "of the layer's raw weights; -1 is the output layer"),
     "sigma": ("Mean |σ|", "of the noisy layer's weights; -1 is the output layer"),
     "feature_rank": (

@@ -85,7 +85,7 @@ class Processes:
         return self.rows.ready(seconds)
 
     def readings(self) -> dict[str, float]:
-        return self.rows.readings(self.spec.learning.batch)
+        return self.rows.readings()
 
     def facts(self) -> dict[str, Any]:
         return {

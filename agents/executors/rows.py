@@ -37,7 +37,7 @@ class Rows:
         self.row = 0  # of the chunk, to be handed out next
         self.seconds = np.zeros(streams)  # that each stream's actor spent on rows handed out since the start
         self.moved = np.zeros(streams, np.int64)  # frames of each stream since the start
-        self._lag = self._steps = self._rows = self._version = 0  # since the last reading
+        self._lag = self._rows = 0  # since the last reading
 
     def ready(self, seconds: float) -> bool:
         """Whether a row can be had now, after waiting for up to `seconds`."""
@@ -68,7 +68,6 @@ class Rows:
             self.episodes.append(Episode(int(i), float(score), int(length), bool(truncated)))
         self._lag += self.source.version - chunk["version"][row].mean()
         self._rows += 1
-        self._steps += int((~step.last).sum())
         self.row += 1
         return step
 
@@ -83,12 +82,10 @@ class Rows:
         taken, self.episodes = self.episodes, []
         return taken
 
-    def readings(self, batch: int) -> dict[str, float]:
-        """Since the last call: updates between acting and learning's clock, and chunks drawn per agent step."""
-        updates = self.source.version - self._version
-        found = {"policy_lag": self._lag / self._rows, "replay_ratio": updates * batch / self._steps}
-        self._lag = self._steps = self._rows = 0
-        self._version = self.source.version
+    def readings(self) -> dict[str, float]:
+        """Updates between acting and learning's clock, mean since the last call."""
+        found = {"policy_lag": self._lag / self._rows}
+        self._lag = self._rows = 0
         return found
 
     def speeds(self, actors: int) -> dict[str, list[float | None]]:
@@ -102,4 +99,3 @@ class Rows:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.frames, self.lives = state["frames"], state["lives"]
-        self._version = self.source.version

@@ -94,6 +94,15 @@ class Spec(Identified):
         return self
 
     @model_validator(mode="after")
+    def _carried_states(self) -> "Spec":
+        carried = getattr(self.agent, "state", None) == "carried"
+        if carried != (self.memory.select.kind == "sequential"):
+            raise ValueError("agent.state carried and memory.select sequential go together")
+        if carried and "fresh_delta_q" in self.record.probes:
+            raise ValueError("the probe fresh_delta_q does not go with agent.state carried")
+        return self
+
+    @model_validator(mode="after")
     def _errors_of_scalar_values(self) -> "Spec":
         initial = getattr(self.memory.select, "initial", "largest")
         if initial == "actor" and getattr(getattr(self.agent, "value", None), "kind", None) != "scalar":

@@ -58,13 +58,14 @@ class GradientPenalty(Part):
 
 # Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
 # gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
-# handed by name (`parts`: family -> part).
+# handed by name (`parts`: family -> part), and the agent steps of a chunk that it learns from (`learned`).
 
 
 class DQN(Part):
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
     gradient: ClassVar[str] = "backward"
     target: ClassVar[bool] = True
+    learned: ClassVar[int] = 1
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
@@ -106,8 +107,9 @@ class R2D2(Part):
         description="l: rows before them that only bring the state up to date; none where an episode begins"
     )
     period: Count = Field(description="sequences start at every period-th row of an episode")
-    state: Literal["zero", "stored"] = Field(
-        description="the recurrent state a sequence starts from, before burn-in: zero, or the one it was acted with"
+    state: Literal["zero", "stored", "carried"] = Field(
+        description="the recurrent state a sequence starts from, before burn-in: zero, the one it was acted with, or the "
+        "one that the update before ended with (wants memory.select sequential)"
     )
     rescale_epsilon: Annotated[Real, Field(gt=0)] | None = Field(
         description="of h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, the scale that values are learned on; "
@@ -119,6 +121,16 @@ class R2D2(Part):
         description="record how far Q lies from its value with the state it was acted with (costs a forward pass)"
     )
 
+    @model_validator(mode="after")
+    def _carried_without_a_gap(self) -> "R2D2":
+        if self.state == "carried" and (self.burn_in or self.period != self.sequence):
+            raise ValueError("state carried: sequences follow each other, so period is sequence, and burn_in 0")
+        return self
+
+    @property
+    def learned(self) -> int:
+        return self.sequence
+
 
 class ACLambda(Part):
     """Online actor-critic with eligibility traces (Young & Tian 2019)."""
@@ -128,6 +140,7 @@ class ACLambda(Part):
     target: ClassVar[bool] = False
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
+    learned: ClassVar[int] = 1
     kind: Literal["ac_lambda"]
     discount: Probability = Field(description="gamma, per agent step")
     trace_decay: Probability = Field(description="lambda; 0: one-step actor-critic")
@@ -157,6 +170,10 @@ class ActorCritic(Part):
     entropy_weight: Annotated[Real, Field(ge=0)]
     baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
     reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
+
+    @property
+    def learned(self) -> int:
+        return self.unroll
 
     @model_validator(mode="after")
     def _bars_ordered(self) -> "ActorCritic":

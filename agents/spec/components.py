@@ -32,6 +32,7 @@ COMPONENTS: dict[str, dict[str, str]] = {
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
+        "sequential": "agents.memory.sequential:Sequential",
         "fifo": "agents.memory.select:Fifo",
         "proportional": "agents.memory.proportional:Proportional",
         "rank": "agents.memory.rank:Rank",

@@ -22,6 +22,12 @@ class NewestSelect(Part):
     kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
 
 
+class SequentialSelect(Part):
+    kind: Literal["sequential"] = Field(
+        description="finished episodes from first row to last, chunk after chunk, one for each place of the batch (DRQN)"
+    )
+
+
 class PrioritySelect(Part):
     """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
 
@@ -53,7 +59,7 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[UniformSelect | SequentialSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 

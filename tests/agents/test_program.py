@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents import __main__ as program
+from agents.checkpoint import Checkpoints
 from agents.lease import Held, Lease
+from agents.loop import Run
 from agents.record import SCHEMAS
 from tests.agents.specs import spec
 from tests.agents.test_resume import finish, start
@@ -57,7 +59,7 @@ def test_tables_hold_what_happened(finished):
     assert episodes.frame.is_monotonic_increasing and episodes.frame.max() <= 3_000
     assert episodes.length.sum() <= 3_000 and (episodes["return"] >= 0).all()
     assert evaluations.groupby("frame").size().to_dict() == {0: 5, 1_000: 5, 2_000: 5, 3_000: 5}
-    assert set(learning.metric) == {"loss", "grad_norm", "q_mean", "rho[-1]", "rho[-2]", "rho[-3]"}
+    assert set(learning.metric) == {"loss", "grad_norm", "q_mean", "replay_ratio", "rho[-1]", "rho[-2]", "rho[-3]"}
     assert learning[learning.metric == "loss"].frame.tolist() == list(range(300, 3_001, 100))
     assert learning[learning.metric == "loss"]["update"].tolist() == list(range(25, 701, 25))
 
@@ -146,3 +148,31 @@ def test_leases_of_the_dead_are_taken_over_and_those_of_the_living_are_not(tmp_p
     os.utime(path, (time.time() - 1_000, time.time() - 1_000))
     Lease(path).release()
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "ratio"),
+    [
+        ({"learning__every_frames": 4}, 32 / 4),
+        ({"algorithm": "a2c_minatar", "learning__target_every_frames": None}, 1),
+        (
+            {
+                "algorithm": "r2d2_minatar",
+                "agent__sequence": 4,
+                "agent__burn_in": 2,
+                "learning__batch": 8,
+                "learning__every_frames": 64,
+                "learning__target_every_frames": 640,
+            },
+            8 * 4 / 64,
+        ),
+        ({"algorithm": "dqn_adam_sn", "game": "pong", "budget": 1_200}, 32 / 4),  # 1 agent step = 4 frames, as an update
+    ],
+)
+def test_the_replay_ratio_is_steps_learned_for_each_one_made(tmp_path, changes, ratio):
+    run = Run(spec(**changes, record__learning_every_frames=80), Checkpoints(tmp_path, {}, print))
+    while run.frame < run.spec.budget_frames:
+        run.turn()
+    learning = run.recorder.tables()["learning"].to_pandas()
+    found = learning[learning.metric == "replay_ratio"].value
+    assert len(found) > 5 and found.iloc[3:].mean() == pytest.approx(ratio, rel=0.1)

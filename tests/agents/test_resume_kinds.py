@@ -95,6 +95,16 @@ KINDS = {
             "optimizer": {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-8, "decay": 0.95},
         },
     ),
+    "drqn_sequential": (
+        "drqn_minatar",
+        {
+            "network__core": {"kind": "lstm", "before": [], "units": 8, "inputs": False},
+            "agent__state": "carried",
+            "agent__sequence": 5,
+            "agent__period": 5,
+            "memory__select": {"kind": "sequential"},
+        },
+    ),
     "recall": (
         "r2d2_recall",
         {"game": "cue", "environment__delay": 5, "environment__flicker": 0.1, "environment__cap_frames": 6},
