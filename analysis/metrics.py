@@ -17,6 +17,8 @@ READINGS: dict[str, tuple[str, str]] = {
     "penalty": ("Penalty", "mean over the updates of the bin"),
     "policy_lag": ("Policy lag (updates)", "between the parameters that acted and those that learn"),
     "replay_ratio": ("Replay ratio", "agent steps learned from for each one made"),
+    "frames_per_second": ("Frames per second", "all frames over the run's wall-clock time, evaluations included"),
+    "actor_frames_per_second": ("Frames per second and actor", "while it played, mean over the run's actors"),
     "rho": ("Largest singular value", "of the layer's raw weights; -1 is the output layer"),
     "sigma": ("Mean |σ|", "of the noisy layer's weights; -1 is the output layer"),
     "feature_rank": (

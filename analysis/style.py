@@ -59,6 +59,9 @@ COLOURS: dict[str, str] = {
     "R2D2-FF": GREEN, "feed-forward": GREEN, "clipped rewards": BLUE, "discount 0.99": ORANGE,
     "life loss, reset": SKY, "life loss, roll": PINK, "submission": GREY,
     "DRQN": ORANGE, "R2D2": "#7a1f3d", "Ape-X": "#1b6b6b", "Ape-X_DQN": "#1b6b6b",
+    "A3C, 1 worker": SKY, "A3C, 2 workers": ORANGE, "A3C, 4 workers": PURPLE, "A3C, 8 workers": RED,
+    "A3C, 16 workers": "#2f4b7c", "IMPALA, one process": BROWN, "IMPALA, 2 actors": PINK, "IMPALA, 16 actors": RED,
+    "random updates": ORANGE, "sequential updates": BLUE,
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip
 _KNOWN = {label.casefold(): shade for label, shade in COLOURS.items()}

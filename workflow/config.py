@@ -234,6 +234,8 @@ class Project:
             here = (*at, "scales", scale_name)
             yield from self._scale(doc, here, scale, experiment)
             groups += [((*here, part), getattr(scale, part) or {}) for part in ("set", "vary", "zip")]
+        parts = [(key, value) for _, overlay in groups for key, value in overlay.items() if isinstance(value, dict)]
+        keys |= {f"{key}.{inner}" for key, value in parts for inner in value}  # a part put in whole brings its keys
         for where, overlay in groups if not broken else []:
             for key in overlay:
                 if key in GIVEN_ELSEWHERE:

@@ -70,8 +70,10 @@ from analysis.spec.tables import (
     AggregateColumn,
     AggregateRow,
     FinalScores,
+    PrintedSpeed,
     PublishedAggregates,
     TableSpec,
+    Throughput,
     table_adapter,
 )
 
@@ -108,6 +110,7 @@ __all__ = [
     "Name",
     "Normalisation",
     "PerGameBars",
+    "PrintedSpeed",
     "Profile",
     "ProfilePanel",
     "PublishedAggregates",
@@ -130,6 +133,7 @@ __all__ = [
     "Strict",
     "Survival",
     "TableSpec",
+    "Throughput",
     "Value",
     "Venue",
     "Verdict",

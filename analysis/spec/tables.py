@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
-from analysis.spec.common import Experiment, Normalisation, PublishedScores, Reduced, Shown, Strict
+from analysis.spec.common import Experiment, FromRuns, Normalisation, PublishedScores, Reduced, Shown, Strict
 
 
 class FinalScores(Shown, Reduced):
@@ -14,6 +14,30 @@ class FinalScores(Shown, Reduced):
 
     kind: Literal["final_scores"]
     published: list[PublishedScores] = Field(default_factory=list, description="published per-game columns")
+
+
+class PrintedSpeed(Strict):
+    """One system's printed frames per second."""
+
+    label: str = Field(description="row head")
+    values: list[float | None] = Field(min_length=1, description="one for each printed column")
+
+
+class Throughput(Shown, FromRuns):
+    """One row per variant: frames per second of a run and of each actor; then a paper's printed speeds."""
+
+    kind: Literal["throughput"]
+    metric: Literal["frames_per_second"] = Field("frames_per_second", description="always the run's speed")
+    baseline: str | None = Field(None, description="variant whose speed is 1 in a column of speed-ups")
+    printed_columns: list[str] = Field(default_factory=list, description="heads of the printed columns")
+    printed: list[PrintedSpeed] = Field(default_factory=list, description="rows below ours")
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Throughput:
+        for row in self.printed:
+            if len(row.values) != len(self.printed_columns):
+                raise ValueError(f"{row.label}: {len(row.values)} values for {len(self.printed_columns)} columns")
+        return self
 
 
 class AggregateColumn(Strict):
@@ -46,9 +70,10 @@ class PublishedAggregates(Shown):
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
 
 
-TableSpec = Annotated[FinalScores | PublishedAggregates, Field(discriminator="kind")]
+TableSpec = Annotated[FinalScores | Throughput | PublishedAggregates, Field(discriminator="kind")]
 TABLES: dict[str, str] = {
     "final_scores": "analysis.tables.final_scores:build",
+    "throughput": "analysis.tables.throughput:build",
     "published_aggregates": "analysis.tables.published_aggregates:build",
 }
 

@@ -110,7 +110,7 @@ def test_states_are_those_of_one_unroll_over_the_whole_episode():
         for parameter in agent.target.parameters():
             parameter.mul_(1.3)
     seen = 0
-    for _ in range(40):  # parameters stay, so a chunk's values are those of the episode in one piece
+    for _ in range(12):  # parameters stay, so a chunk's values are those of the episode in one piece
         batch = parts.memory.draw(0)
         picked = agent.picked(batch)
         with torch.no_grad():
@@ -125,7 +125,7 @@ def test_states_are_those_of_one_unroll_over_the_whole_episode():
                 learned = whole[age:, 0, :, 0]
                 assert torch.allclose(q[: len(learned), place], learned, atol=1e-5)
             seen += age > 0
-    assert seen > 100
+    assert seen > 20
     assert not any(state.requires_grad for state in agent.carried.values())
 
 

@@ -3,9 +3,14 @@
 import json
 
 import pandas as pd
+import pytest
+from pydantic import ValidationError
 
+from analysis.errors import UserError
+from analysis.load import write_scores
 from analysis.spec import table_adapter
 from analysis.table import make_table, tex_escape
+from tests.analysis import fake
 
 DREAMER = {
     "id": "table1",
@@ -79,3 +84,30 @@ def test_final_scores_with_published_columns(house, reference, tmp_path):
     assert caption["body"][0][3] == "418"  # 417.5
     ours = data[(data.label == "DQN") & (data.game == "atari/pong")].iloc[0]
     assert ours.low <= ours.value <= ours.high and ours.n == 2
+
+
+def test_throughput_beside_printed_speeds(reference, tmp_path):
+    path = fake.experiment(tmp_path, {"A2C": 1.0, "A3C, 2 workers": 1.0}, seeds=2, name="speed")
+    speeds = {0: ((100.0, 300.0), None), 1: ((400.0, 600.0), [[200.0, 220.0], [300.0, None]])}
+    for entry in json.loads(path.read_text())["runs"]:
+        facts = tmp_path / "runs" / entry["run"] / "run.json"
+        run, each = speeds[int(entry["run"][1])]
+        info = json.loads(facts.read_text()) | {"frames_per_second": run[entry["seed"]], "frames": 60_001 + entry["seed"]}
+        info["executor"] = {"actor_frames_per_second": each[entry["seed"]]} if each else {}
+        facts.write_text(json.dumps(info))
+    write_scores(path, tmp_path / "runs", tmp_path / "speed.parquet")
+    spec = {"id": "s", "kind": "throughput", "title": "T", "experiments": ["demo.speed"], "baseline": "A2C",
+            "printed_columns": ["Task 1", "Task 2"],
+            "printed": [{"label": "IMPALA", "values": [80_000, None]}]}  # fmt: skip
+    data, caption = build(spec, [tmp_path / "speed.parquet"], reference, tmp_path / "s")
+    assert caption["head"] == ["System", "Frames/s", "of one actor", "speed-up", "Task 1", "Task 2"]
+    assert caption["body"] == [
+        ["A2C", "200 [100, 300]", "–", "1", "–", "–"],
+        ["A3C, 2 workers", "500 [400, 600]", "255 [210, 300]", "2.5", "–", "–"],
+        ["IMPALA (published)", "–", "–", "–", "80,000", "–"],
+    ]
+    assert data[(data.label == "A3C, 2 workers") & (data.column == "of one actor")].value.tolist() == [255.0]
+    with pytest.raises(UserError, match="baseline.*A2C"):
+        build(spec | {"baseline": "A2D"}, [tmp_path / "speed.parquet"], reference, tmp_path / "s")
+    with pytest.raises(ValidationError, match="IMPALA: 1 values for 2 columns"):
+        table_adapter.validate_python(spec | {"printed": [{"label": "IMPALA", "values": [80_000]}]})

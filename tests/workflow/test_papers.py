@@ -62,21 +62,28 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
         (
             "apex",
-            {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2}
+            {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2, "actors": 5 * 3}
             | dict.fromkeys(("streams_1", "streams_4", "streams_16", "streams_64", "copies_1", "copies_4"), 25),
         ),
         (
             "a3c",
             {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3,
-             "lock_free": 3 * 3},
+             "lock_free": 6 * 3},
         ),
-        ("impala", {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6}),
+        (
+            "impala",
+            {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6,
+             "throughput": 6 * 3},
+        ),
         (
             "r2d2",
             {"atari": 3 * 57, "feed_forward": 57, "ablations": 7 * 4 * 3, "truncation": 2, "replay_age": 4 * 3,
              "minatar_delta_q": 4 * 2 * 3, "recall": 2 * 5, "minigrid": 2 * 4 * 5},
         ),
-        ("drqn", {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3}),
+        (
+            "drqn",
+            {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3, "updates": 2 * 3},
+        ),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],

@@ -1,0 +1,60 @@
+"""Throughput: frames per second of each variant's runs and of their actors, beside a paper's printed speeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis import caption
+from analysis.curves import Curves, by_label
+from analysis.errors import unknown
+from analysis.intervals import Estimate, estimate
+from analysis.load import Scores, select
+from analysis.reference import Reference
+from analysis.spec import Throughput
+from analysis.table import Sheet
+from analysis.text import number
+
+
+def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
+    """UserError for unknown names. Variants whose actors are not apart have a dash for the actor."""
+    curves = by_label(select(scores, spec), spec.variants, spec.window)
+    if spec.baseline is not None and spec.baseline not in curves:
+        raise unknown("baseline", spec.baseline, curves, spec.id)
+    speeds = {label: _speed(group, spec) for label, group in curves.items()}
+    actors = {}
+    if "actor_frames_per_second" in set(scores.rows.metric):
+        each = select(scores, spec, "actor_frames_per_second")
+        actors = {label: _speed(group, spec) for label, group in by_label(each, spec.variants, spec.window).items()}
+    head, body, data = ["System", "Frames/s", "of one actor"], [], []
+    if spec.baseline is not None:
+        head.append("speed-up")
+    for label, found in speeds.items():
+        alone = actors.get(label)
+        line = [label, _text(found), "–" if alone is None else _text(alone)]
+        data.append((label, "ours", "frames/s", float(found.point), found.low, found.high, found.n[1]))
+        if alone is not None:
+            data.append((label, "ours", "of one actor", float(alone.point), alone.low, alone.high, alone.n[1]))
+        if spec.baseline is not None:
+            ratio = float(found.point / speeds[spec.baseline].point)
+            line.append(number(ratio))
+            data.append((label, "ours", "speed-up", ratio, None, None, found.n[1]))
+        body.append(line + ["–"] * len(spec.printed_columns))
+    for row in spec.printed:
+        shown = ["–" if value is None else number(value) for value in row.values]
+        body.append([f"{row.label} (published)", *["–"] * (len(head) - 1), *shown])
+        named = zip(spec.printed_columns, row.values, strict=True)
+        data += [(row.label, "published", name, value, None, None, None) for name, value in named if value is not None]
+    frame = pd.DataFrame(data, columns=["label", "role", "column", "value", "low", "high", "n"])
+    notes = ["Mean over runs with its interval in brackets. Speeds are those of the machine that ran them."]
+    return Sheet([*head, *spec.printed_columns], body, frame, caption.from_runs(spec, scores, curves, notes))
+
+
+def _speed(group: Curves, spec: Throughput) -> Estimate:
+    return estimate(group.values[:, -1], group.games, "mean", spec.interval)
+
+
+def _text(speed: Estimate) -> str:
+    shown = f"{float(speed.point):,.0f}"
+    if speed.low is not None and speed.high is not None:
+        shown += f" [{float(speed.low):,.0f}, {float(speed.high):,.0f}]"
+    return shown
