@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.errors import UserError
 from analysis.normalise import SCALES, normalise
 from analysis.reference import Reference
+from analysis.text import natural
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def one_number(curves: Curves, score: str) -> np.ndarray:
 
 
 def by_label(rows: pd.DataFrame, order: list[str] | None, window: int) -> dict[str, Curves]:
-    """label -> its curves; labels in the order of their variants, then by name."""
+    """label -> its curves; labels in the order of their variants, then by name, with numbers in theirs."""
     rank = {name: i for i, name in enumerate(order or [])}
     variant = rows.drop_duplicates("label").set_index("label").variant
-    labels = sorted(variant.index, key=lambda label: (rank.get(variant[label], 0), label))
+    labels = sorted(variant.index, key=lambda label: (rank.get(variant[label], 0), natural(label)))
     return {label: align(rows[rows.label == label], window) for label in labels}

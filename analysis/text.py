@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 TITLES = {
     "cartpole/v0": "CartPole-v0",
@@ -18,6 +19,11 @@ def frames_text(frames: float, _position: object = None) -> str:
         if abs(frames) >= limit:
             return f"{frames / limit:.4g}{suffix}"
     return f"{frames:.4g}"
+
+
+def natural(text: str) -> list[tuple[int, int | str]]:
+    """A key to sort by: '2 workers' before '16 workers'."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def number(value: float) -> str:

@@ -108,8 +108,8 @@ class R2D2(Part):
     )
     period: Count = Field(description="sequences start at every period-th row of an episode")
     state: Literal["zero", "stored", "carried"] = Field(
-        description="the recurrent state a sequence starts from, before burn-in: zero, the one it was acted with, or the "
-        "one that the update before ended with (wants memory.select sequential)"
+        description="the recurrent state a sequence starts from, before burn-in: zero, the one it was acted with, or "
+        "the one that the update before ended with (wants memory.select sequential)"
     )
     rescale_epsilon: Annotated[Real, Field(gt=0)] | None = Field(
         description="of h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, the scale that values are learned on; "

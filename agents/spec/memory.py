@@ -24,7 +24,7 @@ class NewestSelect(Part):
 
 class SequentialSelect(Part):
     kind: Literal["sequential"] = Field(
-        description="finished episodes from first row to last, chunk after chunk, one for each place of the batch (DRQN)"
+        description="finished episodes from first row to last, one for each place of the batch (DRQN)"
     )
 
 
@@ -59,7 +59,9 @@ class PrioritySelect(Part):
 
 class Memory(Part):
     store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
-    select: Annotated[UniformSelect | SequentialSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")]
+    select: Annotated[
+        UniformSelect | SequentialSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")
+    ]
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 

@@ -166,7 +166,7 @@ def test_leases_of_the_dead_are_taken_over_and_those_of_the_living_are_not(tmp_p
             },
             8 * 4 / 64,
         ),
-        ({"algorithm": "dqn_adam_sn", "game": "pong", "budget": 1_200}, 32 / 4),  # 1 agent step = 4 frames, as an update
+        ({"algorithm": "dqn_adam_sn", "game": "pong", "budget": 1_200}, 32 / 4),  # an update every 4 frames, a step
     ],
 )
 def test_the_replay_ratio_is_steps_learned_for_each_one_made(tmp_path, changes, ratio):

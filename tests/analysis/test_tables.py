@@ -10,6 +10,7 @@ from analysis.errors import UserError
 from analysis.load import write_scores
 from analysis.spec import table_adapter
 from analysis.table import make_table, tex_escape
+from analysis.text import natural
 from tests.analysis import fake
 
 DREAMER = {
@@ -92,7 +93,8 @@ def test_throughput_beside_printed_speeds(reference, tmp_path):
     for entry in json.loads(path.read_text())["runs"]:
         facts = tmp_path / "runs" / entry["run"] / "run.json"
         run, each = speeds[int(entry["run"][1])]
-        info = json.loads(facts.read_text()) | {"frames_per_second": run[entry["seed"]], "frames": 60_001 + entry["seed"]}
+        info = json.loads(facts.read_text())
+        info |= {"frames_per_second": run[entry["seed"]], "frames": 60_001 + entry["seed"]}
         info["executor"] = {"actor_frames_per_second": each[entry["seed"]]} if each else {}
         facts.write_text(json.dumps(info))
     write_scores(path, tmp_path / "runs", tmp_path / "speed.parquet")
@@ -107,7 +109,12 @@ def test_throughput_beside_printed_speeds(reference, tmp_path):
         ["IMPALA (published)", "–", "–", "–", "80,000", "–"],
     ]
     assert data[(data.label == "A3C, 2 workers") & (data.column == "of one actor")].value.tolist() == [255.0]
-    with pytest.raises(UserError, match="baseline.*A2C"):
+    with pytest.raises(UserError, match=r"baseline.*A2C"):
         build(spec | {"baseline": "A2D"}, [tmp_path / "speed.parquet"], reference, tmp_path / "s")
     with pytest.raises(ValidationError, match="IMPALA: 1 values for 2 columns"):
         table_adapter.validate_python(spec | {"printed": [{"label": "IMPALA", "values": [80_000]}]})
+
+
+def test_numbers_in_names_are_sorted_as_numbers():
+    names = ["A3C, 16 workers", "A2C", "A3C, 2 workers", "2.5", "A3C", "10"]
+    assert sorted(names, key=natural) == ["2.5", "10", "A2C", "A3C", "A3C, 2 workers", "A3C, 16 workers"]
