@@ -46,6 +46,12 @@ class Gauge(Protocol):
     def load_state_dict(self, state: dict[Any, Any]) -> None: ...
 
 
+def copy_network(source: nn.Module, into: nn.Module) -> None:
+    """All parameters and buffers, in place, of two networks of one shape; far quicker than a state_dict."""
+    with torch.no_grad():
+        torch._foreach_copy_([*into.parameters(), *into.buffers()], [*source.parameters(), *source.buffers()])
+
+
 class Learner:
     """`gradient` turns a loss into the parameters' gradients, `schedules` act on them and on the optimizer before each
     step, `gauges` advance by their steps at every update, `tracked` ones by `warmup_steps` when they are read.
@@ -91,7 +97,7 @@ class Learner:
         self.optimizer.step()
         self.updates += 1
         if self.target_every and self.updates % self.target_every == 0:
-            self.agent.target.load_state_dict(self.agent.online.state_dict())
+            copy_network(self.agent.online, self.agent.target)
         for listener in self.listeners:
             listener()
         metrics = {**loss.metrics, "grad_norm": norm}

@@ -89,9 +89,7 @@ class R2D2:
         raw, _ = net.unroll(picked["obs"], picked["previous_action"], picked["previous_reward"], state, inner)
         return raw[..., 0]
 
-    def _go_on(
-        self, net: Network, batch: Batch, picked: dict[str, Any], inner: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _go_on(self, net: Network, batch: Batch, picked: dict[str, Any], inner: torch.Tensor | None) -> torch.Tensor:
         """`replayed` from the state that this network's last chunks ended with; it is kept for the next ones."""
         name, m = "target" if net is self.target else "online", self.spec.sequence
         begins = batch.extras["first"][0][:, None, None]

@@ -9,6 +9,7 @@ from agents import rng
 from agents.build import build
 from agents.clock import linear, ticks
 from agents.evaluate import _shares, evaluate
+from agents.learner import copy_network
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
@@ -83,7 +84,7 @@ def test_adam_adds_epsilon_after_bias_correction():
     assert step_with(adam, part, [2.0, -1.0, 0.5]) == pytest.approx(w, rel=1e-12)
 
 
-@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4)])
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4), (3, 3, 1)])
 def test_gathered_convolution_equals_torchs_in_value_and_gradient(side, kernel, stride):
     torch.manual_seed(0)
     ours = Conv2d((4, side, side), 6, kernel, stride, gather=True).double()
@@ -170,6 +171,28 @@ def test_the_target_is_copied_on_its_period_and_only_then():
         pairs = zip(learner.agent.online.parameters(), learner.agent.target.parameters(), strict=True)
         same.append(all(torch.equal(a, b) for a, b in pairs))
     assert same == [False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algorithm": "rainbow_minatar"},
+        {"network__normalisation": "batch"},
+        {"spectral__use": "weights", "spectral__layers": [-2]},
+    ],
+)
+def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
+    agent = build(spec(**changes)).learner.agent
+    source, into = agent.online, agent.target
+    with torch.no_grad():
+        for tensor in (*source.parameters(), *source.buffers()):
+            if tensor.is_floating_point():
+                tensor.add_(0.5)
+    assert all(not torch.equal(a, b) for a, b in zip(source.parameters(), into.parameters(), strict=True))
+    copy_network(source, into)
+    one, other = source.state_dict(), into.state_dict()
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    assert not {t.data_ptr() for t in one.values()} & {t.data_ptr() for t in other.values()}
 
 
 def test_clipping_bounds_the_global_norm_and_the_record_shows_it_unclipped():
