@@ -10,6 +10,9 @@ from agents.optim.groups import groups
 from agents.spec.optimizer import RMSprop as RMSpropSpec
 
 
+TINY = 1e-30  # its root lies far below every epsilon in use
+
+
 class RMSprop:
     """s <- decay s + (1 - decay) g^2, and centered: m <- decay m + (1 - decay) g, else m = 0; both from 0.
 
@@ -34,19 +37,28 @@ class RMSprop:
         torch._foreach_addcmul_(self.square, grads, grads, value=1 - spec.decay)
         self.steps += 1
         bias = 1 - spec.decay ** (self.steps + 1) if spec.form == "debiased" else 1.0
-        spread = torch._foreach_div(self.square, bias)
         if spec.centered:
             torch._foreach_mul_(self.mean, spec.decay)
             torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
-            torch._foreach_addcmul_(spread, self.mean, self.mean, value=-1 / bias**2)
+            spread = torch._foreach_addcmul(self.square, self.mean, self.mean, value=-1 / bias)
+        else:
+            spread = torch._foreach_clone(self.square)
+        if bias != 1:
+            torch._foreach_div_(spread, bias)
         for rate, epsilon, lists in groups(self, self.parameters, grads, spread):
             parameters, grad, root = lists
-            if spec.form != "torch":
-                torch._foreach_add_(root, epsilon)
-            torch._foreach_sqrt_(root)
             if spec.form == "torch":
+                # sqrt(x) as x / sqrt(x): the library's root is slow on zeros, which weights without gradients have, and
+                # not a number where rounding left less than zero
+                inverse = torch._foreach_clamp_min(root, TINY)
+                torch._foreach_rsqrt_(inverse)
+                torch._foreach_mul_(root, inverse)
                 torch._foreach_add_(root, epsilon)
-            torch._foreach_addcdiv_(parameters, grad, root, value=-rate)
+                torch._foreach_addcdiv_(parameters, grad, root, value=-rate)
+            else:
+                torch._foreach_add_(root, epsilon)
+                torch._foreach_rsqrt_(root)
+                torch._foreach_addcmul_(parameters, grad, root, value=-rate)
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}
