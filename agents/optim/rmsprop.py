@@ -9,7 +9,6 @@ from torch import nn
 from agents.optim.groups import groups
 from agents.spec.optimizer import RMSprop as RMSpropSpec
 
-
 TINY = 1e-30  # its root lies far below every epsilon in use
 
 

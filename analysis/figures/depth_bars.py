@@ -12,7 +12,7 @@ from analysis.figures import common
 from analysis.figures.cells import by_value, cells, rank
 from analysis.intervals import estimate
 from analysis.load import Scores, canonical, select
-from analysis.normalise import SCALES
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import DepthBars
 
@@ -58,7 +58,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x", visible=False)
     axes.set_xlabel(spec.axis or spec.x)
-    axes.set_ylabel(SCALES[spec.normalisation].axis)
+    axes.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, sheet.notes))
 

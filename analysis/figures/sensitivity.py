@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from analysis import caption, style
 from analysis.errors import UserError, unknown
@@ -11,10 +12,11 @@ from analysis.figures import common
 from analysis.figures.cells import by_value, cells
 from analysis.intervals import estimate
 from analysis.load import Scores, select
-from analysis.normalise import SCALES, short
+from analysis.metrics import SCORES, axis
+from analysis.normalise import short
 from analysis.reference import Reference
 from analysis.spec import Sensitivity
-from analysis.text import game_title
+from analysis.text import frames_text, game_title
 
 
 def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Drawing:
@@ -39,10 +41,13 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
             _overlay(spec, panel, sheet, game, name, reference)
         if spec.log:
             panel.set_xscale("log")
+        _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
+        if spec.metric not in SCORES:
+            panel.set_ylim(bottom=0)
         panel.set_title(game_title(game))
-        panel.set_xlabel(spec.x)
+        panel.set_xlabel(spec.axis or spec.x)
         if i % 3 == 0 or spec.column == "single":
-            panel.set_ylabel(SCALES[spec.normalisation].axis)
+            panel.set_ylabel(axis(spec.metric, spec.normalisation))
     if not curves:
         raise UserError(f"{spec.id}: no run has a score")
     common.legend_below(figure, sheet.legend)
@@ -54,6 +59,13 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _ticks(panel: Axes, values: set[float]) -> None:
+    """Whole numbers, such as counts, are named each at its place."""
+    if all(value >= 1 and value == int(value) for value in values):
+        panel.set_xticks(sorted(values), [frames_text(value) for value in sorted(values)])
+        panel.minorticks_off()
 
 
 def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list, mark: tuple) -> None:

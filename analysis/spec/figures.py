@@ -95,6 +95,7 @@ class Sensitivity(Drawn, Reduced):
 
     kind: Literal["sensitivity"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
+    axis: str = Field("", description="x axis text; default: the key")
     log: bool = Field(True, description="logarithmic x axis")
     published: list[str] = Field(
         default_factory=list,
