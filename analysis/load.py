@@ -1,7 +1,7 @@
 """Reading what runs leave behind, and the scores files made of it.
 
 `COLUMNS` is this side's copy of the Parquet schemas that training writes. A figure reads only scores files, a
-scores file is made only from run summaries, and the speeds in run.json. A run that is missing is listed, never
+scores file is made only from run summaries, and the speed in run.json. A run that is missing is listed, never
 filled in.
 """
 
@@ -125,7 +125,7 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
         summary = summary.set_column(
             summary.column_names.index("metric"), "metric", summary["metric"].cast(pa.string())
         )
-        summary = _with_speeds(summary, path.with_name("run.json"), experiment.get("budget_frames"))
+        summary = _with_speed(summary, path.with_name("run.json"), experiment.get("budget_frames"))
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
         names = [entry["run"], entry["variant"], entry["game"], status, canonical(entry.get("vary") or {})]
@@ -145,20 +145,18 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
     return table.combine_chunks().replace_schema_metadata({METADATA: canonical(about).encode()})
 
 
-def _with_speeds(summary: pa.Table, facts: Path, frame: int | None) -> pa.Table:
+def _with_speed(summary: pa.Table, facts: Path, frame: int | None) -> pa.Table:
     """A summary and what the wall clock said of the run, which is no part of it: frames per second."""
     info = read_json(facts) if facts.exists() else {}
-    each = [speed for speed in (info.get("executor") or {}).get("actor_frames_per_second", ()) if speed]
-    found = {
-        "frames_per_second": info.get("frames_per_second"),
-        "actor_frames_per_second": sum(each) / len(each) if each else None,
+    if info.get("frames_per_second") is None:
+        return summary
+    row = {
+        "metric": "frames_per_second",
+        "frame": frame or info["frames"],
+        "mean": info["frames_per_second"],
+        "count": 1,
     }
-    rows = [
-        {"metric": metric, "frame": frame or info["frames"], "mean": speed, "count": max(1, len(each))}
-        for metric, speed in found.items()
-        if speed is not None
-    ]
-    return pa.concat_tables([summary, pa.Table.from_pylist(rows, schema=summary.schema)]) if rows else summary
+    return pa.concat_tables([summary, pa.Table.from_pylist([row], schema=summary.schema)])
 
 
 def _constant(text: str, length: int) -> pa.Array:

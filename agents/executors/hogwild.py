@@ -58,6 +58,7 @@ class Hogwild:
         self.working: set[int] = set()  # those in one; all others are just starting
         self._unread = [b""] * actors
         self._frames, self._seconds = [0] * actors, [0.0] * actors  # since the start
+        self._read = (0, 0.0)  # their sums at the last reading
 
     def stint(self, learner: Learner) -> None:
         """Let the workers go on; when this returns they stand still. Raises RuntimeError when one keeps dying."""
@@ -140,7 +141,10 @@ class Hogwild:
         """Updates are made by the workers."""
 
     def readings(self) -> dict[str, float]:
-        return {}
+        """Frames per second of a worker, mean since the last call."""
+        frames, seconds = self._read
+        self._read = sum(self._frames), sum(self._seconds)
+        return {"actor_frames_per_second": (self._read[0] - frames) / (self._read[1] - seconds)}
 
     def facts(self) -> dict[str, Any]:
         pairs = zip(self._frames, self._seconds, strict=True)

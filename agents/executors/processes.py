@@ -85,7 +85,7 @@ class Processes:
         return self.rows.ready(seconds)
 
     def readings(self) -> dict[str, float]:
-        return self.rows.readings()
+        return self.rows.readings(len(self.crew.lives))
 
     def facts(self) -> dict[str, Any]:
         return {

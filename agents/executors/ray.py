@@ -114,7 +114,7 @@ class RayActors:
         return self.rows.ready(seconds)
 
     def readings(self) -> dict[str, float]:
-        return self.rows.readings()
+        return self.rows.readings(len(self.lives))
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -38,6 +38,7 @@ class Rows:
         self.seconds = np.zeros(streams)  # that each stream's actor spent on rows handed out since the start
         self.moved = np.zeros(streams, np.int64)  # frames of each stream since the start
         self._lag = self._rows = 0  # since the last reading
+        self._read = (0, 0.0)  # sums of moved and seconds at the last reading
 
     def ready(self, seconds: float) -> bool:
         """Whether a row can be had now, after waiting for up to `seconds`."""
@@ -82,9 +83,12 @@ class Rows:
         taken, self.episodes = self.episodes, []
         return taken
 
-    def readings(self) -> dict[str, float]:
-        """Updates between acting and learning's clock, mean since the last call."""
-        found = {"policy_lag": self._lag / self._rows}
+    def readings(self, actors: int) -> dict[str, float]:
+        """Means since the last call: updates between acting and learning's clock, frames per second of an actor."""
+        frames, seconds = self._read
+        self._read = int(self.moved.sum()), float(self.seconds.sum())
+        played = (self._read[1] - seconds) * actors / len(self.moved)  # an actor's streams share its seconds
+        found = {"policy_lag": self._lag / self._rows, "actor_frames_per_second": (self._read[0] - frames) / played}
         self._lag = self._rows = 0
         return found
 

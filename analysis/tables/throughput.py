@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import caption
-from analysis.curves import Curves, by_label
+from analysis.curves import Curves, by_label, one_number
 from analysis.errors import unknown
 from analysis.intervals import Estimate, estimate
 from analysis.load import Scores, select
@@ -50,7 +50,7 @@ def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
 
 
 def _speed(group: Curves, spec: Throughput) -> Estimate:
-    return estimate(group.values[:, -1], group.games, "mean", spec.interval)
+    return estimate(one_number(group, "average"), group.games, "mean", spec.interval)
 
 
 def _text(speed: Estimate) -> str:

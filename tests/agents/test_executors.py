@@ -186,6 +186,8 @@ def test_a_finished_run_says_what_its_actors_did(tmp_path):
     ratio = learning[learning.metric == "replay_ratio"].value
     # One update in 16 frames: chunks of 10 x 4 rows and the slots hold at most 3 x 2.5 updates, a pull one chunk more.
     assert (lag >= 0).all() and lag.max() <= 12 and lag.iloc[-1] > 0
+    speed = learning[learning.metric == "actor_frames_per_second"].value
+    assert len(speed) == len(lag) and (speed > 100).all()
     assert ratio.iloc[5:].mean() == pytest.approx(run.learning.batch / 16, rel=0.1)
 
 

@@ -218,6 +218,10 @@ def test_a_killed_learner_leaves_nothing_and_a_second_start_ends(tmp_path):
     )
     lag = learning[learning.metric == "policy_lag"].value
     assert (lag >= 0).all() and lag.max() < 20
+    speed = learning[learning.metric == "actor_frames_per_second"].value
+    ratio = learning[learning.metric == "replay_ratio"].value
+    assert (speed > 10).all() and len(speed) == len(ratio)
+    assert ratio.mean() == pytest.approx(1, abs=0.1)  # every row is learned from once
     assert evaluations.frame.drop_duplicates().round(-2).tolist() == [0, 1_000]
 
 
