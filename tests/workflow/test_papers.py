@@ -78,7 +78,7 @@ def test_the_sweep_varies_what_the_paper_varied():
         (
             "r2d2",
             {"atari": 3 * 57, "feed_forward": 57, "ablations": 7 * 4 * 3, "truncation": 2, "replay_age": 4 * 3,
-             "minatar_delta_q": 4 * 2 * 3, "recall": 2 * 5, "minigrid": 2 * 4 * 5},
+             "minatar_delta_q": 4 * 2 * 3, "burn_in": 6 * 2 * 3, "recall": 2 * 5, "minigrid": 2 * 4 * 5},
         ),
         (
             "drqn",
