@@ -82,26 +82,23 @@ class R2D2:
 
     def replayed(self, net: Network, batch: Batch, picked: dict[str, Any]) -> torch.Tensor:
         """Q [sequence + n_step, B, A] at the picked rows, after the burn-in."""
-        first, inner = (None, None) if picked["first"] is None else (picked["first"], picked["inner"])
         if self.spec.state == "carried":
-            return self._go_on(net, batch, picked, inner)
+            return self._go_on(net, batch, picked)
+        first, inner = (None, None) if picked["first"] is None else (picked["first"], picked["inner"])
         state = self._burn_in(net, batch, picked["start"], first)
         raw, _ = net.unroll(picked["obs"], picked["previous_action"], picked["previous_reward"], state, inner)
         return raw[..., 0]
 
-    def _go_on(self, net: Network, batch: Batch, picked: dict[str, Any], inner: torch.Tensor | None) -> torch.Tensor:
+    def _go_on(self, net: Network, batch: Batch, picked: dict[str, Any]) -> torch.Tensor:
         """`replayed` from the state that this network's last chunks ended with; it is kept for the next ones."""
         name, m = "target" if net is self.target else "online", self.spec.sequence
         begins = batch.extras["first"][0][:, None, None]
         start = torch.where(begins, picked["start"], self.carried.get(name, picked["start"]))
-        parts, state = [], start
-        for part in (slice(None, m), slice(m, None)):
-            inputs = (picked[field][part] for field in ("obs", "previous_action", "previous_reward"))
-            raw, state = net.unroll(*inputs, state, None if inner is None else inner[part])
-            if not parts:
-                self.carried[name] = state.detach()
-            parts.append(raw)
-        return torch.cat(parts)[..., 0]
+        inputs, inner = [picked[field] for field in ("obs", "previous_action", "previous_reward")], picked["inner"]
+        learned, state = net.unroll(*(x[:m] for x in inputs), start, inner[:m])
+        self.carried[name] = state.detach()
+        beyond, _ = net.unroll(*(x[m:] for x in inputs), state, inner[m:])
+        return torch.cat((learned, beyond))[..., 0]
 
     def loss(self, batch: Batch) -> Loss:
         """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""

@@ -141,10 +141,11 @@ class Hogwild:
         """Updates are made by the workers."""
 
     def readings(self) -> dict[str, float]:
-        """Frames per second of a worker, mean since the last call."""
+        """Frames per second of a worker, mean since the last call; nothing where none lived to report."""
         frames, seconds = self._read
         self._read = sum(self._frames), sum(self._seconds)
-        return {"actor_frames_per_second": (self._read[0] - frames) / (self._read[1] - seconds)}
+        worked = self._read[1] - seconds
+        return {"actor_frames_per_second": (self._read[0] - frames) / worked} if worked else {}
 
     def facts(self) -> dict[str, Any]:
         pairs = zip(self._frames, self._seconds, strict=True)

@@ -15,6 +15,7 @@ from agents.build import build
 from agents.checkpoint import Checkpoints
 from agents.executors.actor_learner import ActorLearner
 from agents.executors.common import Common
+from agents.executors.hogwild import Hogwild
 from agents.loop import Run
 from agents.turn import rows
 from tests.agents.specs import spec
@@ -240,6 +241,13 @@ def test_what_it_cannot_do_is_refused(what):
     algorithm, changes = BAD[what]
     with pytest.raises(ValidationError, match=f"executor hogwild needs {what}".replace("[", r"\[")):
         spec(algorithm, **(SHORT | TWO if algorithm == "a2c_minatar" else {"executor": TWO["executor"]}) | changes)
+
+
+def test_where_no_worker_reported_there_is_no_speed():
+    executor = Hogwild(plan(**TWO))
+    assert executor.readings() == {}
+    executor._frames, executor._seconds = [30, 10], [0.5, 1.5]
+    assert executor.readings() == {"actor_frames_per_second": 20.0} and executor.readings() == {}
 
 
 def test_streams_are_shared_equally():
