@@ -13,9 +13,9 @@ from analysis.spec import Interval
 from analysis.text import frames_text
 
 _SCORE = {
-    "final": "the last checkpoint of each run",
-    "best": "the best checkpoint of each run (optimistic)",
-    "average": "the mean over all frames of each run",
+    "final": "its last checkpoint",
+    "best": "its best checkpoint (optimistic)",
+    "average": "its mean over all frames",
 }
 _METHOD = {"rliable": "n of n seeds per game", "rescaled": "n - 1 of n seeds per game"}
 
