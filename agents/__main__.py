@@ -68,7 +68,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     train = parser.add_subparsers(dest="command", required=True).add_parser("train", help="one run, to the end")
     train.add_argument("--spec", required=True, help="the run's spec as JSON")
     train.add_argument("--results", type=Path, required=True, help="folder with runs/ and work/")
-    train.add_argument("--code", type=Path, help="the file whose hash identifies the code (results/code/….fp)")
+    train.add_argument("--code", type=Path, help="the file whose hash identifies the code (results/code/…/modules.fp)")
     train.add_argument("--accept-code-changes", action="store_true", help="resume a run that other code began")
     train.add_argument("--keep-work", action="store_true", help="save a last checkpoint and keep it")
     train.add_argument(

@@ -1,5 +1,5 @@
 # The scores of one experiment: the summaries of its runs in one table.
-# in:  results/experiments/<paper>.<experiment>.json (its runs), results/runs/<run>/summary.parquet
+# in:  results/experiments/<paper>.<experiment>/runs.json (its runs), results/runs/<run>/summary.parquet
 # out: results/scores/<paper>.<experiment>.parquet
 
 

@@ -1,5 +1,5 @@
 # One training run.
-# in:  results/code/<agent>-<parts>.fp, the fingerprint of the code that the run reaches; the spec as a parameter
+# in:  results/code/<agent>-<parts>/modules.fp, the fingerprint of the code that the run reaches; the spec as a parameter
 # out: results/runs/<run>/ (Parquet tables and run.json); checkpoints and heartbeat in results/work/<run>/
 # No `retries` here: Snakemake inside a cluster job would obey them too. They are the profile's.
 # The shell's $ACCEPT_CODE_CHANGES is set by workflow/pipeline.py: as a parameter it would retrain when switched.

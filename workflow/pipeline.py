@@ -89,8 +89,12 @@ class Pipeline:
         return self.code(name, (run.point.driver, "agents.outputs", *parts))
 
     def code(self, name: str, roots: Iterable[str]) -> str:
-        """The fingerprint file of that name, brought up to date by the main process."""
-        path = f"{self.results}/code/{name}.fp"
+        """The fingerprint file of that name, brought up to date by the main process.
+
+        It has a folder of its own, as the file of `members` has: Snakemake lists the folders of the first target's
+        inputs once, and would hold a file that is written there later for missing.
+        """
+        path = f"{self.results}/code/{name}/modules.fp"
         if self.main and name not in self._fresh:
             self._fresh[name] = self._code.text(roots)
             if write_if_changed(Path(path), self._fresh[name]):
@@ -111,7 +115,7 @@ class Pipeline:
 
     def members(self, experiment: Expansion) -> str:
         """The file that lists an experiment's runs. A dry run leaves one that another run may use."""
-        path = Path(f"{self.shown}/experiments/{experiment.name}.json")
+        path = Path(f"{self.shown}/experiments/{experiment.name}/runs.json")
         if self.main and str(path) not in self._fresh and not (self.dryrun() and path.exists()):
             self._fresh[str(path)] = ""
             write_if_changed(path, experiment.members())

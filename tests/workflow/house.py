@@ -133,6 +133,6 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def planned(folder: Path, *words: str) -> list[Job]:
     """The jobs of a dry run."""
-    done = snakemake(folder, "--dry-run", "--nocolor", *TRIGGERS, *words)
+    done = snakemake(folder, *words, "--dry-run", "--nocolor", *TRIGGERS)
     assert done.returncode == 0, done.stdout + done.stderr
     return parse(done.stdout + done.stderr)

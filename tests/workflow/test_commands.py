@@ -263,13 +263,13 @@ localrule score:
 rule train:
     output: d
     jobid: 3
-    reason: Updated input files: results/code/x.fp
+    reason: Updated input files: results/code/x/modules.fp
     wildcards: run=dqn.a-b.s0.0123
 Job stats:
 """
     assert [tuple(job) for job in parse(log)] == [
         ("score", {"experiment": "demo.x"}, "Missing output files: c; Code has changed"),
-        ("train", {"run": "dqn.a-b.s0.0123"}, "Updated input files: results/code/x.fp"),
+        ("train", {"run": "dqn.a-b.s0.0123"}, "Updated input files: results/code/x/modules.fp"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def members(folder: Path) -> dict[str, set[str]]:
     """`experiment/variant` -> its runs."""
     found: dict[str, set[str]] = {}
-    for path in (folder / "results/experiments").glob("*.json"):
+    for path in (folder / "results/experiments").glob("*/runs.json"):
         data = json.loads(path.read_text())
         for row in data["runs"]:
             found.setdefault(f"{data['experiment']}/{row['variant']}", set()).add(row["run"])
@@ -118,6 +119,19 @@ def test_nothing_reruns_in_a_fresh_clone(finished: Path, tmp_path: Path):
     assert jobs(clone) == set()
 
 
+def test_several_targets_in_a_fresh_clone(finished: Path, tmp_path: Path):
+    """What the main process writes for the second is found although Snakemake has listed the folders before."""
+    clone = copy_checkout(finished, tmp_path / "fresh", also=("bin",))
+    (clone / "bin/python").chmod(0o755)
+    names = ["base", "sweep"]
+    found = {job.rule for job in planned(clone, *(f"results/scores/house.{name}.parquet" for name in names))}
+    assert found == {"score", "train"}
+    (dqn, *_), (normalised, *_) = (sorted(members(finished)[of]) for of in ("base/DQN", "base/SN"))
+    shutil.rmtree(clone / "results")
+    trained = planned(clone, *(f"results/runs/{run}/run.json" for run in (dqn, normalised)))
+    assert sorted(job.wildcards["run"] for job in trained) == sorted([dqn, normalised])
+
+
 def after_seed(folder: Path) -> None:
     edit(folder, PAPER, ("seeds: 2\n", "seeds: 3\n"))
 
@@ -174,6 +188,6 @@ def test_after_all_these_edits_and_their_undoing_nothing_reruns(finished: Path):
 
 def test_another_scale_trains_nothing_new_and_scores_again(finished: Path):
     """smoke keeps seed 0, whose runs are there; a dry run leaves the lists of runs alone."""
-    before = (finished / "results/experiments/house.base.json").read_text()
+    before = (finished / "results/experiments/house.base/runs.json").read_text()
     assert jobs(finished, "--config", "scale=smoke") == BASE | SWEEP
-    assert (finished / "results/experiments/house.base.json").read_text() == before
+    assert (finished / "results/experiments/house.base/runs.json").read_text() == before
