@@ -127,7 +127,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
         time.sleep(moments.uniform(0.0, 0.4))
         os.kill(process.pid, signal.SIGKILL)
         assert finish(process) == -signal.SIGKILL, f"finished after {kill} kills: it needs a larger budget"
-    assert finish(start(run, tmp_path / "killed")) == 0
+    assert finish(start(run, tmp_path / "killed", seconds=1)) == 0
     resumed = (tmp_path / "killed" / "log").read_text().count("resumed")
     assert resumed >= kills // 2, "too few kills came after a checkpoint"
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
@@ -153,9 +153,9 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
 
 
 def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(tmp_path):
-    runs = {"a": spec(seed=1), "b": spec(seed=1), "c": spec(seed=2)}
+    runs = {"a": spec(seed=1, budget=1_500), "b": spec(seed=1, budget=1_500), "c": spec(seed=2, budget=1_500)}
     for folder, run in runs.items():
-        assert finish(start(run, tmp_path / folder)) == 0
+        assert finish(start(run, tmp_path / folder, seconds=1e9)) == 0
     a, b, c = (leavings(run, tmp_path / folder) for folder, run in runs.items())
     assert_same(a, b)
     assert a["tables"]["episodes.parquet"] != c["tables"]["episodes.parquet"]
