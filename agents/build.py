@@ -10,6 +10,7 @@ import torch
 from agents import rng
 from agents.learner import Agent, Learner
 from agents.memory.replay import Replay
+from agents.nets.heads import Hidden
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
 from agents.spec import Spec
@@ -138,16 +139,8 @@ def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
         if network.core.kind != "none":
             core = component("core", network.core.kind)(network.core, linear, torso.size, actions)
         features = core.size if core else torso.size
-        head = component("head", network.head)(
-            linear,
-            norm,
-            features,
-            network.units,
-            ACTIVATIONS[network.activations.units],
-            actions,
-            spec.agent.outputs,
-            network.shared_bias,
-        )
+        hidden = partial(Hidden, linear, norm, features, network.units, ACTIVATIONS[network.activations.units])
+        head = component("head", network.head)(hidden, linear, actions, spec.agent.outputs, network.shared_bias)
         online = Network(torso, core, head, stream.scale)
         initialise(online, network.initialisation)
     if spec.spectral.layers:

@@ -1,6 +1,7 @@
-"""From features to K numbers for each action.
+"""From features to K numbers for each action, by hidden layers and an output.
 
-`linear(inputs, outputs, bias)` makes the layers, plain or noisy; `norm(width)` what follows each hidden one.
+`linear(inputs, outputs, bias)` makes the layers, plain or noisy; `norm(width)` what follows each hidden one;
+`hidden()` new hidden layers, whose result is what a head's `features` are: what its output sees.
 """
 
 from collections.abc import Callable
@@ -14,40 +15,38 @@ Activation = Callable[[torch.Tensor], torch.Tensor]
 Norm = Callable[[int], nn.Module]
 
 
+class Hidden(nn.Module):
+    """Fully connected layers with a norm and an activation after each: [B, features] -> [B, size]."""
+
+    def __init__(self, linear: Linear, norm: Norm, features: int, units: list[int], activation: Activation):
+        super().__init__()
+        widths = [features, *units]
+        self.layers = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(norm(width) for width in units)
+        self.size, self._activation = widths[-1], activation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = self._activation(norm(layer(x)))
+        return x
+
+
 class Plain(nn.Module):
-    """Hidden layers with an activation after each, then a linear output [B, actions, K].
+    """A linear output [B, actions, K].
 
     With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016).
     """
 
-    def __init__(
-        self,
-        linear: Linear,
-        norm: Norm,
-        features: int,
-        units: list[int],
-        activation: Activation,
-        actions: int,
-        size: int,
-        shared_bias: bool,
-    ):
+    def __init__(self, hidden: Callable[[], Hidden], linear: Linear, actions: int, size: int, shared_bias: bool):
         super().__init__()
-        widths = [features, *units]
-        self.hidden = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
-        self.norms = nn.ModuleList(norm(width) for width in units)
-        self.output = linear(widths[-1], actions * size, not shared_bias)
+        self.features = hidden()
+        self.output = linear(self.features.size, actions * size, not shared_bias)
         self.shared_bias = nn.Parameter(torch.zeros(size)) if shared_bias else None
-        self._activation, self._shape = activation, (actions, size)
+        self._shape = (actions, size)
 
     @property
     def layers(self) -> list[nn.Module]:
-        return [*self.hidden, self.output]
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """What the output layer sees [B, units]."""
-        for layer, norm in zip(self.hidden, self.norms, strict=True):
-            x = self._activation(norm(layer(x)))
-        return x
+        return [*self.features.layers, self.output]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.output(self.features(x)).view(-1, *self._shape)
@@ -60,20 +59,10 @@ class Dueling(nn.Module):
     `layers` alternates the streams by depth, so that from the output -1 is A's and -2 V's last layer.
     """
 
-    def __init__(
-        self,
-        linear: Linear,
-        norm: Norm,
-        features: int,
-        units: list[int],
-        activation: Activation,
-        actions: int,
-        size: int,
-        shared_bias: bool,
-    ):
+    def __init__(self, hidden: Callable[[], Hidden], linear: Linear, actions: int, size: int, shared_bias: bool):
         super().__init__()
-        self.value = Plain(linear, norm, features, units, activation, 1, size, False)
-        self.advantage = Plain(linear, norm, features, units, activation, actions, size, shared_bias)
+        self.value = Plain(hidden, linear, 1, size, False)
+        self.advantage = Plain(hidden, linear, actions, size, shared_bias)
 
     @property
     def layers(self) -> list[nn.Module]:

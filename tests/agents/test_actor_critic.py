@@ -188,7 +188,7 @@ def test_hidden_layers_are_shared_and_there_is_no_target_network():
     assert sorted(names.values()) == sorted([(16, 4, 3, 3), (128, 1024), (6, 128), (1, 128)])
     assert agent.online.layers[-1] is agent.online.head.policy and agent.online.layers[-2] is agent.online.head.value
     x = torch.randint(0, 2, (3, 4, 10, 10), dtype=torch.uint8)
-    conv, hidden = agent.online.torso.layers[0], agent.online.head.hidden[0]
+    conv, hidden = agent.online.torso.layers[0], agent.online.head.features.layers[0]
     features = torch.nn.functional.silu(torch.nn.functional.conv2d(x.float(), conv.weight, conv.bias)).flatten(1)
     h = hidden(features)
     s = torch.sigmoid(h)

@@ -107,7 +107,7 @@ def test_the_rank_probe_is_that_of_the_features_of_replayed_states():
     found = probes.feature_rank(run.parts.learner.agent, memory, np.random.default_rng(3), 50)
     with torch.no_grad():
         states = probes._states(online, memory, np.random.default_rng(3), 50)
-        hidden = online.head.hidden[0](online.torso(states)).relu()
+        hidden = online.head.features.layers[0](online.torso(states)).relu()
     assert found == {"feature_rank": float(srank(hidden, 0.01))} and 1 < found["feature_rank"] <= 50
     with torch.no_grad():
         online.layers[0].weight[0] = np.nan

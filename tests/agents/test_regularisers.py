@@ -107,9 +107,9 @@ def test_batch_normalisation_is_torchs_in_training_and_in_evaluation(ours, their
 def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_them():
     learner = build(spec(**BATCH, agent__selector="online", learning__target_every_frames=12)).learner  # 3 updates
     online, target = learner.agent.online, learner.agent.target
-    assert len(online.torso.norms) == 1 and len(online.head.norms) == 1 and len(online.layers) == 3
+    assert len(online.torso.norms) == 1 and len(online.head.features.norms) == 1 and len(online.layers) == 3
     weight, data = online.layers[0].weight.detach().clone(), batch()
-    mean, hidden = online.torso.norms[0].running_mean, online.head.norms[0].running_mean
+    mean, hidden = online.torso.norms[0].running_mean, online.head.features.norms[0].running_mean
     learner.agent.act(view(data.obs[0]), 0.0, np.random.default_rng(0))
     with torch.no_grad():
         online(data.obs[1]), target(data.obs[1])
@@ -117,10 +117,10 @@ def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_
     learner.learn(data)
     before_norm = nn.functional.conv2d(data.obs[0].float(), weight)  # zero biases; the passes at s' leave no trace
     assert torch.allclose(mean, 0.1 * before_norm.mean((0, 2, 3)), atol=1e-6) and hidden.any()
-    assert not target.head.norms[0].running_mean.any()
+    assert not target.head.features.norms[0].running_mean.any()
     learner.learn(data), learner.learn(data)
-    assert torch.equal(target.head.norms[0].running_mean, hidden)
-    assert "head.norms.0.running_var" in learner.state_dict()["agent"]["online"]
+    assert torch.equal(target.head.features.norms[0].running_mean, hidden)
+    assert "head.features.norms.0.running_var" in learner.state_dict()["agent"]["online"]
 
 
 def test_acting_on_one_observation_equals_acting_on_many():

@@ -1,5 +1,7 @@
 """C51, QR-DQN, dueling, noisy layers, shared bias: against numbers worked out by hand or by explicit loops."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 from agents.build import build
 from agents.losses.categorical import Categorical, project
 from agents.losses.quantile import Quantile, quantile_huber
-from agents.nets.heads import Dueling, Plain
+from agents.nets.heads import Dueling, Hidden, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
 from agents.nets.normalisation import none
@@ -85,7 +87,7 @@ def test_quantile_loss_by_hand():
 
 def test_dueling_combines_streams_for_every_number():
     torch.manual_seed(0)
-    head, x = Dueling(Linear, none, 5, [7], F.relu, 4, 3, False), torch.randn(2, 5)
+    head, x = Dueling(partial(Hidden, Linear, none, 5, [7], F.relu), Linear, 4, 3, False), torch.randn(2, 5)
     v, a = head.value(x), head.advantage(x)
     assert head(x).shape == (2, 4, 3) and v.shape == (2, 1, 3)
     for action in range(4):
@@ -95,7 +97,7 @@ def test_dueling_combines_streams_for_every_number():
 
 
 def test_a_shared_bias_is_the_same_for_all_actions():
-    head = Plain(Linear, none, 5, [], F.relu, 4, 2, True)
+    head = Plain(partial(Hidden, Linear, none, 5, [], F.relu), Linear, 4, 2, True)
     with torch.no_grad():
         head.output.weight.zero_()
         head.shared_bias.copy_(torch.tensor([1.0, 2.0]))
