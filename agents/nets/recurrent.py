@@ -1,12 +1,13 @@
 """An LSTM between torso and head."""
 
-import itertools
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from agents.nets.heads import Hidden
+from agents.nets.normalisation import none
 from agents.spec.network import Lstm as LstmSpec
 
 
@@ -19,10 +20,13 @@ class Lstm(nn.Module):
 
     def __init__(self, spec: LstmSpec, linear: Callable[[int, int, bool], nn.Module], features: int, actions: int):
         super().__init__()
-        widths = [features, *spec.before]
-        self.layers = nn.ModuleList(linear(a, b, True) for a, b in itertools.pairwise(widths))
-        self.cell = nn.LSTM(widths[-1] + (actions + 1) * spec.inputs, spec.units)
+        self.before = Hidden(linear, none, features, spec.before, F.relu)
+        self.cell = nn.LSTM(self.before.size + (actions + 1) * spec.inputs, spec.units)
         self.size, self._inputs, self._actions = spec.units, spec.inputs, actions
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        return self.before.layers
 
     def initial(self, size: int) -> torch.Tensor:
         """The state before an episode's first step. [size, 2, units]"""
@@ -39,8 +43,7 @@ class Lstm(nn.Module):
         """x [T, B, features], action and reward [T, B] of the step before, state [B, 2, units] before the first step
         -> [T, B, units], state after the last step. Where `first` [T, B] is true the state is zero again.
         """
-        for layer in self.layers:
-            x = F.relu(layer(x))
+        x = self.before(x)
         if self._inputs:
             x = torch.cat([x, F.one_hot(action, self._actions).to(x.dtype), reward[..., None]], -1)
         if first is None or not first.any():

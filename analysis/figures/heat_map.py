@@ -101,9 +101,9 @@ def _plot(
         panel.tick_params(length=0)
         for side in panel.spines.values():
             side.set_visible(False)
-        panel.set_xlabel(spec.x)
+        panel.set_xlabel(spec.x_axis or spec.x)
         if i % across == 0:
-            panel.set_ylabel(spec.y)
+            panel.set_ylabel(spec.y_axis or spec.y)
         panel.set_title(variant)
     bar = figure.colorbar(
         style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02

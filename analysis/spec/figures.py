@@ -86,7 +86,9 @@ class HeatMap(Drawn, Reduced):
 
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
-    y: str = Field(description="varied key on the y axis, e.g. optimizer.eps")
+    y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
+    x_axis: str = Field("", description="x axis text; default: the key")
+    y_axis: str = Field("", description="y axis text; default: the key")
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
 
 

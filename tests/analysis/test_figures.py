@@ -25,7 +25,8 @@ SPECS = {
     "interval_bars": {"experiments": ["demo.atari"], "normalisation": "standard", "statistics": ["iqm", "median"]},
     "per_game_bars": {"experiments": ["demo.atari"], "published": [RAINBOW], "normalisation": "standard",
                       "game_set": "sn10_ablation"},
-    "heat_map": {"experiments": ["demo.grid"], "x": "optimizer.lr", "y": "optimizer.eps"},
+    "heat_map": {"experiments": ["demo.grid"], "x": "optimizer.lr", "y": "optimizer.eps",
+                 "x_axis": "Learning rate"},
     "sensitivity": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4},
                     "published": ["DQN"]},
     "grid_share": {"experiments": ["demo.grid"], "threshold": 3.5},
@@ -146,6 +147,8 @@ def test_heat_map_counts_missing_and_diverged(drawn):
     assert cells.loc[("DQN SN[-2]", 1e-3, 1e-2), ["n", "diverged"]].tolist() == [2, 1]
     assert len(caption["missing"]) == 1 and len(caption["diverged"]) == 1
     assert "1 diverged run(s)" in caption["text"] and "1 planned run(s) are missing" in caption["text"]
+    texts = set(re.findall(r"<!-- (.*?) -->", (drawn[0] / "heat_map.svg").read_text()))
+    assert {"Learning rate", "optimizer.eps"} <= texts and "optimizer.lr" not in texts
 
 
 def test_published_bars_data(drawn):
