@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis import caption
-from analysis.curves import align, one_number
+from analysis.curves import one_number, scored
 from analysis.errors import UserError, unknown
 from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
@@ -112,14 +112,14 @@ def _compare(
         mine = rows[rows.variant == name]
         if mine.label.nunique() > 1:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
-        if mine.empty or not np.isfinite(mine["mean"].to_numpy(dtype=float, na_value=np.nan)).any():
+        if scored(mine).empty:
             return _result(spec, no, "–", f"no run of {name!r} has a score", **common)
-        arms.append(align(mine, spec.window).scaled(spec.normalisation, reference))
+        arms.append(one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference))
     games = sorted({game for arm in arms for game in arm.games})
     if any(set(arm.games) != set(games) for arm in arms):
         return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **common)
     one_scale(spec, games)
-    numbers = [(one_number(arm, spec.score), arm.games) for arm in arms]
+    numbers = [(arm.numbers, arm.games) for arm in arms]
     if len(numbers) == 2:
         value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
     else:

@@ -31,10 +31,21 @@ class Curves:
         factor = SCALES[normalisation].factor
         return replace(self, values=factor * normalise(self.values, self.games, normalisation, reference))
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """[R], the only column."""
+        (column,) = self.values.T
+        return column
+
     def of_game(self, game: str) -> Curves:
         rows = [i for i, name in enumerate(self.games) if name == game]
         runs, games, seeds = ([column[i] for i in rows] for column in (self.runs, self.games, self.seeds))
         return replace(self, values=self.values[rows], runs=runs, games=games, seeds=seeds)
+
+
+def scored(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a score: a number, and a finite one."""
+    return rows[np.isfinite(rows["mean"].to_numpy(dtype=np.float64, na_value=np.nan))]
 
 
 def align(rows: pd.DataFrame, window: int = 1) -> Curves:
@@ -46,7 +57,7 @@ def align(rows: pd.DataFrame, window: int = 1) -> Curves:
     """
     series, held, empty = [], [], []
     for run, group in rows.sort_values(["game", "seed", "frame"], kind="stable").groupby("run", sort=False):
-        group = group[np.isfinite(group["mean"].to_numpy(dtype=np.float64, na_value=np.nan))]
+        group = scored(group)
         if group.empty:
             empty.append(str(run))
             continue
@@ -72,7 +83,28 @@ def align(rows: pd.DataFrame, window: int = 1) -> Curves:
     return Curves(grid, values, runs, games, seeds, held, filled, empty)
 
 
-def one_number(curves: Curves, score: str) -> np.ndarray:
+def one_number(rows: pd.DataFrame, score: str, window: int = 1) -> Curves:
+    """`align` and then one number for each run: curves of a single column, which `numbers` gives.
+
+    Games may have budgets of their own, so only the runs of one game are brought to common frames.
+    """
+    present = rows.game.isin(scored(rows).game)
+    if not present.any():
+        return align(rows, window)  # says what is missing
+    parts = [align(group, window) for _, group in rows[present].groupby("game")]
+    return Curves(
+        frames=np.array([max(part.frames[-1] for part in parts)]),
+        values=np.concatenate([_one_number(part, score) for part in parts])[:, None],
+        runs=[run for part in parts for run in part.runs],
+        games=[game for part in parts for game in part.games],
+        seeds=[seed for part in parts for seed in part.seeds],
+        held=[run for part in parts for run in part.held],
+        filled=sum(part.filled for part in parts),
+        empty=[run for part in parts for run in part.empty] + sorted(rows[~present].run.unique()),
+    )
+
+
+def _one_number(curves: Curves, score: str) -> np.ndarray:
     """[R]: final (last checkpoint), best (highest checkpoint) or average (trapezoid mean over frames)."""
     if score == "final":
         return curves.values[:, -1]
@@ -84,9 +116,13 @@ def one_number(curves: Curves, score: str) -> np.ndarray:
     return np.trapezoid(curves.values, curves.frames, axis=1) / span
 
 
-def by_label(rows: pd.DataFrame, order: list[str] | None, window: int) -> dict[str, Curves]:
-    """label -> its curves; labels in the order of their variants, then by name, with numbers in theirs."""
+def by_label(rows: pd.DataFrame, order: list[str] | None, window: int, score: str | None = None) -> dict[str, Curves]:
+    """label -> its curves; labels in the order of their variants, then by name, with numbers in theirs.
+
+    With `score` the curves have one column, as `one_number` makes them.
+    """
     rank = {name: i for i, name in enumerate(order or [])}
     variant = rows.drop_duplicates("label").set_index("label").variant
     labels = sorted(variant.index, key=lambda label: (rank.get(variant[label], 0), natural(label)))
-    return {label: align(rows[rows.label == label], window) for label in labels}
+    groups = {label: rows[rows.label == label] for label in labels}
+    return {name: one_number(each, score, window) if score else align(each, window) for name, each in groups.items()}

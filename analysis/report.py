@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis import caption
+from analysis.curves import scored
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
 from analysis.load import canonical, read_parquet
@@ -194,8 +194,7 @@ def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _last_return(path: Path) -> float | None:
     if not path.exists():
         return None
-    table = read_parquet(path, ("metric", "frame", "mean")).to_pandas()
-    table = table[np.isfinite(table["mean"].to_numpy(dtype=float, na_value=np.nan))]
+    table = scored(read_parquet(path, ("metric", "frame", "mean")).to_pandas())
     for metric in RETURNS:
         rows = table[table.metric == metric]
         if len(rows):

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from analysis import caption, style
-from analysis.curves import Curves, align, one_number
+from analysis.curves import Curves, one_number, scored
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
@@ -27,10 +27,10 @@ def draw(spec: AblationDrops, scores: Scores, reference: Reference) -> common.Dr
     areas: dict[str, dict[str, float]] = {}
     used: dict[str, Curves] = {}
     for (label, game), group in rows.groupby(["label", "game"]):
-        if np.isfinite(group["mean"].to_numpy(dtype=float, na_value=np.nan)).any():
-            curves = align(group, spec.window).scaled(spec.normalisation, reference)
+        if len(scored(group)):
+            curves = one_number(group, "average", spec.window).scaled(spec.normalisation, reference)
             used[f"{label} on {game}"] = curves
-            areas.setdefault(label, {})[game] = float(one_number(curves, "average").mean())
+            areas.setdefault(label, {})[game] = float(curves.numbers.mean())
     for name in (spec.full, spec.base):
         if name not in areas:
             raise unknown("variant", name, areas, spec.id)

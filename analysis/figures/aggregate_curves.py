@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis import caption, style
 from analysis.aggregate import game_means
-from analysis.curves import by_label, one_number
+from analysis.curves import by_label
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
@@ -21,7 +21,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     one_scale(spec, list(rows.game), spec.statistics)
     fixed = rows.variant.isin(spec.reference_lines)
     lines = by_label(rows[~fixed], spec.variants, spec.window)
-    references = by_label(rows[fixed], spec.reference_lines, 1)
+    references = by_label(rows[fixed], spec.reference_lines, 1, "average")
     marks = style.marks(lines)
     sheet = common.Sheet()
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
@@ -38,7 +38,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
             value = estimate(curves.values, curves.games, statistic, spec.interval, gamma=factor)
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
         for label, curves in level.items():
-            value = estimate(one_number(curves, "average"), curves.games, statistic, spec.interval, gamma=factor)
+            value = estimate(curves.numbers, curves.games, statistic, spec.interval, gamma=factor)
             common.reference_line(panel, sheet, title, label, value)
         for wanted in spec.published:
             if wanted.statistic in (None, statistic):

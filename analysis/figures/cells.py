@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.aggregate import aggregate
-from analysis.curves import Curves, align, one_number
+from analysis.curves import Curves, one_number, scored
 from analysis.errors import UserError, unknown
 from analysis.intervals import SEED, Estimate, draw_counts, replicates, runs_per_game
 from analysis.load import canonical
@@ -43,12 +43,11 @@ def cells(rows: pd.DataFrame, spec: Reduced, reference: Reference, pooled: bool 
     order = {name: i for i, name in enumerate(spec.variants or sorted(rows.variant.unique()))}
     for (variant, text), group in rows.groupby(["variant", "vary"]):
         label, vary = str(group.label.iloc[0]), json.loads(text)
-        finite = group[np.isfinite(group["mean"].to_numpy(dtype=float, na_value=np.nan))]
-        if finite.empty:
+        if scored(group).empty:
             found.append(Cell(variant, label, vary, None, [], None))
             continue
-        curves = align(group, spec.window).scaled(spec.normalisation, reference)
-        found.append(Cell(variant, label, vary, one_number(curves, spec.score), curves.games, curves))
+        curves = one_number(group, spec.score, spec.window).scaled(spec.normalisation, reference)
+        found.append(Cell(variant, label, vary, curves.numbers, curves.games, curves))
     return sorted(found, key=lambda cell: (order[cell.variant], canonical(cell.vary)))
 
 

@@ -101,8 +101,9 @@ def line(
     value: Estimate,
     mark: tuple[str, object],
 ) -> None:
-    """A curve with its interval band; its numbers go to the sheet."""
-    (handle,) = axes.plot(frames, value.point, color=mark[0], linestyle=mark[1], zorder=3)
+    """A curve with its interval band, a dot where it has a single point; its numbers go to the sheet."""
+    dot = "o" if len(frames) == 1 else ""
+    (handle,) = axes.plot(frames, value.point, color=mark[0], linestyle=mark[1], marker=dot, markersize=3, zorder=3)
     if value.low is not None and value.high is not None:
         axes.fill_between(frames, value.low, value.high, color=mark[0], alpha=0.2, linewidth=0, zorder=2)
     sheet.legend.setdefault(label, handle)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import caption, style
-from analysis.curves import Curves, align
+from analysis.curves import Curves, align, scored
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
@@ -25,7 +25,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     for percent, name in found.items():
         rows = select(scores, spec, metric=name)
         for (label, game), group in rows.groupby(["label", "game"]):
-            if np.isfinite(group["mean"]).any():
+            if len(scored(group)):
                 panels.setdefault((label, game), {})[percent] = align(group, spec.window)
     if not panels:
         raise UserError(f"{spec.id}: no run has a value of {spec.metric}")

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from analysis import caption, style
-from analysis.curves import Curves, align, one_number
+from analysis.curves import Curves, one_number, scored
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
@@ -51,12 +51,12 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
             raise UserError(f"{spec.id}: {variant} has several settings in cell {pair}; choose one with 'where'")
         cell = cells.setdefault(variant, {}).setdefault(pair, Cell())
         cell.diverged = group[group.status == "diverged"].run.nunique()
-        finite = group[np.isfinite(group["mean"].to_numpy(dtype=float, na_value=np.nan))]
+        finite = scored(group)
         if finite.empty:
             continue
-        aligned = align(finite, spec.window)
-        curves[str(group.label.iloc[0])] = aligned
-        cell.values = list(one_number(aligned.scaled(spec.normalisation, reference), spec.score))
+        reduced = one_number(finite, spec.score, spec.window)
+        curves[str(group.label.iloc[0])] = reduced
+        cell.values = list(reduced.scaled(spec.normalisation, reference).numbers)
     for entry in scores.missing:
         pair = tuple((entry.get("vary") or {}).get(key) for key in (spec.x, spec.y))
         if entry["experiment"] in spec.experiments and entry["variant"] in cells and None not in pair:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
-from analysis.curves import by_label, one_number
+from analysis.curves import by_label
 from analysis.figures import common
 from analysis.figures.aggregate_curves import TITLES
 from analysis.intervals import estimate
@@ -18,7 +18,7 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
     """UserError for unknown names and for raw scores of several games."""
     rows = select(scores, spec)
     one_scale(spec, list(rows.game), spec.statistics)
-    curves = by_label(rows, spec.variants, spec.window)
+    curves = by_label(rows, spec.variants, spec.window, spec.score)
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     across = min(len(spec.statistics), 4 if spec.column == "double" else 2)
@@ -27,7 +27,7 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
     for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):
         for y, label in enumerate(labels):
             scaled = curves[label].scaled(spec.normalisation, reference)
-            value = estimate(one_number(scaled, spec.score), scaled.games, statistic, spec.interval, gamma=scale.factor)
+            value = estimate(scaled.numbers, scaled.games, statistic, spec.interval, gamma=scale.factor)
             point = float(value.point)
             low, high = (None if side is None else float(side) for side in (value.low, value.high))
             shade = style.colour(label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
-from analysis.curves import by_label, one_number
+from analysis.curves import by_label
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
@@ -22,7 +22,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     per_game = {
         game: {
             "lines": by_label(rows[~fixed & (rows.game == game)], spec.variants, spec.window),
-            "references": by_label(rows[fixed & (rows.game == game)], spec.reference_lines, 1),
+            "references": by_label(rows[fixed & (rows.game == game)], spec.reference_lines, 1, "average"),
         }
         for game in games
     }
@@ -48,7 +48,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             common.line(panel, sheet, game, label, curves.frames, value, marks[label])
         for label, curves in per_game[game]["references"].items():
             curves = curves.scaled(spec.normalisation, reference)
-            value = estimate(one_number(curves, "average"), curves.games, "mean", spec.interval)
+            value = estimate(curves.numbers, curves.games, "mean", spec.interval)
             common.reference_line(panel, sheet, game, label, value)
         for wanted in spec.published:
             common.published_curve(panel, sheet, game, wanted, reference, game, last)

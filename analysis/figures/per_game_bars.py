@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label, one_number
+from analysis.curves import Curves, by_label
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.intervals import difference, estimate
@@ -32,8 +32,8 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     """UserError for unknown names, and where a normalisation or baseline lacks reference scores."""
     curves: dict[str, Curves] = {}
     if spec.experiments:
-        curves = by_label(select(scores, spec), spec.variants, spec.window)
-    series = [Series(label, _by_game(c, one_number(c, spec.score)), False) for label, c in curves.items()]
+        curves = by_label(select(scores, spec), spec.variants, spec.window, spec.score)
+    series = [Series(label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)
         label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
@@ -63,9 +63,9 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     return common.Drawing(figure, sheet.table(), text)
 
 
-def _by_game(curves: Curves, numbers: np.ndarray) -> dict[str, np.ndarray]:
+def _by_game(curves: Curves) -> dict[str, np.ndarray]:
     names = np.asarray([short(game) for game in curves.games])
-    return {str(game): numbers[names == game] for game in np.unique(names)}
+    return {str(game): curves.numbers[names == game] for game in np.unique(names)}
 
 
 def _games(spec: PerGameBars, series: list[Series], reference: Reference) -> list[str]:

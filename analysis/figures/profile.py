@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label, one_number
+from analysis.curves import Curves, by_label
 from analysis.figures import common
 from analysis.intervals import Estimate, estimate
 from analysis.load import Scores, select
@@ -45,9 +45,9 @@ def _panel(
         rows = select(scores, spec, metric)
         one_scale(spec, list(rows.game))
         column = {}
-        for label, curves in by_label(rows, spec.variants, spec.window).items():
+        for label, curves in by_label(rows, spec.variants, spec.window, spec.score).items():
             curves = curves.scaled(spec.normalisation, reference)
-            column[label] = estimate(one_number(curves, spec.score), curves.games, "mean", spec.interval)
+            column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
             used[f"{panel.title} {name} {label}".strip()] = curves
         columns.append(column)
     return columns

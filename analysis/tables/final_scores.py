@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption
-from analysis.curves import by_label, one_number
+from analysis.curves import by_label
 from analysis.intervals import estimate
 from analysis.load import Scores, select
 from analysis.normalise import SCALES, normalise, short
@@ -19,15 +19,15 @@ from analysis.text import game_title, number
 def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
     """UserError for unknown names. A game that a variant lacks gets a dash."""
     rows = select(scores, spec)
-    curves = by_label(rows, spec.variants, spec.window)
+    curves = by_label(rows, spec.variants, spec.window, spec.score)
     games = spec.games or sorted(rows.game.unique())
     cells: dict[tuple[str, str], str] = {}
     data = []
     for label, group in curves.items():
         scaled = group.scaled(spec.normalisation, reference)
-        numbers, names = one_number(scaled, spec.score), np.asarray(scaled.games)
+        names = np.asarray(scaled.games)
         for game in dict.fromkeys(scaled.games):
-            mine = numbers[names == game]
+            mine = scaled.numbers[names == game]
             value = estimate(mine, [game] * len(mine), "mean", spec.interval)
             shown = number(float(value.point))
             low, high = (None if side is None else float(side) for side in (value.low, value.high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import caption
-from analysis.curves import Curves, by_label, one_number
+from analysis.curves import Curves, by_label
 from analysis.errors import unknown
 from analysis.intervals import Estimate, estimate
 from analysis.load import Scores, select
@@ -17,14 +17,15 @@ from analysis.text import number
 
 def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
     """UserError for unknown names. Variants whose actors are not apart have a dash for the actor."""
-    curves = by_label(select(scores, spec), spec.variants, spec.window)
+    curves = by_label(select(scores, spec), spec.variants, spec.window, "average")
     if spec.baseline is not None and spec.baseline not in curves:
         raise unknown("baseline", spec.baseline, curves, spec.id)
     speeds = {label: _speed(group, spec) for label, group in curves.items()}
     actors = {}
     if "actor_frames_per_second" in set(scores.rows.metric):
         each = select(scores, spec, "actor_frames_per_second")
-        actors = {label: _speed(group, spec) for label, group in by_label(each, spec.variants, spec.window).items()}
+        apart = by_label(each, spec.variants, spec.window, "average")
+        actors = {label: _speed(group, spec) for label, group in apart.items()}
     head, body, data = ["System", "Frames/s", "of one actor"], [], []
     if spec.baseline is not None:
         head.append("speed-up")
@@ -50,7 +51,7 @@ def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
 
 
 def _speed(group: Curves, spec: Throughput) -> Estimate:
-    return estimate(one_number(group, "average"), group.games, "mean", spec.interval)
+    return estimate(group.numbers, group.games, "mean", spec.interval)
 
 
 def _text(speed: Estimate) -> str:

@@ -47,10 +47,24 @@ def test_window_is_a_trailing_mean_over_the_runs_own_checkpoints():
 
 
 def test_one_number_per_run():
-    curves = align(rows(("a", {0: 0.0, 10: 4.0, 30: 2.0})))
-    assert one_number(curves, "final").tolist() == [2.0]
-    assert one_number(curves, "best").tolist() == [4.0]
-    assert one_number(curves, "average") == pytest.approx([(20 + 60) / 30])
+    table = rows(("a", {0: 0.0, 10: 4.0, 30: 2.0}))
+    assert one_number(table, "final").numbers.tolist() == [2.0]
+    assert one_number(table, "best").numbers.tolist() == [4.0]
+    assert one_number(table, "average").numbers == pytest.approx([(20 + 60) / 30])
+    with pytest.raises(UserError, match="none of the runs has a score: b"):
+        one_number(rows(("b", {10: np.nan})), "final")
+
+
+def test_a_game_with_a_short_budget_does_not_cut_the_others():
+    long = rows(("a", {10: 1.0, 20: 2.0, 40: 8.0}), ("b", {10: 1.0, 20: 3.0}))  # of one game: b ends at 20
+    short, none = rows(("c", {5: 4.0, 10: 6.0})), rows(("d", {10: np.nan}, "diverged"))
+    table = pd.concat([short.assign(game="atari/qbert"), long, none.assign(game="atari/alien")])
+    final = one_number(table, "final")
+    assert (final.runs, final.numbers.tolist()) == (["a", "b", "c"], [2.0, 3.0, 6.0])
+    assert (final.games, final.frames.tolist()) == (["atari/pong", "atari/pong", "atari/qbert"], [20])
+    assert (final.empty, final.held, final.filled) == (["d"], [], 0)
+    assert by_label(table, None, 1, "best")["DQN"].numbers.tolist() == [2.0, 3.0, 6.0]
+    assert align(table[table.run != "d"]).frames.tolist() == [10]  # a curve over games needs all of them
 
 
 def test_order_of_labels():
