@@ -39,7 +39,7 @@ def seeds_text(n: tuple[int, int]) -> str:
 
 def scales(scores: Scores, names: Iterable[str]) -> list[dict[str, Any]]:
     """Scale and budget of each experiment."""
-    keys = ("scale", "budget_frames", "paper_frames", "clock", "reduced")
+    keys = ("scale", "budget_frames", "paper_frames", "clock", "cuts", "reduced")
     return [{"experiment": name} | {key: scores.experiments[name].get(key) for key in keys} for name in names]
 
 
@@ -77,6 +77,9 @@ def from_runs(
         if scale.get("reduced"):
             sentences.append(str(scale["reduced"]).rstrip(".") + ".")
     sentences.append(f"Metric {spec.metric}: {meaning(spec.metric)}.")
+    cuts = sorted({cut for scale in about for cut in scale["cuts"] or ()})
+    if cuts and spec.metric == "evaluation_return":
+        sentences.append(f"Its episodes are cut at {' or '.join(f'{cut:,}' for cut in cuts)} frames.")
     if spec.metric in SCORES:
         sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
     if getattr(spec, "score", None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.normalise import SCALES
 
 SCORES: dict[str, str] = {
-    "evaluation_return": "mean return of one evaluation's full episodes",
+    "evaluation_return": "mean return of one evaluation's episodes",
     "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
     "training_return_100": "mean return of the last 100 training episodes, exploring policy",
 }

@@ -75,6 +75,7 @@ class Expansion(NamedTuple):
     paper_frames: int
     reduced: str
     clock: str
+    cuts: list[int]  # frames at which evaluation episodes are truncated, of all variants
     metrics: list[str] | None
     games: list[str]
     seeds: list[int]
@@ -92,7 +93,7 @@ class Expansion(NamedTuple):
     def members(self) -> str:
         """The JSON text that tells the analysis which runs are the experiment's."""
         head = {k: getattr(self, k) for k in ("paper", "experiment", "scale", "budget_frames", "paper_frames")}
-        head |= {"clock": self.clock, "reduced": self.reduced, "metrics": self.metrics}
+        head |= {"clock": self.clock, "cuts": self.cuts, "reduced": self.reduced, "metrics": self.metrics}
         rows = [
             {
                 "run": run.name,
@@ -208,6 +209,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
 
     points: list[Point] = []
     clocks: dict[str, Location] = {}
+    cuts: set[int] = set()
     problems: list[Problem] = []
     for variant, overlay in variants.items():
         algorithm = project.algorithm(str(overlay.get("algorithm", experiment.algorithm)))
@@ -235,6 +237,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
                     problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
                 continue
             clocks.setdefault(spec.clock, (*at, "variants", variant))
+            cuts |= {spec.evaluation.cap_frames} if hasattr(spec, "evaluation") else set()
             points.append(_point(spec, variant, vary, algorithm, algorithm.cluster.model_copy(update=change)))
     if len(clocks) > 1:
         problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
@@ -249,6 +252,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
         experiment.budget_frames,
         reduced,
         next(iter(clocks)),
+        sorted(cuts),
         experiment.metrics,
         games,
         seeds,

@@ -100,7 +100,7 @@ def experiment(
             {
                 "paper": "demo", "experiment": name, "scale": scale, "budget_frames": 60_000,
                 "paper_frames": 5_000_000, "reduced": "60k frames and three seeds in place of 5M and thirty",
-                "metrics": None, "runs": entries,
+                "cuts": [800, 10_000], "metrics": None, "runs": entries,
             }
         )
     )  # fmt: skip

@@ -118,6 +118,7 @@ def test_learning_curves_data(drawn):
     for part in (
         "n = 3 seeds",
         "60k of the paper's 5M frames",
+        "one evaluation's episodes. Its episodes are cut at 800 or 10,000 frames.",
         "raw game score",
         "percentile bootstrap",
         "'rliable'",

@@ -135,7 +135,7 @@ def test_members(project: Path):
     rows = data.pop("runs")
     assert data == {
         "paper": "house", "experiment": "sweep", "scale": "paper", "budget_frames": 1000, "paper_frames": 1000,
-        "reduced": "", "clock": "frames", "metrics": None,
+        "reduced": "", "clock": "frames", "cuts": [10_000], "metrics": None,
     }  # fmt: skip
     assert [(row["variant"], row["game"], row["seed"], row["vary"]) for row in rows] == [
         ("DQN", "minatar/breakout", seed, {"optimizer.lr": lr}) for seed in (0, 1) for lr in (0.001, 0.01)
