@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, model_of
+from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.models import Cluster, Config, Experiment
@@ -237,7 +237,8 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
                     problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
                 continue
             clocks.setdefault(spec.clock, (*at, "variants", variant))
-            cuts |= {spec.evaluation.cap_frames} if hasattr(spec, "evaluation") else set()
+            if isinstance(spec, Spec):
+                cuts.add(spec.evaluation.cap_frames)
             points.append(_point(spec, variant, vary, algorithm, algorithm.cluster.model_copy(update=change)))
     if len(clocks) > 1:
         problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
