@@ -37,11 +37,6 @@ class Curves:
         (column,) = self.values.T
         return column
 
-    def of_game(self, game: str) -> Curves:
-        rows = [i for i, name in enumerate(self.games) if name == game]
-        runs, games, seeds = ([column[i] for i in rows] for column in (self.runs, self.games, self.seeds))
-        return replace(self, values=self.values[rows], runs=runs, games=games, seeds=seeds)
-
 
 def scored(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that have a score: a number, and a finite one."""
