@@ -10,9 +10,11 @@ import copy
 import numpy as np
 import torch
 
-from agents.losses.penalty import Penalty
+from agents.compiled.q_learning import q_learning
+from agents.losses.penalty import Nothing, Penalty
 from agents.losses.returns import n_step
-from agents.losses.value import Value, at_action, q_loss
+from agents.losses.value import Scalar, Value, at_action, q_loss
+from agents.nets import small
 from agents.nets.network import Network
 from agents.sampling import explore
 from agents.spec.agent import DQN as DQNSpec
@@ -36,6 +38,8 @@ class DQN:
         keep: tuple[str, ...] = (),
     ):
         self.spec, self.value, self.penalty, self.online, self.noise = spec, value, penalty, online, noise
+        if isinstance(value, Scalar) and isinstance(penalty, Nothing) and small.fits(online):
+            online.small = small.Small.of(online)
         self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions
         self.keep = keep
@@ -47,12 +51,14 @@ class DQN:
         random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
         if random.all() and not self.keep:
             return Decision(actions)
-        with torch.inference_mode():
-            q = self.value.mean(self.online(view.obs))
-        actions = np.where(random, actions, q.argmax(-1).cpu().numpy())
+        if self.online.small:
+            q = self.online.small.values(view.obs)
+        else:
+            with torch.inference_mode():
+                q = self.value.mean(self.online(view.obs)).cpu().numpy()
+        actions = np.where(random, actions, q.argmax(-1))
         if not self.keep:
             return Decision(actions)
-        q = q.cpu().numpy()
         return Decision(actions, {"q_taken": q[np.arange(len(q)), actions], "q_best": q.max(1)})
 
     def loss(self, batch: Batch) -> Loss:
@@ -62,6 +68,8 @@ class DQN:
         whole batch (Fortunato et al. 2018, Algorithm 1); acting goes on with a fourth until the next update.
         """
         r_t, discount_t = n_step(batch.reward, batch.discount)
+        if self.online.small:
+            return self._compiled(batch, r_t, discount_t)
         with torch.no_grad():
             self.target.resample(self.noise)
             raw_t = selector = self.target(batch.obs[-1])
@@ -78,3 +86,25 @@ class DQN:
         penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
         metrics |= {name: term.detach() for name, term in penalties.items()}
         return Loss({"q": loss, **penalties}, priorities, metrics)
+
+    def _compiled(self, batch: Batch, r_t: torch.Tensor, discount_t: torch.Tensor) -> Loss:
+        """`loss` and its gradients where network and loss have a compiled form."""
+        online, target = self.online.small, self.target.small
+        gradients, slopes = online.slopes
+        obs = batch.obs.numpy().reshape(2, len(r_t), -1)
+        priorities, loss, q_mean = q_learning(
+            obs[0],
+            batch.action[0].numpy(),
+            r_t.numpy(),
+            discount_t.numpy(),
+            obs[1],
+            batch.weight.numpy(),
+            online.seen,
+            online.arrays(),
+            target.arrays(),
+            self.spec.selector == "online",
+            self.value.huber,
+            slopes,
+        )
+        metrics = {"loss": loss, "q_mean": q_mean}
+        return Loss({"q": torch.tensor(loss)}, torch.from_numpy(priorities), metrics, gradients=gradients)

@@ -100,8 +100,9 @@ class Loss(NamedTuple):
 
     terms: dict[str, torch.Tensor]  # name -> scalar; their sum is minimised
     priorities: torch.Tensor  # [B], without importance weights
-    metrics: dict[str, torch.Tensor]  # scalars to record
+    metrics: dict[str, torch.Tensor | float]  # scalars to record
     trace: Trace | None = None  # for agents that learn with traces
+    gradients: list[torch.Tensor] | None = None  # by the parameters, where the agent has worked them out already
 
 
 class Episode(NamedTuple):

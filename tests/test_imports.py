@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # package -> top-level names (or own packages) that its modules must not import
 FORBIDDEN = {
     "agents/losses": {"agents", "numpy", "workflow", "analysis"},
+    "agents/compiled": {"agents", "torch", "workflow", "analysis"},
     "agents/clock.py": {"agents", "workflow", "analysis", "torch"},
     "agents/nets": {"agents.losses", "agents.optim", "agents.memory", "agents.envs", "workflow", "analysis"},
     "agents/memory": {"agents.losses", "agents.nets", "agents.optim", "agents.envs", "workflow", "analysis"},

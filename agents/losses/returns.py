@@ -10,9 +10,9 @@ def n_step(r_t: torch.Tensor, discount_t: torch.Tensor) -> tuple[torch.Tensor, t
     (Sutton 1988; Hessel et al. 2018, eq. for R_t^(n)). A discount of 0 cuts the return there.
     """
     total, product = r_t[0], discount_t[0]
-    for r, discount in zip(r_t[1:], discount_t[1:], strict=True):
-        total = total + product * r
-        product = product * discount
+    for k in range(1, len(r_t)):
+        total = total + product * r_t[k]
+        product = product * discount_t[k]
     return total, product
 
 

@@ -25,7 +25,8 @@ class Scalar:
     size = 1
 
     def __init__(self, loss: str):
-        self._distance = {"squared": F.mse_loss, "huber": F.smooth_l1_loss}[loss]
+        self.huber = {"squared": False, "huber": True}[loss]
+        self._distance = F.smooth_l1_loss if self.huber else F.mse_loss
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
         """[..., 1] -> [...]: the action value itself."""

@@ -23,11 +23,11 @@ class Hidden(nn.Module):
         widths = [features, *units]
         self.layers = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(norm(width) for width in units)
-        self.size, self._activation = widths[-1], activation
+        self.size, self.activation = widths[-1], activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = self._activation(norm(layer(x)))
+            x = self.activation(norm(layer(x)))
         return x
 
 

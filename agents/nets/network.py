@@ -17,6 +17,7 @@ class Network(nn.Module):
         self.torso, self.core, self.head, self.scale = torso, core, head, scale
         self.meters = nn.ModuleDict()  # of spectral norms, by layer index (agents/optim/spectral.py)
         self.after = nn.Identity()  # what becomes of the output
+        self.small: Any = None  # the compiled form (nets/small.py), for agents that use it
         self._noisy = [m for m in self.modules() if hasattr(m, "resample") and m is not self]
 
     @property

@@ -21,7 +21,7 @@ class Convolutional(nn.Module):
             self.layers.append(Conv2d(shape, channels, kernel, stride, gather))
             self.norms.append(norm(channels))
             shape = self.layers[-1].output_shape
-        self._activation = ACTIVATIONS[spec.activations.convolutions]
+        self.activation = ACTIVATIONS[spec.activations.convolutions]
         self.size = shape[0] * shape[1] * shape[2]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -29,5 +29,5 @@ class Convolutional(nn.Module):
         if x.shape[-1] >= WIDE:
             x = x.contiguous(memory_format=torch.channels_last)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = self._activation(norm(layer(x)))
+            x = self.activation(norm(layer(x)))
         return x.flatten(1)

@@ -15,9 +15,10 @@ class Backward:
 
     def __call__(self, loss: Loss) -> None:
         """Put the gradients to follow downhill into the parameters."""
-        for parameter in self.parameters:
-            parameter.grad = None
-        sum(loss.terms.values()).backward()
+        for i, parameter in enumerate(self.parameters):
+            parameter.grad = loss.gradients[i] if loss.gradients else None
+        if not loss.gradients:
+            sum(loss.terms.values()).backward()
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -118,8 +118,7 @@ def test_values_kept_with_a_row_are_those_it_was_acted_on():
     parts = build(spec(**APEX))
     assert set(parts.learner.agent.demand.extras) == {"q_taken", "q_best"}
     step = parts.actor.turn()
-    with torch.inference_mode():
-        q = parts.learner.agent.online(torch.from_numpy(step.obs)).squeeze(-1).numpy()
+    q = parts.learner.agent.online.small.values(torch.from_numpy(step.obs))
     assert np.array_equal(step.extras["q_best"], q.max(1))
     assert np.array_equal(step.extras["q_taken"], q[np.arange(4), step.action])
 

@@ -13,6 +13,7 @@ from agents.learner import copy_network
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
+from agents.optim.gradient import Backward
 from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.spec import Spec
 from agents.spec.optimizer import Adadelta, Adam, RMSprop
@@ -116,10 +117,11 @@ def agent_of(**changes):
     return agent
 
 
+@pytest.mark.parametrize("units", [[128], [64, 64]])  # the compiled form is for one hidden layer
 @pytest.mark.parametrize("selector", ["target", "online"])
 @pytest.mark.parametrize("n", [1, 3])
-def test_the_loss_is_q_learning_written_out(selector, n):
-    agent, data = agent_of(agent__selector=selector, agent__n_step=n), batch(n)
+def test_the_loss_is_q_learning_written_out(selector, n, units):
+    agent, data = agent_of(agent__selector=selector, agent__n_step=n, network__units=units), batch(n)
     data.discount[0, 1] = 0.0  # terminated
     if n > 1:  # reached the episode's end one step early: a loop with reward 0
         data.discount[n - 1, 2], data.reward[n - 1, 2] = 1.0, 0.0
@@ -136,13 +138,15 @@ def test_the_loss_is_q_learning_written_out(selector, n):
         for k in range(n):
             ret += factor * data.reward[k, i]
             factor *= data.discount[k, i]
-        error = ret + factor * nxt[best] - q
+        error = ret + factor * nxt[best].detach() - q
         assert loss.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
-        total += error.item() ** 2 / 4
-    assert loss.terms["q"].item() == pytest.approx(total, rel=1e-4)
-    loss.terms["q"].backward()
+        total += error**2 / 4
+    assert loss.terms["q"].item() == pytest.approx(total.item(), rel=1e-4)
+    parameters = list(agent.online.parameters())
+    expected = torch.autograd.grad(total, parameters)
+    Backward(parameters)(loss)
+    assert all(torch.allclose(p.grad, g, rtol=1e-4, atol=1e-6) for p, g in zip(parameters, expected, strict=True))
     assert all(p.grad is None for p in agent.target.parameters())
-    assert all(p.grad is not None for p in agent.online.parameters())
 
 
 def test_weights_scale_each_samples_loss():

@@ -1,0 +1,163 @@
+"""What is compiled equals the plain code, and is used just where it may be."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from agents import rng
+from agents.build import build
+from agents.compiled import q_learning as compiled
+from agents.nets import small
+from agents.nets.layers import Conv2d
+from agents.optim.gradient import Backward
+from agents.step import Batch
+from tests.agents.specs import spec, view
+
+HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
+SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
+SPECTRAL = {"spectral__layers": [-2]}
+
+
+def batch(b: int = 32, channels: int = 4) -> Batch:
+    dice = torch.Generator().manual_seed(1)
+    obs = (torch.rand(2, b, channels, 10, 10, generator=dice) < 0.1).to(torch.uint8)
+    action, reward = torch.randint(6, (1, b), generator=dice), 3 * torch.randn(1, b, generator=dice)
+    discount = 0.99 * (torch.rand(1, b, generator=dice) < 0.8)
+    no = torch.zeros(2, b, dtype=torch.bool)
+    return Batch(obs, action, reward, discount, no, no, torch.rand(b, generator=dice), {}, np.arange(b))
+
+
+def agent_of(**changes):
+    agent = build(spec(**changes)).learner.agent
+    with torch.no_grad():
+        for parameter in agent.target.parameters():
+            parameter.mul_(1.5)
+    return agent
+
+
+@pytest.mark.parametrize(
+    "shape, kernel, stride", [((4, 10, 10), 3, 1), ((10, 10, 10), 3, 1), ((2, 9, 7), 3, 2), ((1, 5, 5), 5, 1)]
+)
+@pytest.mark.parametrize("channels", [8, 16, 24])
+def test_the_convolution_and_its_slopes_are_those_of_torch(shape, kernel, stride, channels):
+    torch.manual_seed(0)
+    layer = Conv2d(shape, channels, kernel, stride, gather=True)
+    x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values
+    expected = F.conv2d(x, layer.weight, layer.bias, stride).relu()
+    slope = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), slope)
+    seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
+    weight, bias = small.views([layer.weight, layer.bias])
+    y = np.empty(expected.flatten(2).shape, np.float32)
+    compiled._convolve(x.flatten(1).numpy(), seen, weight, bias, y)
+    assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
+    slopes = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
+    compiled._convolve_back(x.flatten(1).numpy(), seen, y, slope.flatten(2).numpy(), *slopes)
+    assert np.allclose(slopes[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(slopes[1], wanted[1], atol=1e-4)
+
+
+def test_a_transition_by_hand():
+    """Screens 3 x 3, of eight kernels one in use, one hidden unit, two actions; r = 1, discount 0.5, action 0.
+
+    s has pixels 0 and 4: y = 0.25 + 0.5 + 0.25 = 1, h = 2 y - 1 = 1, q = (1, -0.5). s' is blank: y = 0.25, h = 0,
+    q = (0, 0.5), target 1.25. The error is -0.25, its square 0.0625, dL/dq_0 = -0.5.
+    """
+    seen = compiled.sight(9, np.arange(9).reshape(9, 1))
+    kernel, bias, hidden = np.zeros((8, 9), np.float32), np.zeros(8, np.float32), np.zeros((1, 8), np.float32)
+    kernel[0, 0], kernel[0, 4], kernel[0, 8], bias[0], hidden[0, 0] = 0.5, 0.25, 7, 0.25, 2
+    output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
+    weights = (kernel, bias, hidden, np.array([-1], np.float32), *output)
+    slopes = tuple(np.full_like(array, np.nan) for array in weights)
+    s, blank = np.zeros((1, 9), np.uint8), np.zeros((1, 9), np.uint8)
+    s[0, [0, 4]] = 1
+    one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
+    given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
+    error, loss, mean = compiled.q_learning(*given, False, False, slopes)
+    assert (error.tolist(), loss, mean) == ([0.25], 0.0625, 0.25)
+    assert slopes[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not slopes[0][1:].any()
+    assert slopes[1].tolist() == [-1] + 7 * [0] and slopes[2][0].tolist() == [-0.5] + 7 * [0]
+    assert [x.ravel().tolist() for x in slopes[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
+    _, loss, _ = compiled.q_learning(*given, False, True, slopes)
+    assert loss == 0.03125 and slopes[5].tolist() == [-0.25, 0]
+
+
+@pytest.mark.parametrize("changes", [HUBER, SQUARED])
+@pytest.mark.parametrize("selector", ["target", "online"])
+def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, changes):
+    agent, data = agent_of(agent__selector=selector, **changes), batch()
+    parameters = list(agent.online.parameters())
+    found = agent.loss(data)
+    Backward(parameters)(found)
+    gradients = [parameter.grad.clone() for parameter in parameters]
+    agent.online.small = None
+    plain = agent.loss(data)
+    Backward(parameters)(plain)
+    assert found.metrics["loss"] == pytest.approx(plain.metrics["loss"].item(), rel=1e-5)
+    assert found.metrics["q_mean"] == pytest.approx(plain.metrics["q_mean"].item(), rel=1e-5)
+    assert torch.allclose(found.priorities, plain.priorities, rtol=1e-5, atol=1e-6)
+    for one, other in zip(gradients, parameters, strict=True):
+        assert (one - other.grad).abs().max() < 1e-5 * other.grad.abs().max()
+
+
+def test_acting_is_by_the_values_of_the_network():
+    agent, obs = agent_of(memory__select={"kind": "uniform"}), batch(8).obs[0]
+    q = agent.online(obs).squeeze(-1).detach().numpy()
+    assert np.allclose(agent.online.small.values(obs), q, atol=1e-6)
+    assert np.allclose(agent.online.small.values(obs.float()), q, atol=1e-6)
+    assert (agent.act(view(obs), 0.0, rng.generator(0, "exploration")).action == q.argmax(1)).all()
+
+
+def test_weights_that_are_no_numbers_are_not_hidden():
+    agent, data = agent_of(), batch()
+    with torch.no_grad():
+        agent.online.layers[0].bias[0] = float("nan")
+    assert np.isnan(agent.loss(data).metrics["loss"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**SPECTRAL, "spectral__use": "weights"},
+        {**SPECTRAL, "spectral__use": "output"},
+        {"network__head": "dueling"},
+        {"network__linear": {"kind": "factorised", "sigma": 0.5}},
+        {"network__units": [128, 128]},
+        {"network__convolutions": [[12, 3, 1]]},
+        {"network__normalisation": "batch"},
+        {"network__activations__units": "dsilu"},
+        {"network__shared_bias": True},
+        {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 1.0}},
+        {"agent__value": {"kind": "quantile", "quantiles": 5, "kappa": 1.0}},
+    ],
+)
+def test_other_networks_and_losses_take_the_plain_way(changes):
+    agent = build(spec(**changes)).learner.agent
+    assert agent.online.small is None and agent.loss(batch()).gradients is None
+
+
+def test_what_only_reads_norms_or_scales_gradients_leaves_the_compiled_way():
+    for use in ("gradient", "epsilon", "lr"):
+        assert build(spec(**SPECTRAL, spectral__use=use)).learner.agent.online.small
+
+
+def test_the_compiled_form_follows_the_parameters():
+    agent, obs = agent_of(), batch(4).obs[0]
+    online, target = agent.online, agent.target
+
+    def same(network) -> bool:
+        return np.allclose(network.small.values(obs), network(obs).squeeze(-1).detach(), atol=1e-6)
+
+    assert not np.allclose(online.small.values(obs), target.small.values(obs)) and same(online) and same(target)
+    online.load_state_dict(target.state_dict())
+    assert np.array_equal(online.small.values(obs), target.small.values(obs))
+    twin = copy.deepcopy(online).share_memory()  # elsewhere in memory
+    with torch.no_grad():
+        twin.layers[-1].bias += 1
+    assert same(twin) and same(online) and not np.allclose(twin.small.values(obs), online.small.values(obs))
+    online.share_memory()
+    with torch.no_grad():
+        online.layers[0].weight.mul_(2)
+    assert same(online)
