@@ -73,7 +73,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 LOGGED = ("episodes", "evaluations", "learning", "timing")  # written row by row; summary follows from them
-PACKAGES = ("torch", "numpy", "ale-py", "gymnasium", "minatar", "pyarrow", "scikit-learn")
+PACKAGES = ("torch", "numpy", "numba", "llvmlite", "scipy", "ale-py", "gymnasium", "minatar", "pyarrow", "scikit-learn")
 
 
 def versions() -> dict[str, str]:
