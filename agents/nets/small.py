@@ -39,7 +39,7 @@ def fits(network: Network) -> bool:
 
 
 class Small:
-    """The compiled form of a network that fits. Observations are [B, C, H, W], float32 or uint8, on the CPU."""
+    """The compiled form of a network that fits. Observations are [B, C, H, W] on the CPU."""
 
     def __init__(self, parameters: list[nn.Parameter], seen: q_learning.Sight):
         self.parameters, self.seen = parameters, seen
