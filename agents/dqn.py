@@ -91,7 +91,7 @@ class DQN:
         """`loss` and its gradients where network and loss have a compiled form."""
         online, target = self.online.small, self.target.small
         gradients, slopes = online.slopes
-        obs = batch.obs.numpy().reshape(2, len(r_t), -1)
+        obs = small.flat(batch.obs)
         priorities, loss, q_mean = q_learning(
             obs[0],
             batch.action[0].numpy(),

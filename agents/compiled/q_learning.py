@@ -4,7 +4,7 @@ The network is a convolution, one hidden layer, both with ReLU, and a linear out
 one pixel in twelve or so, hence the convolution goes by pixels: each that is not zero adds one column of the kernel to
 every output that sees it, and backwards the kernel's slope collects from the same outputs. Which those are stands in a
 `Sight`. Large matrix products are the BLAS's. `weights` and `slopes` are (kernel [O, taps], bias [O], hidden weight
-[H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels], of any type.
+[H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is float32.
 """
 
 from typing import NamedTuple
@@ -52,7 +52,7 @@ def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, 
     for b in range(len(x)):
         sums[:] = bias
         for n in range(x.shape[1]):
-            pixel = np.float32(x[b, n])
+            pixel = x[b, n]
             if pixel != 0:
                 for t in range(seen.start[n], seen.start[n + 1]):
                     for part in range(parts):
@@ -79,7 +79,7 @@ def _convolve_back(
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)
         for n in range(x.shape[1]):
-            pixel = np.float32(x[b, n])
+            pixel = x[b, n]
             if pixel != 0:
                 for t in range(seen.start[n], seen.start[n + 1]):
                     for part in range(parts):

@@ -70,9 +70,14 @@ class Small:
 
     def values(self, obs: torch.Tensor) -> np.ndarray:
         """-> action values [B, A]."""
-        return q_learning.action_values(obs.numpy().reshape(len(obs), -1), self.seen, self.arrays())
+        return q_learning.action_values(flat(obs), self.seen, self.arrays())
 
 
 def views(tensors: list[torch.Tensor]) -> tuple[np.ndarray, ...]:
     """Arrays on the memory of tensors, kernels as matrices [O, taps]."""
     return tuple(t.detach().flatten(1).numpy() if t.dim() > 1 else t.detach().numpy() for t in tensors)
+
+
+def flat(obs: torch.Tensor) -> np.ndarray:
+    """[…, C, H, W] of any type -> […, pixels] float32."""
+    return obs.flatten(-3).numpy().astype(np.float32)

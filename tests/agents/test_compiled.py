@@ -45,8 +45,8 @@ def agent_of(**changes):
 def test_the_convolution_and_its_slopes_are_those_of_torch(shape, kernel, stride, channels):
     torch.manual_seed(0)
     layer = Conv2d(shape, channels, kernel, stride, gather=True)
-    x = (torch.randint(1, 4, (5, *shape)) * (torch.rand(5, *shape) < 0.2)).to(torch.uint8)  # sparse, not only ones
-    expected = F.conv2d(x.float(), layer.weight, layer.bias, stride).relu()
+    x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values
+    expected = F.conv2d(x, layer.weight, layer.bias, stride).relu()
     slope = torch.randn_like(expected)
     wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), slope)
     seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
@@ -71,7 +71,7 @@ def test_a_transition_by_hand():
     output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
     weights = (kernel, bias, hidden, np.array([-1], np.float32), *output)
     slopes = tuple(np.full_like(array, np.nan) for array in weights)
-    s, blank = np.zeros((1, 9), np.uint8), np.zeros((1, 9), np.uint8)
+    s, blank = np.zeros((1, 9), np.float32), np.zeros((1, 9), np.float32)
     s[0, [0, 4]] = 1
     one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
     given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
@@ -160,3 +160,14 @@ def test_the_compiled_form_follows_the_parameters():
     with torch.no_grad():
         online.layers[0].weight.mul_(2)
     assert same(online)
+
+
+def test_each_function_is_compiled_for_one_combination_of_types():
+    """Processes that start together would otherwise write their results under each other's names."""
+    agent = agent_of(agent__n_step=3, memory__select={"kind": "uniform"})
+    data = batch()
+    data = data._replace(action=data.action.expand(3, -1).contiguous(), reward=data.reward.expand(3, -1).contiguous())
+    agent.loss(data._replace(discount=data.discount.expand(3, -1).contiguous()))
+    agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
+    agent.act(view(batch(1).obs[0]), 0.0, rng.generator(0, "exploration"))
+    assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
