@@ -1,7 +1,7 @@
 """`python -m agents train --spec JSON --results DIR`: train one run, or go on with it, and write its outputs.
 
-Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopped by a signal after saving,
-73 the disk did not take the data, 76 another process works on this run, 78 the spec is wrong.
+Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopped by a signal, with all saved that was
+new, 73 the disk did not take the data, 76 another process works on this run, 78 the spec is wrong.
 """
 
 import argparse
@@ -11,7 +11,9 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -81,20 +83,25 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:
+    name = spec.name()
+    stopped: list[int] = []
+
+    def leave(number: int, frame: Any) -> None:
+        say(f"{name}: left before it began, after signal {number}")
+        lease.release()
+        os._exit(PREEMPTED)  # an exception might be swallowed on its way out of imports and compilation
+
+    _on_signals(leave)  # imports, compilation and a large memory may take a minute, and there is nothing to save yet
     # Imported late: a wrong spec or a run in use is reported without waiting for torch.
     from agents.checkpoint import Checkpoints
     from agents.loop import Run, train
 
-    stopped: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, lambda number, frame: stopped.append(number))  # only a flag, read once per turn
-
     identity = {"digest": spec.digest(), "versions": versions()}
     if not options.accept_code_changes:
         identity["fingerprint"] = fingerprint
-    name = spec.name()
     checkpoints = Checkpoints(work / "checkpoints", identity, lambda text: say(f"{name}: {text}"))
     run = Run(spec, checkpoints)
+    _on_signals(lambda number, frame: stopped.append(number))  # only a flag, read once per turn
     say(f"{name}: {'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
     heartbeat = Heartbeat(work / "heartbeat.json", name, spec.budget_frames, run.resumes)
     heartbeat.beat("running", run.frame)
@@ -107,6 +114,11 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
         run.save()
     _finish(spec, run.product(outcome), fingerprint, work, options, heartbeat)
     return 0
+
+
+def _on_signals(do: Callable[[int, Any], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, do)
 
 
 def _study(spec: Identified, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:

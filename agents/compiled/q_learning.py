@@ -158,3 +158,12 @@ def q_learning(
     shape = (batch, len(bias_slope), -1)
     _convolve_back(x_tm1, seen, y.reshape(shape), y_slope.reshape(shape), kernel_slope, bias_slope)
     return error, loss * share, q.mean()
+
+
+def prepare(seen: Sight, weights: tuple) -> None:
+    """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
+    blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
+    slopes = tuple(np.empty_like(array) for array in weights)
+    q_learning(
+        blank, np.zeros(1, np.int64), nothing, nothing, blank, nothing, seen, weights, weights, False, False, slopes
+    )

@@ -50,7 +50,9 @@ class Small:
     def of(cls, network: Network) -> "Small":
         layer = network.torso.layers[0]
         patches = layer.patches.numpy().reshape(layer.weight[0].numel(), -1)
-        return cls(list(network.parameters()), q_learning.sight(int(np.prod(layer.input_shape)), patches))
+        small = cls(list(network.parameters()), q_learning.sight(int(np.prod(layer.input_shape)), patches))
+        q_learning.prepare(small.seen, small.arrays())
+        return small
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Small":
         return Small(copy.deepcopy(self.parameters, memo), self.seen)

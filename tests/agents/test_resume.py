@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from agents import __main__ as program
 from agents.checkpoint import Checkpoints
 from tests.agents.specs import spec
 
+ROOT = Path(__file__).parents[2]
 FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
 
 
@@ -150,6 +152,27 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     assert time.monotonic() - sent < 10
     assert json.loads(heart.read_text())["state"] == "preempted"
     assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
+
+
+def test_a_signal_before_training_leaves_at_once(tmp_path):
+    run, compiled = spec(budget=1_000_000), tmp_path / "compiled"
+    command = [sys.executable, "-m", "agents", "train", "--spec", run.canonical(), "--results", str(tmp_path)]
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(compiled), "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not compiled.exists():
+        time.sleep(0.01)
+    time.sleep(1.0)  # from here on it compiles, for many seconds
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 75 and time.monotonic() - sent < 10
+    assert said == f"{run.name()}: left before it began, after signal 15\n"
+    assert not list((tmp_path / "work" / run.name()).glob("*.json")), "neither a lease nor a heartbeat is left"
 
 
 def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(tmp_path):
