@@ -42,6 +42,19 @@ def _add(y: np.ndarray, i: int, x: np.ndarray, j: int, scale: float) -> None:
     y[i, 0], y[i, 1], y[i, 2], y[i, 3], y[i, 4], y[i, 5], y[i, 6], y[i, 7] = a, b, c, d, e, f, g, h
 
 
+@njit(inline="always")
+def _through(
+    x: np.ndarray, start: np.ndarray, y: np.ndarray, at: np.ndarray, z: np.ndarray, of: np.ndarray, parts: int
+) -> None:
+    """y[at] += x z[of] along every way by which a pixel of x [pixels] that is not zero is seen."""
+    for n in range(len(x)):
+        pixel = x[n]
+        if pixel != 0:
+            for t in range(start[n], start[n + 1]):
+                for part in range(parts):
+                    _add(y, at[t] * parts + part, z, of[t] * parts + part, pixel)
+
+
 @njit(cache=True)
 def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
     """y [B, O, places] <- the rectified convolution."""
@@ -51,12 +64,7 @@ def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, 
     columns8, sums8 = columns.reshape(-1, LANES), sums.reshape(-1, LANES)
     for b in range(len(x)):
         sums[:] = bias
-        for n in range(x.shape[1]):
-            pixel = x[b, n]
-            if pixel != 0:
-                for t in range(seen.start[n], seen.start[n + 1]):
-                    for part in range(parts):
-                        _add(sums8, seen.place[t] * parts + part, columns8, seen.tap[t] * parts + part, pixel)
+        _through(x[b], seen.start, sums8, seen.place, columns8, seen.tap, parts)
         for o in range(channels):
             for p in range(len(sums)):
                 y[b, o, p] = ZERO if sums[p, o] < 0 else sums[p, o]  # NaN stays NaN
@@ -78,12 +86,7 @@ def _convolve_back(
         for p in range(np.uint64(len(passed))):
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)
-        for n in range(x.shape[1]):
-            pixel = x[b, n]
-            if pixel != 0:
-                for t in range(seen.start[n], seen.start[n + 1]):
-                    for part in range(parts):
-                        _add(columns8, seen.tap[t] * parts + part, passed8, seen.place[t] * parts + part, pixel)
+        _through(x[b], seen.start, columns8, seen.tap, passed8, seen.place, parts)
     bias_slope[:] = sums8.ravel()
     kernel_slope[:] = columns.T
 
