@@ -1,7 +1,7 @@
 # Figures, tables and the check of claims. An edit to the code of one kind of figure redraws the figures of that kind.
-# in:  results/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter
-# out: results/figures/<paper>/<id>.{pdf,svg,png,csv,json}, results/tables/<paper>/<id>.{csv,md,tex,json},
-#      results/claims/<paper>.json
+# in:  results/<scale>/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter
+# out: results/<scale>/figures/<paper>/<id>.{pdf,svg,png,csv,json}, results/<scale>/tables/<paper>/<id>.{csv,md,tex,json},
+#      results/<scale>/claims/<paper>.json
 
 
 rule figure:

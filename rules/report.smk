@@ -1,6 +1,6 @@
 # The page about the papers: index.html for those of config/config.yaml together, <paper>.html for one of several.
 # in:  figures, tables, claims, scores and lists of runs of its papers; analysis/templates/
-# out: results/report/<page>.html
+# out: results/<scale>/report/<page>.html
 
 
 rule report:

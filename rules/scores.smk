@@ -1,6 +1,6 @@
 # The scores of one experiment: the summaries of its runs in one table.
-# in:  results/experiments/<paper>.<experiment>/runs.json (its runs), results/runs/<run>/summary.parquet
-# out: results/scores/<paper>.<experiment>.parquet
+# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), results/runs/<run>/summary.parquet
+# out: results/<scale>/scores/<paper>.<experiment>.parquet
 
 
 rule score:

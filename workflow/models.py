@@ -59,7 +59,7 @@ class Config(Strict):
         description="of aggregates over Atari games that name none; vp0: Video Pinball's random score is 0"
     )
     interval: Interval = Field(description="bootstrap intervals of figures that name none")
-    partial: bool = Field(description="draw from the runs that exist, into <results>/partial, and train nothing")
+    partial: bool = Field(description="draw from the runs that exist, into <results>/<scale>/partial, and train nothing")
 
 
 class Cluster(Strict):

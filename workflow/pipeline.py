@@ -59,7 +59,8 @@ class Pipeline:
         self.config = self.project.config
         self.papers = Papers(self.project)
         self.results = self.config.results.rstrip("/")
-        self.shown = f"{self.results}/partial" if self.config.partial else self.results
+        # What is drawn has a folder per scale; runs are shared, since their names say all that made them.
+        self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
         self._code = Code(self.root)
         self._fresh: dict[str, str] = {}
         if main:
@@ -272,19 +273,21 @@ class Pipeline:
         }
 
     def write_index(self) -> None:
-        """results/index.csv: run -> experiments that ask for it. Rows of papers not expanded now stay."""
-        path = Path(f"{self.results}/index.csv")
-        rows = set(read_index(path)) - {row for row in read_index(path) if row[1] in self.papers.expanded}
+        """results/index.csv: run -> experiments that ask for it. Rows of other scales and papers stay."""
+        path, scale = Path(f"{self.results}/index.csv"), self.config.scale
+        rows = {row for row in read_index(path) if row[1] not in self.papers.expanded or row[7] != scale}
         for paper, experiments in self.papers.expanded.items():
             for key in experiments:
                 runs = self.papers.experiment(f"{paper}.{key}").runs()
-                rows |= {(r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed)) for r in runs}
+                rows |= {
+                    (r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed), scale) for r in runs
+                }
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([INDEX, *sorted(rows)])
         write_if_changed(path, text.getvalue())
 
 
-INDEX = ("run", "paper", "experiment", "variant", "algorithm", "game", "seed")
+INDEX = ("run", "paper", "experiment", "variant", "algorithm", "game", "seed", "scale")
 
 
 def read_index(path: Path) -> Iterator[tuple[str, ...]]:

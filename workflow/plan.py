@@ -96,8 +96,8 @@ def plan(pipeline: Pipeline, targets: list[str]) -> str:
         return "nothing to do: everything is up to date"
     results = Path(pipeline.results)
     former: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
-    for name, paper, experiment, variant, _, game, seed in read_index(results / "index.csv"):
-        if (results / "runs" / name / "run.json").exists():
+    for name, paper, experiment, variant, _, game, seed, scale in read_index(results / "index.csv"):
+        if scale == pipeline.config.scale and (results / "runs" / name / "run.json").exists():
             former[f"{paper}.{experiment}"][variant, game, seed] = name
     asked = _experiments(pipeline)
     training = [(pipeline.papers.run(job.wildcards["run"]), job.reason) for job in jobs if job.rule == "train"]

@@ -87,7 +87,7 @@ def finished_runs(folder: Path) -> dict[str, dict]:
 def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_path):
     local, remote = checkout(tmp_path / "local"), checkout(tmp_path / "remote")
     subprocess.run(
-        ["snakemake", "results/scores/demo.breakout.parquet", *SMOKE, "--cores", "2", "--quiet", "all"],
+        ["snakemake", "results/smoke/scores/demo.breakout.parquet", *SMOKE, "--cores", "2", "--quiet", "all"],
         cwd=local,
         env=environment(),
         check=True,

@@ -74,8 +74,8 @@ def test_run_shows_what_failed(tmp_path: Path):
 def test_done(house: Path):
     done = command(house, "done", "house")
     assert done.returncode == 0
-    names = [f"results/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
-    assert done.stdout.splitlines() == [*names, "results/report/index.html"]
+    names = [f"results/paper/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
+    assert done.stdout.splitlines() == [*names, "results/paper/report/index.html"]
     wrong = command(house, "done", "hause")
     assert wrong.returncode == 1
     assert "unknown paper 'hause'; did you mean 'house'?" in wrong.stderr
@@ -223,7 +223,7 @@ def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     partial = ("--cores", "1", "--config", "partial=true")
     first = snakemake(folder, "house.base".split(".")[0], *partial)
     assert first.returncode == 0, first.stderr
-    made = {str(p.relative_to(folder / "results/partial")) for p in (folder / "results/partial").rglob("*.*")}
+    made = {str(p.relative_to(folder / "results/paper/partial")) for p in (folder / "results/paper/partial").rglob("*.*")}
     assert {"report/index.html", "claims/house.json"} <= made
     assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
     run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
@@ -232,14 +232,14 @@ def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     path.write_text("a run")
     second = snakemake(folder, "house", *partial)
     assert second.returncode == 0, second.stderr
-    made = {path.stem for path in (folder / "results/partial/figures/house").iterdir()}
+    made = {path.stem for path in (folder / "results/paper/partial/figures/house").iterdir()}
     assert (
         made == {"curves", "bars", "swept"}
         if run in Pipeline(folder).papers.runs("house.sweep")
         else {"curves", "bars"}
     )
     assert [p.name for p in (folder / "results/runs").iterdir()] == [run]
-    assert not (folder / "results/figures").exists()
+    assert not (folder / "results/paper/figures").exists()
 
 
 def test_snakemake_still_has_what_we_lean_on():

@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def members(folder: Path) -> dict[str, set[str]]:
     """`experiment/variant` -> its runs."""
     found: dict[str, set[str]] = {}
-    for path in (folder / "results/experiments").glob("*/runs.json"):
+    for path in (folder / "results/paper/experiments").glob("*/runs.json"):
         data = json.loads(path.read_text())
         for row in data["runs"]:
             found.setdefault(f"{data['experiment']}/{row['variant']}", set()).add(row["run"])
@@ -68,9 +68,9 @@ def test_what_was_made(finished: Path):
     assert len(list((finished / "results/runs").iterdir())) == 10
     index = (finished / "results/index.csv").read_text().splitlines()
     assert len(index) == 1 + 12
-    assert index[0] == "run,paper,experiment,variant,algorithm,game,seed"
-    assert (finished / "results/report/index.html").exists()
-    assert (finished / "results/claims/house.json").exists()
+    assert index[0] == "run,paper,experiment,variant,algorithm,game,seed,scale"
+    assert (finished / "results/paper/report/index.html").exists()
+    assert (finished / "results/paper/claims/house.json").exists()
 
 
 def test_nothing_reruns_after_edits_that_say_the_same(finished: Path, tmp_path: Path):
@@ -124,7 +124,7 @@ def test_several_targets_in_a_fresh_clone(finished: Path, tmp_path: Path):
     clone = copy_checkout(finished, tmp_path / "fresh", also=("bin",))
     (clone / "bin/python").chmod(0o755)
     names = ["base", "sweep"]
-    found = {job.rule for job in planned(clone, *(f"results/scores/house.{name}.parquet" for name in names))}
+    found = {job.rule for job in planned(clone, *(f"results/paper/scores/house.{name}.parquet" for name in names))}
     assert found == {"score", "train"}
     (dqn, *_), (normalised, *_) = (sorted(members(finished)[of]) for of in ("base/DQN", "base/SN"))
     shutil.rmtree(clone / "results")
@@ -186,8 +186,20 @@ def test_after_all_these_edits_and_their_undoing_nothing_reruns(finished: Path):
     assert jobs(finished) == set()
 
 
-def test_another_scale_trains_nothing_new_and_scores_again(finished: Path):
-    """smoke keeps seed 0, whose runs are there; a dry run leaves the lists of runs alone."""
-    before = (finished / "results/experiments/house.base/runs.json").read_text()
+def files(folder: Path) -> dict[str, bytes]:
+    """Path below the folder -> content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_scale_trains_nothing_new_and_draws_beside_the_first(finished: Path):
+    """smoke keeps seed 0, whose runs are there; what another scale drew, and whose runs they are, stays."""
     assert jobs(finished, "--config", "scale=smoke") == BASE | SWEEP
-    assert (finished / "results/experiments/house.base/runs.json").read_text() == before
+    before = files(finished / "results/paper")
+    asked = set((finished / "results/index.csv").read_text().splitlines())
+    done = snakemake(finished, "--cores", "2", "--scheduler", "greedy", *TRIGGERS, "--config", "scale=smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files(finished / "results/paper") == before
+    assert files(finished / "results/smoke").keys() == before.keys()
+    index = set((finished / "results/index.csv").read_text().splitlines())
+    assert index > asked and {line.rsplit(",", 1)[1] for line in index - asked} == {"smoke"}
+    assert jobs(finished) == set()
