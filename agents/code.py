@@ -20,6 +20,7 @@ PACKAGES = ("agents", "analysis")
 EXEMPT = {
     "agents.spec": "acts through the spec's JSON, which identifies the run, and the roots chosen from it",
     "agents.__main__": "reads the command line",
+    "agents.attempts": "counts how often a run was started",
     "agents.code": "names the code",
     "agents.heartbeat": "says how far a run is",
     "agents.lease": "keeps two processes off one run",

@@ -133,7 +133,7 @@ class Run:
             "parameters_sha256": sha256(parameters),
             "executor": self.parts.executor.facts(),
         }
-        return Product(outcome, tables, facts)
+        return Product(outcome, tables, facts, state)
 
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
