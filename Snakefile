@@ -3,7 +3,7 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
-from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES, start
+from workflow.pipeline import FIGURE_FILES, TABLE_FILES, start
 
 min_version("9.0")
 
@@ -13,6 +13,7 @@ RESULTS, SHOWN = P.results, P.shown
 
 wildcard_constraints:
     run=r"[a-z0-9_.-]+",
+    code=r"[0-9a-f]{16}",
     paper=r"[a-z0-9_-]+",
     experiment=r"[a-z0-9_-]+\.[a-z0-9_-]+",
     id=r"[a-z0-9_-]+",

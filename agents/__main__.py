@@ -143,9 +143,9 @@ class Training:
             except FileNotFoundError:  # the one that finished it just removed the folder
                 continue
             except Held as why:
-                if str(why.owner) != told_whom:
+                if why.owner != told_whom:
                     self.say(f"{why}; waiting for it")
-                    told_whom = str(why.owner)
+                    told_whom = why.owner
                 if time.monotonic() >= until:
                     return None
                 time.sleep(1.0)
@@ -169,13 +169,13 @@ class Training:
         identity = {"digest": spec.digest(), "versions": versions()}
         if not self.options.accept_code_changes:
             identity["fingerprint"] = fingerprint(self.code)
-        checkpoints = Checkpoints(self.work / "checkpoints", identity, self.say)
+        assert self.lease is not None
+        checkpoints = Checkpoints(self.work / "checkpoints", identity, self.say, self.lease.renew)
         run = Run(spec, checkpoints)
         _on_signals(lambda number, frame: self.stopped.append(number))  # only a flag, read once per turn
         self.say(f"{'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
         heartbeat = Heartbeat(self.work / "heartbeat.json", self.name, spec.budget_frames, run.resumes)
         heartbeat.beat("running", run.frame)
-        assert self.lease is not None
         outcome = train(run, heartbeat, lambda: bool(self.stopped), self.lease.renew, self.options.checkpoint_seconds)
         if outcome.status == "preempted":
             heartbeat.beat("preempted", outcome.frames)

@@ -1,13 +1,19 @@
 """Writing a file so that a crash leaves the old one or the new one, whole."""
 
+import errno
 import hashlib
 import os
+import secrets
+import shutil
+import socket
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Write beside `path`, then rename over it; `durable` waits for the disk. Raises OSError, leaving no part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = beside(path)
     try:
         with open(part, "wb") as file:
             file.write(data)
@@ -24,6 +30,21 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def beside(path: Path) -> Path:
+    """A temporary name beside `path` that nobody else uses, on whatever host."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+def told(error: OSError, folder: Path) -> str:
+    """What to say of a write that failed: only a full disk or quota is told as one."""
+    what = f"cannot write to {error.filename or folder}: {error.strerror or error}"
+    if error.errno not in FULL:
+        return what
+    place = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
+    free = shutil.disk_usage(place).free >> 20
+    return f"{what}. What was saved before is whole; free some space ({free} MiB are free) and start again."
 
 
 def sha256(data: bytes) -> str:

@@ -1,72 +1,153 @@
 """One process per run: a file that says who works on it.
 
-The file is created exclusively and its age renewed by a heartbeat. It is taken over when its process is gone
-(same host) or has not renewed it for `STALE` seconds (another host, whose processes cannot be seen).
+The owner renews it with every sign of life, and finds out there if others took it over meanwhile. It is taken over when
+its owner provably is gone (same boot of the machine, same process namespace, and the process ended), or has not renewed
+it for `STALE` seconds. Ages are measured with the file system's own clock, since hosts disagree about the time.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import secrets
 import socket
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-STALE = 180.0  # seconds without a renewal; the heartbeat comes every few seconds
+from agents.files import write_atomic
+
+STALE = float(os.environ.get("PAPER_ARCADE_STALE_SECONDS", "180"))  # without a renewal; one comes every few seconds
 
 
 class Held(Exception):
-    """Another process works on this run; the text names it."""
+    """Another process works on this run; the text names it, and `owner` tells it from others."""
+
+    def __init__(self, text: str, owner: str):
+        super().__init__(text)
+        self.owner = owner
+
+
+class Lost(Exception):
+    """Another process took this run over, or somebody removed the lease."""
+
+
+class Lease:
+    """Take with `Lease(path)` (raises Held), renew now and then (raises Lost), release at the end."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._mine = {"token": secrets.token_hex(16), **identity()}
+        with _guard(path):
+            _refuse_if_alive(path)
+            write_atomic(path, json.dumps(self._mine).encode(), durable=False)
+
+    def renew(self) -> None:
+        """Say that the owner lives. Raises Lost."""
+        if not self._is_mine():
+            raise Lost(f"another process took this run over ({self.path})")
+        os.utime(self.path)
+
+    def release(self) -> None:
+        """Give the run back; a lease that others took over is left alone."""
+        if self.path.parent.exists():
+            with _guard(self.path):
+                if self._is_mine():
+                    self.path.unlink(missing_ok=True)
+
+    def _is_mine(self) -> bool:
+        owner = _read(self.path)
+        return owner is not None and owner.get("token") == self._mine["token"]
+
+
+def identity() -> dict[str, Any]:
+    """What tells this process from all others: its number alone says nothing in another namespace or after a reboot."""
+    return {
+        "host": socket.gethostname(),
+        "boot": _first_line("/proc/sys/kernel/random/boot_id"),
+        "namespace": _namespace(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+    }
+
+
+def is_dead(owner: dict[str, Any]) -> bool | None:
+    """Whether the process of an identity is gone; None if that cannot be seen from here."""
+    here = identity()
+    if here["namespace"] is None or any(owner.get(key) != here[key] for key in ("boot", "namespace")):
+        return None
+    return _started(owner["pid"]) != owner.get("started")
+
+
+def living(path: Path) -> str | None:
+    """Who works on the run of a lease, in words; None if nobody does."""
+    try:
+        _refuse_if_alive(path)
+    except Held as why:
+        return why.owner
+    return None
+
+
+def _refuse_if_alive(path: Path) -> None:
+    owner = _read(path)
+    if owner is None:
+        return
+    dead, age = is_dead(owner) if owner else None, _age(path)
+    name = f"process {owner['pid']} on {owner['host']}" if owner else "an unknown process"
+    if age is not None and dead is not True and (dead is False or age < STALE):
+        raise Held(f"{name} works on this run, seen {max(0, age):.0f} s ago ({path})", name)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The owner; empty if the file says nothing that can be understood, None if there is no file."""
+    try:
+        owner = json.loads(path.read_bytes())
+        return owner if isinstance(owner, dict) and {"pid", "host"} <= set(owner) else {}
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since the last renewal, by the clock of the file system; None if the lease is gone."""
+    probe = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.clock")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    """One at a time judges and takes a lease. Raises FileNotFoundError if the folder is gone."""
+    with open(path.with_name(f"{path.name}.lock"), "w") as file:
+        with contextlib.suppress(OSError):  # a file system without locks: `renew` still finds out
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _started(pid: int) -> str | None:
-    """When a process of this host started, or None if it does not live: pids are used again, this pair is not."""
+    """When a process started, or None if it does not live: pids are used again, this pair is not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return None
 
 
-class Lease:
-    """Take with `Lease(path)` (raises Held), renew now and then, release at the end."""
+def _namespace() -> str | None:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-        for _ in range(10):
-            try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                self._clear_if_dead()
-                continue
-            with os.fdopen(handle, "w") as file:
-                json.dump(self._mine, file)
-            return
-        raise Held(f"{path}: other processes keep taking this run")
 
-    def _clear_if_dead(self) -> None:
-        try:
-            age = time.time() - self.path.stat().st_mtime
-            owner = json.loads(self.path.read_text())
-        except FileNotFoundError:
-            return
-        except ValueError:
-            owner = {}  # its writer died, or is between creating and writing it
-            if age < 5:
-                time.sleep(0.2)
-                return
-        here = owner.get("host") == self._mine["host"]
-        if owner and here and _started(owner["pid"]) == owner["started"]:
-            raise Held(f"process {owner['pid']} on {owner['host']} works on this run ({self.path})")
-        if owner and not here and age < STALE:
-            raise Held(f"a process on {owner['host']} works on this run, seen {age:.0f} s ago ({self.path})")
-        grave = self.path.with_name(f".{self.path.name}.{os.getpid()}.dead")
-        try:
-            os.rename(self.path, grave)  # of several that see a dead lease, one succeeds
-            grave.unlink()
-        except FileNotFoundError:
-            pass
-
-    def renew(self) -> None:
-        os.utime(self.path)
-
-    def release(self) -> None:
-        self.path.unlink(missing_ok=True)
+def _first_line(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

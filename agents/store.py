@@ -12,15 +12,13 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.code import CODE_DIGITS
-from agents.files import write_atomic
+from agents.files import beside, write_atomic
 
 FORMAT = 1
 MANIFEST, CODE = "manifest.json", "code.txt"
@@ -65,7 +63,7 @@ class Store:
         Of two that seal the same result the first one's stays.
         """
         final = self.folder(digest, fingerprint)
-        part = final.with_name(f".{final.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+        part = beside(final)
         part.mkdir(parents=True)
         try:
             write(part)
@@ -168,7 +166,7 @@ def place(source: Path, target: Path) -> None:
     """Make `target` the file `source`: a hard link, or a copy where there can be none. Raises OSError."""
     if _same(source, target):
         return
-    part = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    part = beside(target)
     try:
         try:
             os.link(source, part)

@@ -7,8 +7,10 @@ filled in.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +81,35 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def read_parquet(path: Path, columns: Iterable[str]) -> pa.Table:
-    """The named columns and the file's metadata; UserError names the path and the cause."""
+def read_sealed(folder: Path, name: str) -> bytes:
+    """A file of a finished run, checked against the manifest that it was sealed with.
+
+    UserError if it is damaged: the run is no longer sealed then, so that the next start makes it anew.
+    """
+    manifest = folder / "manifest.json"
+    body = read_json(manifest)
+    seal = body.pop("seal")
+    data = (folder / name).read_bytes() if (folder / name).exists() else b""
+    sums = [hashlib.sha256(content).hexdigest() for content in (json.dumps(body, sort_keys=True).encode(), data)]
+    if sums != [seal, body.get("files", {}).get(name, {}).get("sha256")]:
+        os.replace(manifest, folder / "damaged.json")
+        raise UserError(f"{folder / name} is damaged and is not used; start again, and the run is trained anew")
+    return data
+
+
+def few(names: Sequence[str]) -> str:
+    """How many runs, and the first of them by name."""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} run{'s'[: len(names) > 1]} ({shown})"
+
+
+def read_parquet(path: Path, columns: Iterable[str], data: bytes | None = None) -> pa.Table:
+    """The named columns and the file's metadata; UserError names the path and the cause.
+
+    `data`: the file's content, where it was read already.
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path if data is None else pa.BufferReader(data)) as file:
             lost = [name for name in columns if name not in file.schema_arrow.names]
             if lost:
                 raise UserError(f"{path}: no column {', '.join(lost)}; it has {', '.join(file.schema_arrow.names)}")
@@ -104,11 +131,11 @@ def metadata_of(table: pa.Table, path: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------- scores of one experiment
 
 
-def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
+def collect_scores(experiment: Mapping[str, Any], store: Path) -> pa.Table:
     """Summaries of an experiment's runs as one table [run x metric x frame].
 
-    `experiment` is the JSON that lists its runs; `runs` holds one folder per run. Runs without a summary are
-    listed in the metadata ('missing'). UserError for a damaged summary or an experiment without its keys.
+    `experiment` is the JSON that lists its runs and where in the store each is sealed. Runs that are not are listed
+    in the metadata ('missing'). UserError for a damaged summary or an experiment without its keys.
     """
     lost = [key for key in ("paper", "experiment", "scale", "runs") if key not in experiment]
     if lost:
@@ -116,16 +143,17 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
     keep = experiment.get("metrics")
     tables, missing = [], []
     for entry in experiment["runs"]:
-        path = Path(runs) / entry["run"] / "summary.parquet"
-        if not path.exists():
+        path = Path(store) / entry["sealed"] / "summary.parquet"
+        if not path.with_name("manifest.json").exists():
             missing.append(entry)
             continue
-        summary = read_parquet(path, COLUMNS["summary.parquet"])
+        summary = read_parquet(path, COLUMNS["summary.parquet"], read_sealed(path.parent, path.name))
         status = metadata_of(summary, path).get("status", "finished")
         summary = summary.set_column(
             summary.column_names.index("metric"), "metric", summary["metric"].cast(pa.string())
         )
-        summary = _with_speed(summary, path.with_name("run.json"), experiment.get("budget_frames"))
+        facts = json.loads(read_sealed(path.parent, "run.json"))
+        summary = _with_speed(summary, facts, experiment.get("budget_frames"))
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
         names = [entry["run"], entry["variant"], entry["game"], status, canonical(entry.get("vary") or {})]
@@ -145,9 +173,8 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
     return table.combine_chunks().replace_schema_metadata({METADATA: canonical(about).encode()})
 
 
-def _with_speed(summary: pa.Table, facts: Path, frame: int | None) -> pa.Table:
+def _with_speed(summary: pa.Table, info: Mapping[str, Any], frame: int | None) -> pa.Table:
     """A summary and what the wall clock said of the run, which is no part of it: frames per second."""
-    info = read_json(facts) if facts.exists() else {}
     if info.get("frames_per_second") is None:
         return summary
     row = {
@@ -163,11 +190,14 @@ def _constant(text: str, length: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0] * length, pa.int32()), pa.array([text], pa.string()))
 
 
-def write_scores(experiment: Path, runs: Path, out: Path) -> list[str]:
-    """Make one scores file; returns the names of the missing runs."""
-    table = collect_scores(read_json(experiment), runs)
+def write_scores(experiment: Path, store: Path, out: Path, missing_allowed: bool = True) -> list[str]:
+    """Make one scores file; returns the names of the missing runs. UserError if there are any and none may be."""
+    table = collect_scores(read_json(experiment), store)
+    missing = [entry["run"] for entry in metadata_of(table, out)["missing"]]
+    if missing and not missing_allowed:
+        raise UserError(f"{few(missing)} did not finish: see logs/train/ in the results, and start again")
     write_atomic(out, lambda path: pq.write_table(table, path, compression="zstd"))
-    return [entry["run"] for entry in metadata_of(table, out)["missing"]]
+    return missing
 
 
 # ---------------------------------------------------------------- scores of several experiments, for a figure

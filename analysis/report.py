@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 import os
 import re
@@ -24,7 +25,7 @@ from analysis import caption
 from analysis.curves import scored
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
-from analysis.load import canonical, read_parquet
+from analysis.load import canonical, read_parquet, read_sealed
 from analysis.metrics import meaning
 from analysis.normalise import short
 from analysis.text import frames_text, number
@@ -41,7 +42,7 @@ def make_report(
     figures: Path,
     claims: Iterable[Path],
     experiments: Iterable[Path],
-    runs: Path,
+    store: Path,
     out: Path,
     tables: Path | None = None,
 ) -> None:
@@ -52,7 +53,7 @@ def make_report(
     """
     loaded = [_experiment(path) for path in experiments]
     results = {path.name.removesuffix(".json"): read_json(path) for path in map(Path, claims)}
-    run_rows = _runs(loaded, Path(runs))
+    run_rows = _runs(loaded, Path(store))
     sections = [_paper(paper, figures, tables or figures, results, out.parent) for paper in papers]
     unknown = sorted(set(results) - {section["paper"] for section in sections})
     if unknown:
@@ -159,7 +160,7 @@ def _runs(experiments: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[s
     for about in experiments:
         name = f"{about['paper']}.{about['experiment']}"
         for entry in about["runs"]:
-            row = rows.setdefault(entry["run"], _run(entry, folder / entry["run"]))
+            row = rows.setdefault(entry["run"], _run(entry, folder / entry["sealed"]))
             row["experiments"].append(name)
             if entry["variant"] not in row["variants"]:
                 row["variants"].append(entry["variant"])
@@ -167,8 +168,9 @@ def _runs(experiments: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[s
 
 
 def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    info = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    last = _last_return(folder / "summary.parquet")
+    finished = (folder / "manifest.json").exists()
+    info = json.loads(read_sealed(folder, "run.json")) if finished else {}
+    last = _last_return(folder / "summary.parquet") if finished else None
     speed = info.get("frames_per_second")
     vary = entry.get("vary") or {}
     return {
@@ -192,9 +194,7 @@ def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _last_return(path: Path) -> float | None:
-    if not path.exists():
-        return None
-    table = scored(read_parquet(path, ("metric", "frame", "mean")).to_pandas())
+    table = scored(read_parquet(path, ("metric", "frame", "mean"), read_sealed(path.parent, path.name)).to_pandas())
     for metric in RETURNS:
         rows = table[table.metric == metric]
         if len(rows):

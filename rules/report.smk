@@ -14,8 +14,8 @@ rule report:
     params:
         papers=P.report_json,
         shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
-        runs=f"{RESULTS}/runs",
+        store=f"{RESULTS}/store",
     shell:
         "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
         " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"
-        " --runs {params.runs:q} --out {output:q} > {log:q} 2>&1"
+        " --store {params.store:q} --out {output:q} > {log:q} 2>&1"

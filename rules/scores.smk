@@ -1,5 +1,5 @@
 # The scores of one experiment: the summaries of its runs in one table.
-# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), results/runs/<run>/summary.parquet
+# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), the marks of finished runs, whose summaries lie in results/store/
 # out: results/<scale>/scores/<paper>.<experiment>.parquet
 
 
@@ -13,7 +13,8 @@ rule score:
     localrule: True
     params:
         members=P.members_digest,
-        runs=f"{RESULTS}/runs",
+        store=f"{RESULTS}/store",
+        missing="--missing-allowed" if P.config.partial else "",
     shell:
-        "python -m analysis scores --experiment {input.members:q} --runs {params.runs:q}"
+        "python -m analysis scores --experiment {input.members:q} --store {params.store:q} {params.missing}"
         " --out {output:q} > {log:q} 2>&1"

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -90,13 +90,14 @@ class Expansion(NamedTuple):
         for seed, point, game in itertools.product(self.seeds, self.points, self.games):
             yield point.run(game, seed)
 
-    def members(self) -> str:
-        """The JSON text that tells the analysis which runs are the experiment's."""
+    def members(self, sealed: Callable[[Run], str]) -> str:
+        """The JSON text that tells the analysis which runs are the experiment's; `sealed`: where in the store."""
         head = {k: getattr(self, k) for k in ("paper", "experiment", "scale", "budget_frames", "paper_frames")}
         head |= {"clock": self.clock, "cuts": self.cuts, "reduced": self.reduced, "metrics": self.metrics}
         rows = [
             {
                 "run": run.name,
+                "sealed": sealed(run),
                 "variant": run.point.variant,
                 "game": run.game,
                 "seed": run.seed,

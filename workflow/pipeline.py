@@ -8,25 +8,22 @@ import io
 import json
 import os
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from agents.attempts import BATCH, memory
+from agents.code import Code, CodeError
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import Project
 from workflow.expand import CPU_ONLY, Expansion, Papers, Run
-from workflow.fingerprint import Code, write_if_changed
+from workflow.finished import Finished
+from workflow.fingerprint import write_if_changed
 from workflow.strict_yaml import ConfigError, nearest
 
-RUN_FILES = (
-    "run.json",
-    "summary.parquet",
-    "episodes.parquet",
-    "evaluations.parquet",
-    "learning.parquet",
-    "timing.parquet",
-)
 FIGURE_FILES = ("pdf", "svg", "png", "csv", "json")
 TABLE_FILES = ("csv", "md", "tex", "json")
 # The modules behind each command of analysis/. Figures, tables and claims add that of their kind.
@@ -63,6 +60,8 @@ class Pipeline:
         self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
         self._code = Code(self.root)
         self._fresh: dict[str, str] = {}
+        any_code = self.config.code_changes == "ignore"
+        self.finished = Finished(Path(self.results), self._code, any_code, main, dryrun)
         if main:
             check_writable(Path(self.results))
 
@@ -75,6 +74,8 @@ class Pipeline:
         if not activated or not shutil.which("python"):
             os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ["PYTHONPATH"] = str(self.root)
+        if self.main:
+            os.environ[BATCH] = f"{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         accept = self.config.code_changes == "ignore"
         os.environ["ACCEPT_CODE_CHANGES"] = "--accept-code-changes" if accept else ""
 
@@ -83,11 +84,18 @@ class Pipeline:
     def run(self, wildcards: Any) -> Run:
         return self.papers.run(wildcards.run)
 
-    def run_code(self, run: Run) -> str:
-        """The fingerprint file of the code that a run reaches."""
-        parts = run.point.components
-        name = f"{run.point.agent}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:8]}"
-        return self.code(name, (run.point.driver, "agents.outputs", *parts))
+    def mem_mb(self, run: Run) -> int:
+        """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
+        return memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb)
+
+    @staticmethod
+    def retries(local: bool) -> int:
+        """How often a failed training may start again by itself; here, a person looks first.
+
+        On a cluster a run that gets on is cut off any number of times; one that does not gives up by itself
+        (agents/attempts.py). And 0 inside a job, where a restart would come in an allocation about to end.
+        """
+        return 0 if local else 10_000
 
     def code(self, name: str, roots: Iterable[str]) -> str:
         """The fingerprint file of that name, brought up to date by the main process.
@@ -97,11 +105,12 @@ class Pipeline:
         """
         path = f"{self.results}/code/{name}/modules.fp"
         if self.main and name not in self._fresh:
-            self._fresh[name] = self._code.text(roots)
-            if write_if_changed(Path(path), self._fresh[name]):
-                # Kept by the hash that run.json notes: `plan` names the modules that changed since.
-                seen = hashlib.sha256(self._fresh[name].encode()).hexdigest()
-                write_if_changed(Path(f"{self.results}/code/seen/{seen}.fp"), self._fresh[name])
+            try:
+                self._fresh[name] = self._code.text(roots)
+            except CodeError as error:
+                raise ConfigError(str(error)) from None
+            if not (self.dryrun() and Path(path).exists()):
+                write_if_changed(Path(path), self._fresh[name])
         return path
 
     def gpus(self, run: Run) -> int:
@@ -119,25 +128,29 @@ class Pipeline:
         path = Path(f"{self.shown}/experiments/{experiment.name}/runs.json")
         if self.main and str(path) not in self._fresh and not (self.dryrun() and path.exists()):
             self._fresh[str(path)] = ""
-            write_if_changed(path, experiment.members())
+            write_if_changed(path, self._members(experiment))
         return str(path)
 
-    def summaries(self, experiment: Expansion) -> list[str]:
-        """The run summaries that an experiment's scores are made of: those that exist, with `partial`."""
-        paths = [f"{self.results}/runs/{name}/summary.parquet" for name in self.papers.runs(experiment.name)]
-        return [path for path in paths if os.path.exists(path)] if self.config.partial else paths
+    def _members(self, experiment: Expansion) -> str:
+        return experiment.members(self.finished.place)
+
+    def marks(self, experiment: Expansion) -> list[str]:
+        """What tells Snakemake that an experiment's runs are finished: of the finished ones only, with `partial`."""
+        runs = self.papers.runs(experiment.name).values()
+        self.finished.restore(runs)
+        return [self.finished.mark(run) for run in runs if not self.config.partial or not self.finished.problem(run)]
 
     def score_input(self, wildcards: Any) -> dict[str, Any]:
         experiment = self.papers.experiment(wildcards.experiment)
         return {
             "members": self.members(experiment),
-            "summaries": self.summaries(experiment),
+            "marks": self.marks(experiment),
             "code": self.code("scores", CODE["score"]),
         }
 
     def members_digest(self, wildcards: Any) -> str:
         """Makes a changed list of runs a changed parameter, whatever happened to the file."""
-        return hashlib.sha256(self.papers.experiment(wildcards.experiment).members().encode()).hexdigest()[:12]
+        return hashlib.sha256(self._members(self.papers.experiment(wildcards.experiment)).encode()).hexdigest()[:12]
 
     def scores(self, experiments: Iterable[str]) -> list[str]:
         return [f"{self.shown}/scores/{name}.parquet" for name in experiments]
@@ -195,7 +208,7 @@ class Pipeline:
     def _drawable(self, item: Any) -> bool:
         """With `partial`: whether each experiment behind it has a finished run."""
         names = getattr(item, "experiments", [])
-        return not self.config.partial or all(self.summaries(self.papers.experiment(name)) for name in names)
+        return not self.config.partial or all(self.marks(self.papers.experiment(name)) for name in names)
 
     @property
     def reference(self) -> str:
@@ -223,7 +236,7 @@ class Pipeline:
 
     def experiments(self, paper: str) -> list[Expansion]:
         """A paper's experiments, those with a finished run only with `partial`."""
-        return [e for e in self.papers[paper].values() if not self.config.partial or self.summaries(e)]
+        return [e for e in self.papers[paper].values() if not self.config.partial or self.marks(e)]
 
     def targets(self, papers: list[str]) -> list[str]:
         """What `snakemake <paper>` makes (or `all`, for several papers). The rest comes with the report."""

@@ -30,12 +30,12 @@ def test_the_whole_road(house, reference, tmp_path):
     papers.write_text(json.dumps([{"paper": "demo", "title": "Demo", "figures": [curves], "tables": [DREAMER]}]))
     experiment = str(house.experiments[0])
     steps = [
-        ["scores", "--experiment", experiment, "--runs", str(house.runs), "--out", scores],
+        ["scores", "--experiment", experiment, "--store", str(house.runs), "--out", scores],
         ["figure", "--spec", json.dumps(curves), *common, "--out", str(figures / "demo/curves")],
         ["table", "--spec", json.dumps(DREAMER), *common, "--out", str(figures / "demo/table1")],
         ["claims", "--spec", json.dumps([claim]), *common, "--out", str(tmp_path / "claims/demo.json")],
         ["report", "--papers", f"@{papers}", "--figures", str(figures), "--claims", str(tmp_path / "claims/demo.json"),
-         "--experiments", experiment, "--runs", str(house.runs), "--out", str(tmp_path / "report/index.html")],
+         "--experiments", experiment, "--store", str(house.runs), "--out", str(tmp_path / "report/index.html")],
     ]  # fmt: skip
     assert [main(step) for step in steps] == [0] * 5
     made = sorted(p.name for p in (figures / "demo").iterdir())
@@ -79,12 +79,12 @@ def test_files_that_cannot_be_read_or_written(house, reference, tmp_path, capsys
         ([*figure, str(tmp_path / "x"), "--scores", str(tmp_path / "no.parquet")], "no such file: "),
         ([*figure, str(blocked / "x")], f"cannot write {blocked / 'x.pdf'}"),
         (
-            ["scores", "--experiment", str(tmp_path / "no.json"), "--runs", ".", "--out", "x"],
+            ["scores", "--experiment", str(tmp_path / "no.json"), "--store", ".", "--out", "x"],
             "no such file: ",
         ),
         (["figure", "--spec", "{", "--reference", ".", "--out", "x"], "--spec: not readable JSON"),
         (
-            ["report", "--papers", "{}", "--figures", ".", "--runs", ".", "--out", "x"],
+            ["report", "--papers", "{}", "--figures", ".", "--store", ".", "--out", "x"],
             "--papers: needs a list",
         ),
     ]

@@ -51,7 +51,7 @@ def write(folder: Path, name: str, table, metrics=None) -> Path:
                 run = f"a.atari-{game}.s{seed}.{len(entries):012x}"
                 raw = LOW[game] + SPAN[game] * np.array(values)
                 fake.write_run(folder / name, run, FRAMES, raw)
-                entries.append({"run": run, "variant": variant, "game": f"atari/{game}", "seed": seed, "vary": {}})
+                entries.append({"run": run, "sealed": run, "variant": variant, "game": f"atari/{game}", "seed": seed, "vary": {}})
     return scores_of(folder, name, entries)
 
 
@@ -206,6 +206,7 @@ def merge(folder: Path, run: str) -> None:
     whole = pa.concat_tables([t.set_column(0, "metric", t["metric"].cast(pa.string())) for t in parts])
     pq.write_table(whole.replace_schema_metadata(parts[0].schema.metadata), target / "summary.parquet")
     (target / "run.json").write_text((folder / "q10" / run / "run.json").read_text())
+    fake.seal(target)
 
 
 def test_axes_and_captions_name_the_metric(reference, tmp_path):

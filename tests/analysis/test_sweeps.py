@@ -45,7 +45,7 @@ def sweep(tmp_path_factory) -> list[Path]:
                         folder / name, run, frames, np.full(2, value), "diverged" if score is None else "finished"
                     )
                     entries.append(
-                        {"run": run, "variant": variant, "game": "minatar/breakout", "seed": seed, "vary": vary}
+                        {"run": run, "sealed": run, "variant": variant, "game": "minatar/breakout", "seed": seed, "vary": vary}
                     )
         about = {"paper": "demo", "experiment": name, "scale": "reduced", "budget_frames": 200, "paper_frames": 200}
         path = folder / f"{name}.json"

@@ -99,6 +99,7 @@ def test_throughput_beside_printed_speeds(reference, tmp_path):
         facts = tmp_path / "runs" / entry["run"] / "run.json"
         info = {"frames_per_second": speeds[entry["variant"]][seed], "frames": 60_001 + seed}
         facts.write_text(json.dumps(json.loads(facts.read_text()) | info))
+        fake.seal(facts.parent)
     write_scores(path, tmp_path / "runs", tmp_path / "speed.parquet")
     spec = {"id": "s", "kind": "throughput", "title": "T", "experiments": ["demo.speed"], "baseline": "A2C",
             "printed_columns": ["Task 1", "Task 2"],
