@@ -3,7 +3,7 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
-from workflow.pipeline import FIGURE_FILES, TABLE_FILES, start
+from workflow.pipeline import CODE, FIGURE_FILES, RETRIES, TABLE_FILES, start
 
 min_version("9.0")
 
@@ -39,5 +39,10 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# Only now Snakemake knows where jobs run.
 onstart:
     P.write_index()
+    if not (workflow.local_exec or P.config.partial):
+        workflow.get_rule("train").restart_times = RETRIES
+    if not workflow.local_exec and "logdir" in vars(workflow.executor_settings):
+        workflow.executor_settings.logdir = P.job_logs(workflow.executor_settings.logdir)

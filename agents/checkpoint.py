@@ -134,6 +134,7 @@ class Checkpoints:
         body = {
             "format": FORMAT,
             "number": number,
+            "frame": state.get("frame"),  # for people who ask how far the run is
             "identity": self.identity,
             "state": state_name,
             "parts": parts,

@@ -58,6 +58,7 @@ class Run:
         first = max(self._saved_rows, oldest)
         state = {
             "parts": self.parts.state_dict(),
+            "frame": self.frame,
             "evaluated": self.evaluated,
             "read": self.read,
             "seconds": self.seconds,

@@ -15,6 +15,7 @@ rule report:
         papers=P.report_json,
         shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
         store=f"{RESULTS}/store",
+        code=P.code_sum(CODE["report"]),
     shell:
         "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
         " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"

@@ -14,6 +14,7 @@ rule score:
     params:
         members=P.members_digest,
         store=f"{RESULTS}/store",
+        code=P.code_sum(CODE["score"]),
         missing="--missing-allowed" if P.config.partial else "",
     shell:
         "python -m analysis scores --experiment {input.members:q} --store {params.store:q} {params.missing}"

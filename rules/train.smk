@@ -3,6 +3,8 @@
 # out: results/sealed/<run>/<code>; and results/store/<digest>/<code>/, shown in results/runs/<run>/ (Parquet tables,
 #      run.json, weights.pt). While it trains, results/work/<run>/: checkpoints, heartbeat, lease
 # The log is no `log:`, which Snakemake deletes before it starts a job, also one that another process is working on.
+# No `retries`: the main process sets them when it is known where jobs run (onstart in the Snakefile), and Snakemake
+# inside a job must not obey any: it would start again in an allocation that is about to end.
 # The shell's $ACCEPT_CODE_CHANGES is set by workflow/pipeline.py: as a parameter it would retrain when switched.
 
 
@@ -11,7 +13,6 @@ rule train:
         f"{RESULTS}/sealed/{{run}}/{{code}}",
     priority: lambda wildcards: max(0, 1000 - P.run(wildcards).seed)  # first seeds of everything first
     threads: lambda wildcards: P.run(wildcards).point.threads
-    retries: P.retries(local=workflow.local_exec or not workflow.is_main_process)
     resources:
         runtime=lambda wildcards: P.run(wildcards).point.cluster.runtime_minutes,
         mem_mb=lambda wildcards: P.mem_mb(P.run(wildcards)),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.attempts import BATCH, memory
-from agents.code import Code, CodeError
+from agents.code import Code, CodeError, fingerprint
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import Project
 from workflow.expand import CPU_ONLY, Expansion, Papers, Run
@@ -24,6 +24,9 @@ from workflow.finished import Finished
 from workflow.fingerprint import write_if_changed
 from workflow.strict_yaml import ConfigError, nearest
 
+# How often a training that failed on a cluster may start again by itself. One that gets on is cut off any number of
+# times; one that does not gives up by itself (agents/attempts.py). Here, a person looks first: none.
+RETRIES = 10_000
 FIGURE_FILES = ("pdf", "svg", "png", "csv", "json")
 TABLE_FILES = ("csv", "md", "tex", "json")
 # The modules behind each command of analysis/. Figures, tables and claims add that of their kind.
@@ -59,11 +62,9 @@ class Pipeline:
         # What is drawn has a folder per scale; runs are shared, since their names say all that made them.
         self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
         self._code = Code(self.root)
-        self._fresh: dict[str, str] = {}
+        self._fresh: set[str] = set()
         any_code = self.config.code_changes == "ignore"
         self.finished = Finished(Path(self.results), self._code, any_code, main, dryrun)
-        if main:
-            check_writable(Path(self.results))
 
     def set_environment(self) -> None:
         """What the rules' shells find: our packages, a `python`, and the switch that must not be a parameter.
@@ -88,30 +89,36 @@ class Pipeline:
         """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
         return memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb)
 
-    @staticmethod
-    def retries(local: bool) -> int:
-        """How often a failed training may start again by itself; here, a person looks first.
+    def job_logs(self, given: Path | None) -> Path:
+        """Where the logs of cluster jobs lie: with the results that they belong to, unless a place was given."""
+        return given or Path(self.results) / "logs" / "slurm"
 
-        On a cluster a run that gets on is cut off any number of times; one that does not gives up by itself
-        (agents/attempts.py). And 0 inside a job, where a restart would come in an allocation about to end.
-        """
-        return 0 if local else 10_000
-
-    def code(self, name: str, roots: Iterable[str]) -> str:
-        """The fingerprint file of that name, brought up to date by the main process.
+    def code(self, name: str, roots: Iterable[str]) -> list[str]:
+        """The fingerprint file of that name, brought up to date by the main process; a dry run writes nothing.
 
         It has a folder of its own, as the file of `members` has: Snakemake lists the folders of the first target's
         inputs once, and would hold a file that is written there later for missing.
         """
-        path = f"{self.results}/code/{name}/modules.fp"
-        if self.main and name not in self._fresh:
-            try:
-                self._fresh[name] = self._code.text(roots)
-            except CodeError as error:
-                raise ConfigError(str(error)) from None
-            if not (self.dryrun() and Path(path).exists()):
-                write_if_changed(Path(path), self._fresh[name])
-        return path
+        return self._written(Path(f"{self.results}/code/{name}/modules.fp"), lambda: self._code_text(roots))
+
+    def _code_text(self, roots: Iterable[str]) -> str:
+        try:
+            return self._code.text(roots)
+        except CodeError as error:
+            raise ConfigError(str(error)) from None
+
+    def _written(self, path: Path, text: Callable[[], str]) -> list[str]:
+        """The path of a small input, which says `text()`; none where a dry run finds no file."""
+        if self.main and str(path) not in self._fresh and not self.dryrun():
+            if not self._fresh:
+                check_writable(Path(self.results))
+            self._fresh.add(str(path))
+            write_if_changed(path, text())
+        return [] if self.dryrun() and not path.exists() else [str(path)]
+
+    def code_sum(self, roots: Iterable[str]) -> str:
+        """Makes changed code a changed parameter, whatever happened to its file."""
+        return fingerprint(self._code_text(roots))[:12]
 
     def gpus(self, run: Run) -> int:
         on_gpu = self.config.device == "cuda" and run.point.executor not in CPU_ONLY
@@ -123,13 +130,10 @@ class Pipeline:
 
     # ------------------------------------------------------------ scores
 
-    def members(self, experiment: Expansion) -> str:
-        """The file that lists an experiment's runs. A dry run leaves one that another run may use."""
+    def members(self, experiment: Expansion) -> list[str]:
+        """The file that lists an experiment's runs."""
         path = Path(f"{self.shown}/experiments/{experiment.name}/runs.json")
-        if self.main and str(path) not in self._fresh and not (self.dryrun() and path.exists()):
-            self._fresh[str(path)] = ""
-            write_if_changed(path, self._members(experiment))
-        return str(path)
+        return self._written(path, lambda: self._members(experiment))
 
     def _members(self, experiment: Expansion) -> str:
         return experiment.members(self.finished.place)
@@ -178,13 +182,17 @@ class Pipeline:
                 values["normalisation"] = self.config.normalisation
         return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
 
+    def drawn_code(self, part: str, wildcards: Any) -> list[str]:
+        """Where the code of one figure or table begins."""
+        kind = self.item(part, wildcards.paper, wildcards.id).kind
+        return [*CODE[part], (FIGURES if part == "figures" else TABLES)[kind]]
+
     def drawn_input(self, part: str, wildcards: Any) -> dict[str, Any]:
         """Inputs of one figure or table: scores, the code of its kind, the published numbers."""
         item = self.item(part, wildcards.paper, wildcards.id)
-        root = (FIGURES if part == "figures" else TABLES)[item.kind]
         return {
             "scores": self.scores(item.experiments),
-            "code": self.code(f"{part[:-1]}-{item.kind}", [*CODE[part], root]),
+            "code": self.code(f"{part[:-1]}-{item.kind}", self.drawn_code(part, wildcards)),
             "reference": self.reference_files(),
         }
 
@@ -192,13 +200,16 @@ class Pipeline:
         """The canonical JSON of a paper's claims."""
         return f"[{','.join(self.drawn_json(claim) for claim in self._claims(paper))}]"
 
+    def claims_code(self, wildcards: Any) -> list[str]:
+        """Where the code of a paper's claims begins."""
+        return [*CODE["claims"], *sorted({CLAIMS[claim.kind] for claim in self._claims(wildcards.paper)})]
+
     def claims_input(self, wildcards: Any) -> dict[str, Any]:
         claims = self._claims(wildcards.paper)
-        kinds = sorted({claim.kind for claim in claims})
         names = sorted({name for claim in claims for name in getattr(claim, "experiments", [])})
         return {
             "scores": self.scores(names),
-            "code": [self.code(f"claim-{kind}", [*CODE["claims"], CLAIMS[kind]]) for kind in kinds],
+            "code": self.code(f"claims-{wildcards.paper}", self.claims_code(wildcards)),
             "reference": self.reference_files(),
         }
 
@@ -237,6 +248,39 @@ class Pipeline:
     def experiments(self, paper: str) -> list[Expansion]:
         """A paper's experiments, those with a finished run only with `partial`."""
         return [e for e in self.papers[paper].values() if not self.config.partial or self.marks(e)]
+
+    def asked(self, targets: Iterable[str]) -> dict[str, Run]:
+        """Run name -> run, of all that these targets are made of (papers, their figures, files; none: `all`)."""
+        found: dict[str, Run] = {}
+        for target in list(targets) or ["all"]:
+            for name in self._asked_experiments(target):
+                found |= self.papers.runs(name)
+            if target.startswith(f"{self.results}/sealed/"):
+                run = self.papers.run(target.removeprefix(f"{self.results}/sealed/").partition("/")[0])
+                found[run.name] = run
+        return found
+
+    def _asked_experiments(self, target: str) -> list[str]:
+        if target == "all":
+            return [name for paper in self.config.papers for name in self._asked_experiments(paper)]
+        paper = target.removesuffix("_figures")
+        if paper in self.project.paper_names:
+            described = self.project.paper(paper)[0]
+            items = [*described.figures, *described.tables]
+            own = [] if target != paper else [f"{paper}.{key}" for key in self.papers[paper]]
+            items += [] if target != paper else described.claims
+            return list(dict.fromkeys([*own, *(name for item in items for name in getattr(item, "experiments", []))]))
+        match Path(target.removeprefix(f"{self.shown}/")).parts:
+            case ["scores", file]:
+                return [file.removesuffix(".parquet")]
+            case ["report", file]:
+                return self._asked_experiments("all" if file == "index.html" else file.removesuffix(".html"))
+            case ["claims", file]:
+                claims = self._claims(file.removesuffix(".json"))
+                return [name for claim in claims for name in getattr(claim, "experiments", [])]
+            case [("figures" | "tables") as part, paper, file]:
+                return list(getattr(self.item(part, paper, file.partition(".")[0]), "experiments", []))
+        return []
 
     def targets(self, papers: list[str]) -> list[str]:
         """What `snakemake <paper>` makes (or `all`, for several papers). The rest comes with the report."""
@@ -280,7 +324,7 @@ class Pipeline:
             "figures": [path for name in names for path in self.figure_files(name)],
             "claims": [f"{self.shown}/claims/{name}.json" for name in names],
             "scores": self.scores(e.name for e in experiments),
-            "members": [self.members(e) for e in experiments],
+            "members": [path for e in experiments for path in self.members(e)],
             "code": self.code("report", CODE["report"]),
             "templates": [str(path.relative_to(self.root) if inside else path) for path in templates if path.is_file()],
         }

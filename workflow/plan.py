@@ -12,11 +12,15 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from workflow import runs, text
+from agents import store as sealed
+from agents.code import changed
+from agents.lease import living
+from agents.store import CODE
+from workflow import runs, status, text
 from workflow.config import flatten
 from workflow.expand import Run
-from workflow.fingerprint import changed
-from workflow.pipeline import RUN_FILES, Pipeline, read_index
+from workflow.finished import digest
+from workflow.pipeline import Pipeline, read_index
 from workflow.strict_yaml import ConfigError
 
 _FALLBACK_BYTES = 2e6  # of a run of which nothing like it is finished
@@ -61,73 +65,79 @@ def parse(log: str) -> list[Job]:
     return jobs
 
 
-def why(pipeline: Pipeline, run: Run, reason: str, former: dict[tuple[str, ...], str]) -> str:
-    """Why a run would train: new, changed spec (where), changed code (which modules), …"""
-    results = Path(pipeline.results)
-    folder = results / "runs" / run.name
-    if not (folder / "run.json").exists():
-        key = (run.point.variant, run.game, str(run.seed))
-        old = runs.read(results / "runs" / former[key]) if key in former and former[key] != run.name else None
-        if old is None:
-            return "new"
-        spec = dict(flatten(json.loads(run.spec)))
-        keys = runs.differing([old.spec, spec])
-        return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''})"
-    if "results/code/" in reason or ".fp" in reason:
-        before = _code_before(pipeline, folder)
-        after = Path(pipeline.run_code(run)).read_text(encoding="utf-8")
-        modules = changed(before, after) if before is not None else []
+def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
+    """Why a run that is not finished would train: new, changed spec (where), changed code (which modules), …
+
+    `former`: the finished run that stood in its place in the experiment.
+    """
+    results, finished = Path(pipeline.results), pipeline.finished
+    work = results / "work" / run.name
+    if owner := living(work / "lease.json"):
+        return f"being trained now (by {owner}): waits for it"
+    if frame := status.saved(work):
+        return f"resumes at {text.frames(frame)}"
+    if finished.folder(run).exists():
+        return f"damaged result ({finished.problem(run)})"
+    if others := finished.store.codes(digest(run)):
+        before = finished.store.folder(digest(run), others[0]) / CODE
+        modules = changed(before.read_text(encoding="utf-8"), finished.code_text(run))
         return "changed code" + (f" ({', '.join(modules)})" if modules else "")
-    missing = [name for name in RUN_FILES if not (folder / name).exists()]
-    return f"incomplete (no {', '.join(missing)})" if missing else reason
-
-
-def _code_before(pipeline: Pipeline, folder: Path) -> str | None:
-    """The fingerprint text that a finished run was made with; run.json holds its hash."""
-    run = runs.read(folder)
-    path = Path(pipeline.results) / "code" / "seen" / f"{run.facts.get('fingerprint') if run else None}.fp"
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    old = runs.read(results / "runs" / former) if former and former != run.name else None
+    if old is None:
+        return "new"
+    keys = runs.differing([old.spec, dict(flatten(json.loads(run.spec)))])
+    again = [key for key in keys if key.startswith("evaluation.")]
+    because = "; evaluations are made on the way, by networks that are not kept" if keys and again == keys else ""
+    return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}{because})"
 
 
 def plan(pipeline: Pipeline, targets: list[str]) -> str:
-    """The whole account, as text."""
-    jobs = dry_run(pipeline, targets)
-    if not jobs:
+    """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
+    asked = pipeline.asked(targets)
+    training = [run for run in asked.values() if pipeline.finished.problem(run) is not None]
+    shown = [sealed.read(pipeline.finished.folder(run)) for run in asked.values() if not pipeline.finished.problem(run)]
+    hidden = sum(not pipeline.finished.store.is_shown(each) for each in shown)
+    rest = [job for job in dry_run(pipeline, targets) if job.rule != "train" and job.rule not in _names(pipeline)]
+    if not (training or rest or hidden):
         return "nothing to do: everything is up to date"
-    results = Path(pipeline.results)
-    former: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
-    for name, paper, experiment, variant, _, game, seed, scale in read_index(results / "index.csv"):
-        if scale == pipeline.config.scale and (results / "runs" / name / "run.json").exists():
-            former[f"{paper}.{experiment}"][variant, game, seed] = name
-    asked = _experiments(pipeline)
-    training = [(pipeline.papers.run(job.wildcards["run"]), job.reason) for job in jobs if job.rule == "train"]
     reasons: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for run, reason in training:
-        reasons[why(pipeline, run, reason, former[asked.get(run.name, "")])] += 1
+    former = _former(pipeline)
+    for run in training:
+        reasons[why(pipeline, run, former.get(run.name))] += 1
         counts[run.point.algorithm][run.game] += 1
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
+    if hidden:
+        lines.append(f"  {hidden} finished before are linked into {pipeline.results}/runs again (seconds)")
     if training:
         lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), "", *_cost(pipeline, [run for run, _ in training])]
-    rest = Counter(job.rule for job in jobs if job.rule != "train" and job.rule not in _names(pipeline))
+        lines += ["", _counts(counts), "", *_cost(pipeline, training)]
     if rest:
-        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(rest.items()))]
-        for job in jobs:
-            if job.rule in ("figure", "table") and ".fp" in job.reason:
+        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
+        for job in rest:
+            if job.rule in ("figure", "table") and "code" in job.reason:
                 lines.append(f"  {job.rule} {job.wildcards.get('paper')}/{job.wildcards.get('id')}: changed code")
     return "\n".join(lines)
+
+
+def _former(pipeline: Pipeline) -> dict[str, str]:
+    """Run -> the finished run of the same experiment, variant, game and seed, before the spec was changed."""
+    results, before = Path(pipeline.results), {}
+    for name, paper, experiment, variant, _, game, seed, scale in read_index(results / "index.csv"):
+        if scale == pipeline.config.scale and (results / "runs" / name / "run.json").exists():
+            before[f"{paper}.{experiment}", variant, game, seed] = name
+    return {
+        run.name: before[key]
+        for paper, found in pipeline.papers.expanded.items()
+        for each in found
+        for run in pipeline.papers.runs(f"{paper}.{each}").values()
+        if (key := (f"{paper}.{each}", run.point.variant, run.game, str(run.seed))) in before
+    }
 
 
 def _names(pipeline: Pipeline) -> set[str]:
     papers = pipeline.project.paper_names
     return {"all", *papers, *(f"{name}_figures" for name in papers)}
-
-
-def _experiments(pipeline: Pipeline) -> dict[str, str]:
-    """Run -> an experiment that asks for it, among the papers read so far."""
-    names = [f"{paper}.{key}" for paper, found in pipeline.papers.expanded.items() for key in found]
-    return {run: name for name in names for run in pipeline.papers.runs(name)}
 
 
 def _counts(counts: dict[str, Counter[str]]) -> str:

@@ -46,6 +46,15 @@ def _silent(beat: dict[str, Any], now: float) -> bool:
     return False
 
 
+def saved(work: Path) -> int | None:
+    """The frame of the newest checkpoint in a run's working folder, None if there is none."""
+    newest = max(work.glob("checkpoints/manifest-*.json"), key=lambda path: path.stat().st_mtime_ns, default=None)
+    try:
+        return json.loads(newest.read_bytes())["frame"] if newest else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
     """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
     results = Path(pipeline.results)
@@ -61,14 +70,10 @@ def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
                     "experiment": experiment.name,
                     "variant": run.point.variant,
                 }
-                done = results / "runs" / name / "run.json"
                 if name in alive:
                     row |= alive[name]
-                elif done.exists():
-                    try:
-                        facts = json.loads(done.read_text(encoding="utf-8"))
-                    except (OSError, ValueError):
-                        facts = {}
+                elif pipeline.finished.problem(run) is None:
+                    facts = json.loads((pipeline.finished.folder(run) / "run.json").read_bytes())
                     row |= {"state": facts.get("status", "finished"), "frame": facts.get("frames")}
                     row |= {"frames_per_second": facts.get("frames_per_second"), "host": facts.get("host")}
                 else:

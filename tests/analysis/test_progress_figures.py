@@ -181,7 +181,7 @@ def test_distributions_are_sorted_percentiles_at_several_times(reference, tmp_pa
                 metrics=(f"td_error[q{percent:g}]",),
             )
         merge(tmp_path, run)
-        entries.append({"run": run, "variant": "rank-based", "game": "atari/pong", "seed": seed, "vary": {}})
+        entries.append({"run": run, "sealed": run, "variant": "rank-based", "game": "atari/pong", "seed": seed, "vary": {}})
     scores = [scores_of(tmp_path, "table", entries)]
     data, caption = make(scores, reference, tmp_path, "distribution", times=2)
     assert data.frame.unique().tolist() == [100, 400] and set(data.panel) == {"rank-based, Pong"}

@@ -68,13 +68,17 @@ if words[:2] == ["agents", "train"]:
     spec, digest = json.loads(text), hashlib.sha256(text.encode()).hexdigest()
     env = spec["environment"]
     name = f"{{spec['agent']['kind']}}.{{env['suite']}}-{{env['game']}}.s{{spec['seed']}}.{{digest[:12]}}"
-    folder = f"{{option('--results')}}/runs/{{name}}"
-    with open(option("--code"), "rb") as file:
-        code = hashlib.sha256(file.read()).hexdigest()
-    for table in ("summary", "episodes", "evaluations", "learning", "timing"):
-        write(f"{{folder}}/{{table}}.parquet", name + code)
-    facts = dict(spec=spec, fingerprint=code, status="finished", frames=1000, seconds=10.0)
-    write(f"{{folder}}/run.json", json.dumps(facts | dict(frames_per_second=100.0, versions=dict(torch="2"))))
+    sys.path.insert(0, {str(ROOT)!r})
+    from agents.store import CODE, Store, read
+    store, code = Store(option("--results")), option("--code")
+    def result(folder):
+        for table in ("summary", "episodes", "evaluations", "learning", "timing"):
+            write(f"{{folder}}/{{table}}.parquet", name + code)
+        facts = dict(spec=spec, fingerprint=code, status="finished", frames=1000, seconds=10.0)
+        write(f"{{folder}}/run.json", json.dumps(facts | dict(frames_per_second=100.0, versions=dict(torch="2"))))
+        write(f"{{folder}}/{{CODE}}", open(f"codes/{{code}}").read() if os.path.exists(f"codes/{{code}}") else "")
+    print(f"trained {{name}} {{code}}", file=open("trainings", "a"))
+    store.show(read(store.seal(name, digest, code, result)))
 elif words[0] == "analysis":
     suffixes = dict(figure=".pdf .svg .png .csv .json", table=".csv .md .tex .json").get(words[1], "")
     for suffix in suffixes.split() or [""]:
