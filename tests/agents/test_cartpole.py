@@ -85,8 +85,9 @@ def test_limits_and_rewards_at_them(game, limit, reward):
     assert (rows[-1].reward[0], rows[-1].discount[0]) == end
 
 
-def test_a_fall_costs_one_before_step_195_and_gains_one_from_it_on():
-    for steps, wanted in ((1, -1.0), (194, -1.0), (195, 1.0)):
+def test_a_fall_costs_one_up_to_195_steps_and_gains_one_after_more():
+    """The blog's code asks for step number 195, counted from 0: the episode then has 196 steps."""
+    for steps, wanted in ((1, -1.0), (195, -1.0), (196, 1.0)):
         stream = pole()
         for _ in range(steps - 1):
             stream._poles[0].state = np.zeros(4)
