@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from agents.spec import Spec, model_of
+from analysis.reference import Reference
+from analysis.tables.published_aggregates import build
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import Expansion, expand
@@ -251,3 +253,25 @@ def test_cartpole_is_never_cut_off_before_its_500_episodes():
         for spec in points:
             longest = spec["exploration.warmup_frames"] + 200 + spec["environment.solved_episodes"] * 200
             assert spec["budget_frames"] >= longest
+
+
+def test_the_tables_of_per_and_rainbow_print_their_own_papers_numbers():
+    shown = {}
+    reference = Reference(ROOT / "config" / "reference")
+    for paper in ("per", "rainbow"):
+        described, _ = Project(ROOT).paper(paper)
+        for spec in (t for t in described.tables if t.kind == "published_aggregates"):
+            shown[paper, spec.id] = {line[0]: line[1:] for line in build(spec, None, reference).body}
+    assert shown["per", "aggregates"] == {  # Schaul et al. 2016, Table 1: recomputed (printed)
+        "DQN": ["48 (47.5)", "122 (122)"],
+        "DQN, rank-based": ["106 (106)", "355 (355)"],
+        "Double DQN (tuned)": ["111 (111)", "418 (418)"],
+        "Double DQN, rank-based": ["113 (113)", "454 (454)"],
+        "Double DQN, proportional": ["128 (128)", "551 (551)"],
+    }
+    noop, human = shown["rainbow", "medians_noop"], shown["rainbow", "medians_human"]  # Hessel et al. 2018, Table 2
+    assert (noop["DDQN"], noop["Dueling DDQN"]) == (["118 (117)"], ["151 (151)"])
+    assert noop["Distributional DQN, arXiv version"] == ["169 (164)"]
+    assert noop["Distributional DQN, published version"] == ["169 (185)"]
+    assert (human["DDQN"], human["Prioritized DDQN"]) == (["111 (110)"], ["128 (128)"])
+    assert (human["Dueling DDQN"], human["A3C"]) == (["117 (117)"], ["117 (116)"])
