@@ -35,7 +35,7 @@ READINGS: dict[str, tuple[str, str]] = {
     "episodes_to_solve": (
         "Episodes until solved",
         "training episodes until the last 100 were long enough on average, those not yet played counting as 0; a run "
-        "that never got there counts with the episodes it played",
+        "that never got there counts with the episodes it played, up to the number at which it gives up",
     ),
     "updates_to_learn": (
         "Updates until learned",

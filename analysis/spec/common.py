@@ -29,6 +29,8 @@ Regime = Literal[
     "random_starts_unspecified",
     "standard_mdp",
     "flickering_p0.5",
+    "dmlab30",
+    "dmlab30_test",
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Value = bool | int | float | str | list[Any] | None

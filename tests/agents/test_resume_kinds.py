@@ -123,7 +123,12 @@ KINDS = {
     ),
     "impala-replay": (
         "impala_minatar",
-        {**ON_POLICY, "memory__select": {"kind": "fifo", "replay_share": 0.5}, "executor__lags_updates": [2]},
+        {
+            **ON_POLICY,
+            "learning__batch": 8,  # half of it new: one unroll of each stream
+            "memory__select": {"kind": "fifo", "replay_share": 0.5},
+            "executor__lags_updates": [2],
+        },
     ),
     "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
 }

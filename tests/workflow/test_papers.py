@@ -35,7 +35,7 @@ def test_the_spectral_normalisation_paper_has_its_full_run_list():
     assert (sizes["atari_c51"], sizes["atari_dqn"], sizes["atari_layers"]) == (324, 432, 100)
     assert (sizes["size"], sizes["layers"]) == (10 * 48, 10 * 96)
     assert (sizes["rank"], sizes["regularisers"]) == (10 * 20, 10 * 16)
-    assert len(set(found["regularisers"]) & set(found["base"])) == 10 * 4  # DQN
+    assert (sizes["schedulers"], sizes["bound"], sizes["base"]) == (10 * 4 * 36, 10 * 4 * 18, 10 * 4)
 
 
 def test_the_sweep_varies_what_the_paper_varied():
@@ -95,6 +95,8 @@ def test_the_other_papers_have_theirs(paper: str, sizes: dict[str, int]):
 def test_runs_shared_by_experiments_are_one():
     rainbow, minatar = runs("rainbow"), runs("minatar")
     assert len(set(rainbow["atari"]) & set(rainbow["ablations"])) == 2 * 57  # Rainbow and DQN
+    drqn = runs("drqn")
+    assert len(set(drqn["minatar"]) & set(drqn["updates"])) == 3  # DRQN, with its random updates
     for game in ("asterix", "breakout", "freeway", "seaquest", "space_invaders"):
         assert set(minatar[game]) < set(minatar["stepsize"])  # the best step sizes are among the sweep's
 
