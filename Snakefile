@@ -3,11 +3,17 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
-from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES, start
+try:
+    from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES
+    from workflow.start import start
+except ModuleNotFoundError as error:
+    from workflow.missing import explain
+
+    raise SystemExit(explain(error))
 
 min_version("9.0")
 
-P = start(workflow.basedir, config, workflow.is_main_process, lambda: workflow.dryrun)
+P = start(workflow.basedir, config, workflow.is_main_process, lambda: workflow.dryrun, workflow.global_resources)
 RESULTS, SHOWN = P.results, P.shown
 
 

@@ -18,7 +18,7 @@ rule train:
     threads: lambda wildcards: P.run(wildcards).point.threads
     resources:
         runtime=lambda wildcards: P.run(wildcards).point.cluster.runtime_minutes,
-        mem_mb=lambda wildcards, attempt: P.run(wildcards).point.cluster.mem_mb * attempt,
+        mem_mb=lambda wildcards, attempt: P.within("mem_mb", P.run(wildcards).point.cluster.mem_mb * attempt),
         cpus_per_task=lambda wildcards: P.run(wildcards).point.cluster.cpus,
         gpu=lambda wildcards: P.gpus(P.run(wildcards)),
         nodes=lambda wildcards: P.run(wildcards).point.cluster.nodes,

@@ -29,8 +29,8 @@ FORBIDDEN = {
     "analysis": {"agents", "workflow", "snakemake", "torch"},
     "workflow": {"torch", "pandas", "matplotlib"},
 }
-# workflow/ reaches into the two layers below it only through their specs
-ONLY = {"workflow": {"agents": {"agents.spec"}, "analysis": {"analysis.spec"}}}
+# workflow/ reaches into the two layers below it only through their specs, and the list of GPUs, which both need
+ONLY = {"workflow": {"agents": {"agents.spec", "agents.gpu"}, "analysis": {"analysis.spec"}}}
 
 
 def imports(path: Path) -> set[str]:

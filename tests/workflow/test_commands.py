@@ -223,7 +223,8 @@ def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     partial = ("--cores", "1", "--config", "partial=true")
     first = snakemake(folder, "house.base".split(".")[0], *partial)
     assert first.returncode == 0, first.stderr
-    made = {str(p.relative_to(folder / "results/paper/partial")) for p in (folder / "results/paper/partial").rglob("*.*")}
+    shown = folder / "results/paper/partial"
+    made = {str(path.relative_to(shown)) for path in shown.rglob("*.*")}
     assert {"report/index.html", "claims/house.json"} <= made
     assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
     run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
