@@ -129,7 +129,7 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
 
 
 def _evaluating(spec: Mapping[str, Any], speed: Speed) -> float:
-    """Milliseconds of all evaluations, by the frames that they may take at most; episodes end sooner, by half say."""
+    """Milliseconds of all evaluations, by the frames that they may take."""
     rules, repeat = spec["evaluation"], spec["environment"].get("repeat", 1)
     streams = min(rules["streams"], rules["episodes"] or rules["streams"])
     frames = rules["frames"] or math.inf
@@ -171,7 +171,7 @@ def at_work(spec: Mapping[str, Any]) -> float:
 
 
 def disk(specs: Iterable[str], at_once: int = 1) -> float:
-    """Bytes that runs (their specs as JSON) will want: what they leave, and the largest checkpoints of those at work."""
+    """Bytes that runs (their specs as JSON) will want: what they leave, and the largest checkpoints while they work."""
     found = [json.loads(text) for text in specs]
     checkpoints = heapq.nlargest(at_once, map(at_work, found))
     return sum(left_behind(spec, None) for spec in found) + sum(checkpoints)

@@ -84,7 +84,7 @@ def _never(spec: Spec) -> Said:
     if learning.start_frames >= budget:
         return (
             "learning.start_frames",
-            f"no update will ever be made: learning starts at frame {learning.start_frames:,}, the budget is {budget:,}",
+            f"no update will ever be made: learning starts at frame {learning.start_frames:,} of {budget:,}",
         )
     return (
         "learning.every_frames",

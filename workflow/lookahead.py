@@ -109,8 +109,8 @@ def _packages(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
 def _scheduler(asked: Invocation) -> Iterator[str]:
     if asked.executor == "slurm" and (why := machine.no_slurm()):
         yield (
-            f"jobs are to go to SLURM, and {why}: call this on a node from which jobs are submitted, or train here with "
-            "`python -m workflow run`"
+            f"jobs are to go to SLURM, and {why}: call this on a node from which jobs are submitted, or train here "
+            "with `python -m workflow run`"
         )
 
 
@@ -128,8 +128,8 @@ def _gpus(pipeline: Pipeline, runs: list[Run], here: Machine) -> Iterator[str]:
     if not here.gpus:
         yield f"{how}, and this machine has none: {other}"
     elif most > here.gpus:
-        yield f"{how}, {most} of them for one run, and this machine has {here.gpus}: {other}"
-    elif machine.torch_without_cuda():
+        yield f"{how}, one of them on {most}, and this machine has {here.gpus}: {other}"
+    elif machine.torch_for_cpus():
         yield f"{how}, and the installed torch was built for CPUs only: install one for CUDA, or {other}"
 
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tomllib
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,9 +86,9 @@ def versions(names: list[str], python: str = "python") -> dict[str, str]:
     return json.loads(done.stdout)
 
 
-def torch_without_cuda() -> bool:
-    """Whether the installed torch was built for CPUs only."""
+def torch_for_cpus(python: str = "python") -> bool:
+    """Whether the torch that the jobs' `python` finds says of itself that it was built for CPUs only."""
     try:
-        return metadata.version("torch").endswith("+cpu")
-    except metadata.PackageNotFoundError:
+        return versions(["torch"], python).get("torch", "").endswith("+cpu")
+    except OSError:
         return False
