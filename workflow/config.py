@@ -111,10 +111,10 @@ class Project:
 
     def _unknown(self, doc: Document, at: Location, what: str, name: object, valid: list[str]) -> Problem:
         """A name that no file has; `what`: paper or algorithm. A file that nearly has it is named."""
-        for file, right in self._files(f"{what}s").items():
-            if file != right and right_name(str(name)) == right.removesuffix(".yaml"):
-                return doc.problem(at, f"unknown {what} {name!r}: config/{what}s/{file} must be called {right}")
         plain = right_name(Path(str(name)).name.removesuffix(".yaml").removesuffix(".yml"))
+        for file, right in self._files(f"{what}s").items():
+            if file != right and plain == right.removesuffix(".yaml"):
+                return doc.problem(at, f"unknown {what} {name!r}: config/{what}s/{file} must be called {right}")
         return doc.problem(at, f"unknown {what} {name!r}", plain if plain in valid else name, valid)
 
     @functools.cached_property
