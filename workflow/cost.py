@@ -32,6 +32,7 @@ class Speed(NamedTuple):
     turn: float = 0.0
     stream: float = 0.0
     update: float = 0.0
+    rows: float = 1.0
     unit: float = 0.0
     weights: float = 0.0
 
@@ -116,7 +117,7 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
         return here.slowness * spec["budget_frames"] * speed.unit / 1e3
     streams, repeat = spec["environment"]["streams"], spec["environment"].get("repeat", 1)
     acting = spec["budget_frames"] / (streams * repeat) * (speed.turn + streams * speed.stream)
-    learning = updates(spec) * speed.update
+    learning = updates(spec) * speed.update * (1 + rows(spec) / speed.rows) / 2  # about half of it is per call
     executor = spec["executor"]
     if executor["kind"] == "hogwild":  # each worker acts and learns
         spent = (acting + learning) / min(executor["actors"], here.cores)
@@ -150,6 +151,12 @@ def updates(spec: Mapping[str, Any]) -> float:
         fresh = max(1, learning["batch"] - round(learning["batch"] * select["replay_share"]))
         return spec["budget_frames"] / (spec["environment"].get("repeat", 1) * fresh * agent["unroll"])
     return max(0, spec["budget_frames"] - learning["start_frames"]) / learning["every_frames"]
+
+
+def rows(spec: Mapping[str, Any]) -> int:
+    """Rows that an update learns from."""
+    agent = spec["agent"]
+    return spec["learning"]["batch"] * (agent.get("unroll") or agent.get("sequence") or 1)
 
 
 def left_behind(spec: Mapping[str, Any], speed: Speed | None) -> float:
@@ -196,7 +203,7 @@ def _clock(jobs: list[tuple[float, Planned]], here: Here) -> float:
 def read_speeds(root: Path) -> Speeds:
     """config/speeds.yaml."""
     data = load(root / "config" / "speeds.yaml", "config/speeds.yaml").data
-    return Speeds(data["selftest"], {name: Speed(**found) for name, found in data["algorithms"].items()})
+    return Speeds(data["selftest"], {name: Speed(**found) for name, found in (data["algorithms"] or {}).items()})
 
 
 def slowness(speeds: Speeds) -> float:
