@@ -352,9 +352,10 @@ class Project:
             if key not in varied:
                 yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
 
-    def unknown_target(self, word: str, known: list[str]) -> Problem:
+    def unknown_target(self, word: str, known: list[str]) -> str:
         """What is wrong with a target that no paper has."""
-        return self._unknown(Document("targets", None), (), "paper", word, known)
+        message = self._unknown(Document("", None), (), "paper", word, known).message
+        return message.replace("unknown paper", "unknown target", 1)
 
     def check(self, papers: list[str] | None = None) -> None:
         """Read the config, all algorithms and the given papers (default: all); report all problems at once."""

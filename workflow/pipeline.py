@@ -240,7 +240,7 @@ class Pipeline:
         known = ["all", *papers, *(f"{name}_figures" for name in papers)]
         for word in words:
             if word not in known and word not in RESERVED and "/" not in word and "." not in word:
-                raise ConfigError([self.project.unknown_target(word, known)])
+                raise ConfigError(self.project.unknown_target(word, known))
         named = {word.removesuffix("_figures") for word in words} & set(self.project.paper_names)
         wanted = sorted(named) or self.config.papers
         self.project.check(wanted)
