@@ -3,11 +3,17 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
-from workflow.pipeline import CODE, FIGURE_FILES, RETRIES, TABLE_FILES, start
+try:
+    from workflow.pipeline import CODE, FIGURE_FILES, RETRIES, TABLE_FILES
+    from workflow.start import start
+except ModuleNotFoundError as error:
+    from workflow.missing import explain
+
+    raise SystemExit(explain(error))
 
 min_version("9.0")
 
-P = start(workflow.basedir, config, workflow.is_main_process, lambda: workflow.dryrun)
+P = start(workflow.basedir, config, workflow.is_main_process, workflow.global_resources)
 RESULTS, SHOWN = P.results, P.shown
 
 
@@ -32,6 +38,9 @@ include: "rules/targets.smk"
 if not P.config.partial:
 
     include: "rules/train.smk"
+
+    # What is not whole in the store trains, also where the scores made of it are up to date by Snakemake's own account.
+    workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun).union(P.due)
 
 
 include: "rules/scores.smk"

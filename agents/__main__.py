@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from agents import store as sealed
 from agents.attempts import Attempts
-from agents.code import CODE_DIGITS, ROOT, Code, fingerprint, roots
+from agents.code import ROOT, Code, fingerprint, roots
 from agents.files import told
 from agents.lease import Held, Lease, Lost
 from agents.spec import Spec, model_of

@@ -15,7 +15,7 @@ from typing import Any
 from agents.files import write_atomic
 
 IN_VAIN = 3  # failures in a row without a newer checkpoint
-FULL = 0.8  # of the memory asked for, at the last sign of life, when a process vanished: it was most likely killed for it
+FULL = 0.8  # of the memory asked for, at the last sign of life: a process that vanished then was killed for it
 BATCH = "PAPER_ARCADE_BATCH"  # names one start of Snakemake, whose jobs inherit it
 FAILED = (None, "failed", "memory")  # what becomes of a start that fails; None: it vanished without a word
 

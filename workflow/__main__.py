@@ -20,12 +20,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from workflow import runs, schema, status
-from workflow.config import Project
-from workflow.pipeline import Pipeline
-from workflow.plan import plan
-from workflow.progress import run
-from workflow.strict_yaml import ConfigError, Document, nearest
+try:
+    from workflow import lookahead, runs, schema, status
+    from workflow.config import Project
+    from workflow.expand import SMALLER, expand
+    from workflow.invocation import invocation
+    from workflow.pipeline import Pipeline
+    from workflow.plan import plan, snakemake_command
+    from workflow.progress import run
+    from workflow.strict_yaml import ConfigError, Document
+except ModuleNotFoundError as error:
+    from workflow.missing import explain
+
+    sys.exit(explain(error))
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,7 +61,7 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
         return 0
     project = Project(ROOT, overrides)
     if options.command == "check":
-        return _check(project)
+        return _check(project, overrides)
     # Looking needs no writable results; Snakemake itself writes what its jobs take in.
     pipeline = Pipeline(ROOT, overrides, main=options.command == "run")
     results = Path(pipeline.results)
@@ -69,10 +76,14 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
     elif options.command == "status":
         _status(pipeline, options)
     else:
-        _check_targets(pipeline, options.targets)
+        pipeline.check(options.targets)
         if options.command == "run":
+            pipeline.set_environment()
+            asked = invocation(snakemake_command(pipeline, options.targets, *passed)[3:])
+            _note(lookahead.look(pipeline, asked))
             return run(pipeline, options.targets, passed)
         print(plan(pipeline, options.targets))
+        _note(lookahead.doubts(pipeline, options.targets))
     return 0
 
 
@@ -113,22 +124,28 @@ def _overrides(words: list[str]) -> dict[str, Any]:
     return {key: yaml.safe_load(value) for key, value in pairs}
 
 
-def _check(project: Project) -> int:
+def _note(warnings: list[str]) -> None:
+    for warning in warnings:
+        print(f"note: {warning}", file=sys.stderr)
+
+
+def _check(project: Project, overrides: dict[str, Any]) -> int:
+    """All files, and each paper at each scale."""
     project.check()
+    problems: dict[Any, None] = {}
+    notes: dict[str, None] = {}
+    for scale in (*SMALLER, "paper"):
+        scaled = Project(ROOT, overrides | {"scale": scale})
+        for paper in project.paper_names:
+            try:
+                notes |= {str(doubt): None for e in expand(scaled, paper).values() for doubt in e.doubts}
+            except ConfigError as error:
+                problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    _note(list(notes))
     print(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
     return 0
-
-
-def _check_targets(pipeline: Pipeline, targets: list[str]) -> None:
-    """Papers must exist and be in order. Whatever has a slash or a dot is a file, for Snakemake to judge."""
-    papers = pipeline.project.paper_names
-    known = ["all", *papers, *(f"{name}_figures" for name in papers)]
-    for target in targets:
-        if target not in known and "/" not in target and "." not in target:
-            guess = nearest(target, known)
-            hint = f"did you mean {guess!r}?" if guess else f"valid: {', '.join(known)}"
-            raise ConfigError(f"unknown target {target!r}; {hint}")
-    pipeline.check(targets)
 
 
 def _paper(pipeline: Pipeline, name: str) -> str:

@@ -12,8 +12,6 @@ from agents.store import Store
 from workflow.expand import Run
 from workflow.strict_yaml import ConfigError
 
-NOWHERE = "0" * CODE_DIGITS  # in a dry run: the mark of a result that is marked but damaged
-
 
 class Finished:
     """The finished runs of one results folder.
@@ -61,17 +59,16 @@ class Finished:
         return self._problems[key]
 
     def mark(self, run: Run) -> str:
-        """The output that Snakemake is asked for: there if and only if the result is whole."""
-        mark = self.store.mark(run.name, self.code(run))
-        if self.dryrun() and mark.exists() and self.problem(run) is not None:
-            return str(self.store.mark(run.name, NOWHERE))
-        return str(mark)
+        """The output that Snakemake is asked for: there if the result is whole."""
+        return str(self.store.mark(run.name, self.code(run)))
 
-    def restore(self, runs: Iterable[Run]) -> None:
-        """Show whole results again where their links or marks are gone; take the marks of others back."""
-        if not self.main or self.dryrun():
-            return
-        for run in runs:
+    def restore(self, runs: Iterable[Run]) -> list[str]:
+        """Show whole results again where their links or marks are gone; take the marks of others back. -> those.
+
+        Snakemake must be made to train these: it would not where all that is drawn of them is there already.
+        """
+        runs = list(runs)
+        for run in runs if self.main and not self.dryrun() else ():
             if self.problem(run) is None:
                 sealed = store.read(self.folder(run))
                 store.refresh(sealed)
@@ -79,6 +76,7 @@ class Finished:
                     self.store.show(sealed)
             else:
                 self.store.mark(run.name, self.code(run)).unlink(missing_ok=True)
+        return [self.mark(run) for run in runs if self.problem(run) is not None]
 
 
 def digest(run: Run) -> str:

@@ -18,10 +18,10 @@ from typing import Any
 from agents.attempts import BATCH, memory
 from agents.code import Code, CodeError, fingerprint
 from analysis.spec import CLAIMS, FIGURES, TABLES
-from workflow.config import Project
-from workflow.expand import CPU_ONLY, Expansion, Papers, Run
-from workflow.finished import Finished
+from workflow.config import RESERVED, Project
+from workflow.expand import Expansion, Papers, Run
 from workflow.fingerprint import write_if_changed
+from workflow.finished import Finished
 from workflow.strict_yaml import ConfigError, nearest
 
 # How often a training that failed on a cluster may start again by itself. One that gets on is cut off any number of
@@ -61,6 +61,8 @@ class Pipeline:
         self.results = self.config.results.rstrip("/")
         # What is drawn has a folder per scale; runs are shared, since their names say all that made them.
         self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
+        self.limits: dict[str, int] = {}  # of this machine, on what the runs at work here use together; see `bound`
+        self.due: list[str] = []  # the marks of runs that must be trained, whatever else there is
         self._code = Code(self.root)
         self._fresh: set[str] = set()
         any_code = self.config.code_changes == "ignore"
@@ -87,7 +89,7 @@ class Pipeline:
 
     def mem_mb(self, run: Run) -> int:
         """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
-        return memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb)
+        return self.within("mem_mb", memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb))
 
     def job_logs(self, given: Path | None) -> Path:
         """Where the logs of cluster jobs lie: with the results that they belong to, unless a place was given."""
@@ -121,8 +123,11 @@ class Pipeline:
         return fingerprint(self._code_text(roots))[:12]
 
     def gpus(self, run: Run) -> int:
-        on_gpu = self.config.device == "cuda" and run.point.executor not in CPU_ONLY
-        return max(1, run.point.cluster.gpu) if on_gpu else 0
+        return run.point.cluster.gpu if run.point.device == "cuda" else 0
+
+    def within(self, resource: str, wanted: int) -> int:
+        """What a run asks for, at most all that there is: one that wants more runs alone, and is warned of before."""
+        return min(wanted, self.limits.get(resource, wanted))
 
     def launch(self, run: Run) -> str:
         """What stands before a run's command."""
@@ -141,7 +146,6 @@ class Pipeline:
     def marks(self, experiment: Expansion) -> list[str]:
         """What tells Snakemake that an experiment's runs are finished: of the finished ones only, with `partial`."""
         runs = self.papers.runs(experiment.name).values()
-        self.finished.restore(runs)
         return [self.finished.mark(run) for run in runs if not self.config.partial or not self.finished.problem(run)]
 
     def score_input(self, wildcards: Any) -> dict[str, Any]:
@@ -288,7 +292,12 @@ class Pipeline:
 
     def check(self, words: Iterable[str]) -> None:
         """Read the papers that a command line names (else the configured ones), to report every problem at
-        once and before anything runs. (Snakemake tells a Snakefile its targets only later.)"""
+        once and before anything runs. What has a slash or a dot is a file, for Snakemake to judge."""
+        papers = self.project.paper_names
+        known = ["all", *papers, *(f"{name}_figures" for name in papers)]
+        for word in words:
+            if word not in known and word not in RESERVED and "/" not in word and "." not in word:
+                raise ConfigError(self.project.unknown_target(word, known))
         named = {word.removesuffix("_figures") for word in words} & set(self.project.paper_names)
         wanted = sorted(named) or self.config.papers
         self.project.check(wanted)
@@ -364,15 +373,3 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"the results folder {str(folder)!r} is not writable: {error.strerror}") from None
-
-
-def start(root: str, overrides: dict[str, Any], main: bool, dryrun: Callable[[], bool]) -> Pipeline:
-    """The Snakefile's pipeline. A mistake in the configuration ends the process with a plain message."""
-    try:
-        pipeline = Pipeline(root, overrides, main, dryrun)
-        if main:
-            pipeline.check(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
-    pipeline.set_environment()
-    return pipeline

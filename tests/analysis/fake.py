@@ -66,6 +66,11 @@ def curve(final: float, points: int = 20, seed: int = 0, noise: float = 0.05, bu
     return frames, final * rise + noise * abs(final) * rng.normal(size=points)
 
 
+def entry(run: str, variant: str, game: str, seed: int, vary: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An experiment's row about one run."""
+    return {"run": run, "sealed": run, "variant": variant, "game": game, "seed": seed, "vary": vary or {}}
+
+
 def run_name(name: str, variant: int, game: str, seed: int, setting: int = 0) -> str:
     """The run of the variant-th variant and setting-th `vary` of a fake experiment."""
     return f"a{variant}.{game.replace('/', '-')}.s{seed}.{crc32(name.encode()):08x}{variant:02x}{setting:02x}"
@@ -95,7 +100,7 @@ def experiment(
             for k, setting in enumerate(vary):
                 for seed in range(seeds):
                     run = run_name(name, v, game, seed, k)
-                    entries.append({"run": run, "sealed": run, "variant": variant, "game": game, "seed": seed, "vary": setting})
+                    entries.append(entry(run, variant, game, seed, setting))
                     if run in skip:
                         continue
                     frames, values = curve(final * effect(setting), seed=1000 * v + 100 * g + 10 * k + seed)

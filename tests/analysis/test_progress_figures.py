@@ -51,7 +51,7 @@ def write(folder: Path, name: str, table, metrics=None) -> Path:
                 run = f"a.atari-{game}.s{seed}.{len(entries):012x}"
                 raw = LOW[game] + SPAN[game] * np.array(values)
                 fake.write_run(folder / name, run, FRAMES, raw)
-                entries.append({"run": run, "sealed": run, "variant": variant, "game": f"atari/{game}", "seed": seed, "vary": {}})
+                entries.append(fake.entry(run, variant, f"atari/{game}", seed))
     return scores_of(folder, name, entries)
 
 
@@ -181,7 +181,7 @@ def test_distributions_are_sorted_percentiles_at_several_times(reference, tmp_pa
                 metrics=(f"td_error[q{percent:g}]",),
             )
         merge(tmp_path, run)
-        entries.append({"run": run, "sealed": run, "variant": "rank-based", "game": "atari/pong", "seed": seed, "vary": {}})
+        entries.append(fake.entry(run, "rank-based", "atari/pong", seed))
     scores = [scores_of(tmp_path, "table", entries)]
     data, caption = make(scores, reference, tmp_path, "distribution", times=2)
     assert data.frame.unique().tolist() == [100, 400] and set(data.panel) == {"rank-based, Pong"}

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from snakemake.api import Workflow  # snakemake.workflow cannot be imported first
+from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from tests.workflow.house import build, snakemake
@@ -20,6 +21,7 @@ from workflow import runs, status, text
 from workflow.pipeline import Pipeline
 from workflow.plan import parse
 from workflow.progress import Log
+from workflow.start import start
 from workflow.strict_yaml import ConfigError
 
 PAPER = "config/papers/house.yaml"
@@ -218,12 +220,42 @@ def test_status(house: Path, tmp_path: Path):
     assert command(house, "status").stdout.startswith("10 runs: 10 finished")
 
 
+def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Path):
+    """A process that fails lets go of its lease; one that is killed, or still begins, does not."""
+    pipeline = Pipeline(house, {"results": str(tmp_path)}, main=False)
+    failed, crashed, lost, begins, killed, left, queued, *_ = pipeline.papers.runs("house.base")
+    for run in (failed, crashed, lost, begins, killed, left):
+        log = tmp_path / "logs/train" / f"{run}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{run}: started\nTraceback:\nRuntimeError: no kernel image for {run}\n\n")
+        os.utime(log, (0, 0) if run != begins else None)
+    for run, state in ((crashed, "running"), (lost, "running"), (left, "preempted")):
+        beat(tmp_path, run, time=0, state=state)
+    for run in (lost, killed):
+        (tmp_path / "work" / run).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "work" / run / "lease.json").write_text("{}")
+    slurm = tmp_path / "logs/slurm/rule_train" / queued / "7.log"
+    slurm.parent.mkdir(parents=True)
+    slurm.write_text("slurmstepd: error: oom-kill\n")
+    os.utime(slurm, (0, 0))
+    rows = status.states(pipeline, ["house"])
+    states = {row["run"]: row["state"] for row in rows}
+    assert [states[run] for run in (failed, crashed, queued)] == ["failed"] * 3
+    assert [states[run] for run in (lost, begins, killed, left)] == ["lost", "waiting", "waiting", "preempted"]
+    lines = status.render(rows).splitlines()
+    assert lines[0] == "10 runs: 1 lost · 3 failed · 1 preempted · 5 waiting"
+    start = lines.index("failed, and tried again when snakemake is started again:")
+    assert f"  {tmp_path}/logs/train/{failed}.log: RuntimeError: no kernel image for {failed}" in lines[start:]
+    assert f"  {slurm}: slurmstepd: error: oom-kill" in lines[start:]
+
+
 def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     folder = build(tmp_path / "house")
     partial = ("--cores", "1", "--config", "partial=true")
     first = snakemake(folder, "house.base".split(".")[0], *partial)
     assert first.returncode == 0, first.stderr
-    made = {str(p.relative_to(folder / "results/paper/partial")) for p in (folder / "results/paper/partial").rglob("*.*")}
+    shown = folder / "results/paper/partial"
+    made = {str(path.relative_to(shown)) for path in shown.rglob("*.*")}
     assert {"report/index.html", "claims/house.json"} <= made
     assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
     run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
@@ -305,6 +337,18 @@ def test_text():
         "2d07h",
     ]
     assert text.table(["a", "n"], [["x", 1], [None, 22]], right=("n",)) == "a   n\n-  --\nx   1\n–  22"
+
+
+def test_the_results_folder_of_a_job_is_the_main_processs(house: Path, monkeypatch: pytest.MonkeyPatch):
+    """A variable in its name means what it meant where Snakemake was started, not what it means on a node."""
+    for name in ("PATH", "PYTHONPATH", "ACCEPT_CODE_CHANGES", "PAPER_ARCADE_RESULTS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("SCRATCH", "here")
+    monkeypatch.chdir(house)
+    config = {"results": "$SCRATCH/r"}
+    assert start(str(house), config, True, lambda: True, Resources()).results == "here/r"
+    monkeypatch.setenv("SCRATCH", "there")
+    assert start(str(house), config, False, lambda: False, Resources()).results == "here/r"
 
 
 def test_a_misspelt_figure_is_told_its_nearest(house: Path, tmp_path: Path):

@@ -125,7 +125,13 @@ def test_game_sets(project: Path):
 def test_device_and_threads_identify_a_run_but_display_does_not(project: Path):
     names = set(Papers(Project(project)).runs("house.base"))
     assert names.isdisjoint(Papers(Project(project, {"threads": 2})).runs("house.base"))
+    assert names == set(Papers(Project(project, {"device": "cuda"})).runs("house.base"))  # its file says gpu: 0
+    algorithm = project / "config/algorithms/dqn_minatar_sn.yaml"
+    before = algorithm.read_text()
+    algorithm.write_text(before.replace("  gpu: 0", "  gpu: 1"))
     assert names.isdisjoint(Papers(Project(project, {"device": "cuda"})).runs("house.base"))
+    assert names == set(Papers(Project(project, {"device": "cpu"})).runs("house.base"))
+    algorithm.write_text(before)
     papers = edited(project, "title: Base", "title: Another")
     assert set(papers.runs("house.base")) == names
 

@@ -186,7 +186,7 @@ def test_lock_free_workers_run_at_the_papers_scale_on_cpus_and_take_turns_at_the
             kinds[scale, point.variant] = point.executor, point.threads, json.loads(point.template)["device"]
     names = ("A3C", "A3C, LSTM", "NoisyNet-A3C")
     assert {kinds["paper", name] for name in names} == {("hogwild", 16, "cpu")}
-    assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cuda")}
+    assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cpu")}  # gpu: 0
     assert kinds["paper", "A2C"] == ("inline", 1, "cuda")
 
 

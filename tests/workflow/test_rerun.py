@@ -50,11 +50,8 @@ def jobs(folder: Path, *words: str) -> set[str]:
     found = []
     for job in planned(folder, *words):
         if job.rule not in ("all", "house"):
-            found.append(
-                " ".join(
-                    [job.rule, *(v.removeprefix("house.") for k, v in sorted(job.wildcards.items()) if k not in ("paper", "code"))]
-                )
-            )
+            words = [v for k, v in sorted(job.wildcards.items()) if k not in ("paper", "code")]
+            found.append(" ".join([job.rule, *(word.removeprefix("house.") for word in words)]))
     assert len(found) == len(set(found)), "a job twice"
     return set(found)
 
