@@ -39,9 +39,6 @@ if not P.config.partial:
 
     include: "rules/train.smk"
 
-    # What is not whole in the store trains, also where the scores made of it are up to date by Snakemake's own account.
-    workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun).union(P.due)
-
 
 include: "rules/scores.smk"
 include: "rules/figures.smk"

@@ -1,11 +1,12 @@
 # The scores of one experiment: the summaries of its runs in one table.
-# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), the marks of finished runs, whose summaries lie in results/store/
+# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), the marks of finished runs, whose summaries
+#      lie in results/store/
 # out: results/<scale>/scores/<paper>.<experiment>.parquet
 
 
 rule score:
     input:
-        unpack(P.score_input),
+        unpack(lambda wildcards: P.score_input(wildcards, workflow.dag.forcefiles)),
     output:
         f"{SHOWN}/scores/{{experiment}}.parquet",
     log:

@@ -62,12 +62,8 @@ class Finished:
         """The output that Snakemake is asked for: there if the result is whole."""
         return str(self.store.mark(run.name, self.code(run)))
 
-    def restore(self, runs: Iterable[Run]) -> list[str]:
-        """Show whole results again where their links or marks are gone; take the marks of others back. -> those.
-
-        Snakemake must be made to train these: it would not where all that is drawn of them is there already.
-        """
-        runs = list(runs)
+    def restore(self, runs: Iterable[Run]) -> None:
+        """Show whole results again where their links or marks are gone; take the marks of others back."""
         for run in runs if self.main and not self.dryrun() else ():
             if self.problem(run) is None:
                 sealed = store.read(self.folder(run))
@@ -76,7 +72,6 @@ class Finished:
                     self.store.show(sealed)
             else:
                 self.store.mark(run.name, self.code(run)).unlink(missing_ok=True)
-        return [self.mark(run) for run in runs if self.problem(run) is not None]
 
 
 def digest(run: Run) -> str:

@@ -62,7 +62,6 @@ class Pipeline:
         # What is drawn has a folder per scale; runs are shared, since their names say all that made them.
         self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
         self.limits: dict[str, int] = {}  # of this machine, on what the runs at work here use together; see `bound`
-        self.due: list[str] = []  # the marks of runs that must be trained, whatever else there is
         self._code = Code(self.root)
         self._fresh: set[str] = set()
         any_code = self.config.code_changes == "ignore"
@@ -148,8 +147,14 @@ class Pipeline:
         runs = self.papers.runs(experiment.name).values()
         return [self.finished.mark(run) for run in runs if not self.config.partial or not self.finished.problem(run)]
 
-    def score_input(self, wildcards: Any) -> dict[str, Any]:
+    def score_input(self, wildcards: Any, forced: set[str]) -> dict[str, Any]:
+        """Inputs of an experiment's scores. Marks of runs that are not whole in the store join `forced`.
+
+        Snakemake would not train these where the scores made of them are up to date by its own account.
+        """
         experiment = self.papers.experiment(wildcards.experiment)
+        runs = self.papers.runs(experiment.name).values()
+        forced.update(self.finished.mark(run) for run in runs if self.finished.problem(run) is not None)
         return {
             "members": self.members(experiment),
             "marks": self.marks(experiment),

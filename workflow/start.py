@@ -35,7 +35,7 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
                 print(f"note: {warning}", file=sys.stderr)
             _bound(pipeline, asked, limits)
             # Before Snakemake lists the folders: it would not see what changes in them later.
-            pipeline.due = pipeline.finished.restore(pipeline.asked(asked.targets).values())
+            pipeline.finished.restore(pipeline.asked(asked.targets).values())
     except ConfigError as error:
         sys.exit(str(error))
     return pipeline
