@@ -3,6 +3,7 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
+from workflow import locker
 from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES, start
 
 min_version("9.0")
@@ -39,4 +40,5 @@ include: "rules/report.smk"
 
 
 onstart:
+    locker.note()
     P.write_index()

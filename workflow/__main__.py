@@ -14,7 +14,7 @@ schema           write config/schema/*.json
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +26,7 @@ from workflow.pipeline import Pipeline
 from workflow.plan import plan
 from workflow.progress import run
 from workflow.strict_yaml import ConfigError, Document, nearest
+from workflow.terminal import say, silence, take_any_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,15 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
     passed: list[str] = []
     if "--" in words:
         words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
-    options = _parser().parse_args(words)
+    take_any_text()
     try:
-        return _command(options, passed)
+        code = _command(_parser().parse_args(words), passed)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        say(f"{error}\n", sys.stderr)
         return 1
     except BrokenPipeError:  # | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _command(options: argparse.Namespace, passed: list[str]) -> int:
