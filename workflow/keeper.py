@@ -94,7 +94,7 @@ def main() -> int:
     command = json.loads(sys.stdin.buffer.readline())
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_signals_of_a_foreground_job)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    note = locker.note(pid=child.pid)
+    note = locker.note(of=(child.pid, command))
     threading.Thread(target=_end_with_starter, daemon=True).start()
     code = child.wait()
     if code >= 0:

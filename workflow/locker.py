@@ -20,7 +20,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Process(NamedTuple):
 
     def dead(self) -> bool:
         """True only if that is certain."""
-        if not self.visible or self.started is None:
+        if not self.visible:
             return False
         try:
             os.kill(self.pid, 0)  # also sees what /proc may hide from other users
@@ -55,7 +55,7 @@ class Process(NamedTuple):
         except PermissionError:
             pass
         state, started = _stat(self.pid)
-        return state in ("Z", "X") or started not in (None, self.started)
+        return state in ("Z", "X") or (None not in (started, self.started) and started != self.started)
 
     def __str__(self) -> str:
         command = shlex.join(self.argv)
@@ -63,14 +63,9 @@ class Process(NamedTuple):
         return f"process {self.pid} on {self.host}, since {when} ({command[:77]}{'...' if len(command) > 77 else ''})"
 
 
-def process(pid: int | None = None) -> Process:
-    """This process, or another one of this host."""
-    pid = os.getpid() if pid is None else pid
-    argv = tuple(sys.argv)
-    with contextlib.suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        argv = tuple(words[:-1]) or argv
-    return Process(socket.gethostname(), *_here(), pid, _stat(pid)[1], argv, time.time())
+def process(pid: int, argv: Sequence[str]) -> Process:
+    """A process of this host."""
+    return Process(socket.gethostname(), *_here(), pid, _stat(pid)[1], tuple(argv), time.time())
 
 
 class _Note(NamedTuple):
@@ -87,13 +82,13 @@ class _Note(NamedTuple):
         return mark[1] >= self.written or self.present.get(name) == mark
 
 
-def note(folder: Path = FOLDER, pid: int | None = None) -> Path:
-    """Say that this process (or another one of this host) is a main process of Snakemake here. Never fails.
+def note(folder: Path = FOLDER, of: tuple[int, Sequence[str]] | None = None) -> Path:
+    """Say that this process (or that `of` a number and a command) is a main process of Snakemake here. Never fails.
 
     Before the lock is taken, or soon after. Called again, it does nothing. A process that notes itself takes the
     note away when it ends in order; whoever notes another one does that for it, and keeps the note of a killed one.
     """
-    who = process(pid)
+    who = process(*of) if of else process(os.getpid(), sys.orig_argv)
     name = hashlib.sha256(json.dumps(who[:5]).encode()).hexdigest()[:16]
     path = folder / "lockers" / f"{name}.json"
     with contextlib.suppress(OSError):
@@ -107,7 +102,7 @@ def note(folder: Path = FOLDER, pid: int | None = None) -> Path:
         new = path.with_name(f".{secrets.token_hex(8)}.new")
         new.write_text(json.dumps({**who._asdict(), "locks": locks}), encoding="utf-8")
         new.replace(path)
-        if pid is None:
+        if of is None:
             atexit.register(_take_away, path, who.pid)
     return path
 
@@ -176,7 +171,7 @@ def _notes(folder: Path) -> list[_Note]:
     for path in sorted((folder / "lockers").glob("*.json")):
         with contextlib.suppress(FileNotFoundError):  # taken away by its process just now
             written, who, present = path.stat().st_mtime_ns, None, {}
-            with contextlib.suppress(ValueError, TypeError, AttributeError):
+            with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
                 said = json.loads(path.read_text(encoding="utf-8"))
                 present = {name: (int(inode), int(when)) for name, (inode, when) in said.pop("locks").items()}
                 if int(said["pid"]) > 0:

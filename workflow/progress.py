@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workflow import keeper, locker, status, text
 from workflow.pipeline import Pipeline
-from workflow.plan import snakemake_command
+from workflow.plan import snakemake_command, snakemake_environment
 from workflow.snakemake_log import Log, open_log
 from workflow.strict_yaml import ConfigError
 from workflow.terminal import Screen, say
@@ -34,7 +34,7 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
     stopped = _note_stops()
     keeper.adopt()
     began, start, due, told = time.time(), time.monotonic(), 0.0, 0
-    child = keeper.start(command, end, _environment(pipeline))
+    child = keeper.start(command, end, snakemake_environment(pipeline))
     os.close(end)
     keeper.pause_with_starter(child.pid)
     shown, variants = Screen(sys.stdout), _variants(pipeline)
@@ -74,12 +74,6 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
     else:
         say(f"{log.done or log.total} jobs done in {text.duration(time.monotonic() - start)}\n")
     return code
-
-
-def _environment(pipeline: Pipeline) -> dict[str, str]:
-    """What Snakemake and its jobs write is UTF-8, in files of ours, whatever this terminal can show."""
-    fixed = {"PYTHONPATH": str(pipeline.root), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
-    return os.environ | fixed
 
 
 def _note_stops() -> list[int]:
