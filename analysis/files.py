@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from analysis.errors import UserError
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path`, then rename it into place; OSError -> UserError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Nobody else's, on any host that shares the folder, and no longer than a file's name may be.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)

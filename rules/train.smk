@@ -5,6 +5,7 @@
 # The log is no `log:`, which Snakemake deletes before it starts a job, also one that another process is working on.
 # No `retries`: the main process sets them when it is known where jobs run (onstart in the Snakefile), and Snakemake
 # inside a job must not obey any: it would start again in an allocation that is about to end.
+# The shell waits while a training saves itself (`trap`): where it ends, SLURM ends the job.
 # The shell's $ACCEPT_CODE_CHANGES is set by workflow/pipeline.py: as a parameter it would retrain when switched.
 
 
@@ -26,6 +27,7 @@ rule train:
         results=lambda wildcards, output: output[0].rsplit("/sealed/", 1)[0],
     shell:
         """
+        trap : TERM HUP
         log={params.results:q}/logs/train/{wildcards.run}.log
         mkdir -p "${{log%/*}}"
         {resources.launch} python -m agents train --spec {params.spec:q} --results {params.results:q} \

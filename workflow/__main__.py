@@ -14,7 +14,7 @@ schema           write config/schema/*.json
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -29,6 +29,7 @@ try:
     from workflow.plan import plan, snakemake_command
     from workflow.progress import run
     from workflow.strict_yaml import ConfigError, Document
+    from workflow.terminal import say, silence, take_any_text
 except ModuleNotFoundError as error:
     from workflow.missing import explain
 
@@ -42,15 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     passed: list[str] = []
     if "--" in words:
         words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
-    options = _parser().parse_args(words)
+    take_any_text()
     try:
-        return _command(options, passed)
+        code = _command(_parser().parse_args(words), passed)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        say(f"{error}\n", sys.stderr)
         return 1
     except BrokenPipeError:  # | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _command(options: argparse.Namespace, passed: list[str]) -> int:

@@ -42,11 +42,19 @@ def snakemake_command(pipeline: Pipeline, targets: list[str], *options: str) -> 
     return command
 
 
+def snakemake_environment(pipeline: Pipeline) -> dict[str, str]:
+    """What Snakemake and its jobs write is UTF-8, which is read here, whatever the terminal can show."""
+    fixed = {"PYTHONPATH": str(pipeline.root), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+    return os.environ | fixed
+
+
 def dry_run(pipeline: Pipeline, targets: list[str]) -> list[Job]:
     """The jobs that Snakemake would run, with its reasons. ConfigError with its words if it refuses."""
     command = snakemake_command(pipeline, targets, "--dry-run", "--quiet", "host")
-    environment = os.environ | {"PYTHONPATH": str(pipeline.root)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    environment = snakemake_environment(pipeline)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+    )
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
         noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")

@@ -3,79 +3,114 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
 
-from workflow import status, text
+from workflow import keeper, locker, status, text
 from workflow.pipeline import Pipeline
-from workflow.plan import snakemake_command
+from workflow.plan import snakemake_command, snakemake_environment
+from workflow.snakemake_log import Log, open_log
+from workflow.strict_yaml import ConfigError
+from workflow.terminal import Screen, say
 
-_STEPS = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
-_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
-_IDLE = "Nothing to be done"
 TTY_SECONDS, LOG_SECONDS = 1.0, 15.0
-
-
-class Log:
-    """What Snakemake has written so far, read as it grows."""
-
-    def __init__(self, path: Path):
-        self.file: IO[str] = path.open(encoding="utf-8", errors="replace")
-        self.done = self.total = 0
-        self.idle = False
-        self._rest = ""
-
-    def read(self) -> None:
-        new = self._rest + self.file.read()
-        whole, _, self._rest = new.rpartition("\n")
-        for done, total in _STEPS.findall(whole):
-            self.done, self.total = int(done), int(total)
-        if not self.total and (found := _TOTAL.search(whole)):
-            self.total = int(found[1])
-        self.idle |= _IDLE in whole
+REFUSED = "Error: Directory cannot be locked."
+NAMED = 3  # saved runs named at the end; `status` shows all
 
 
 def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
-    """Run Snakemake to its end; returns its exit code."""
-    path = Path(pipeline.results) / "logs" / "snakemake.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(pipeline.root), "PYTHONUNBUFFERED": "1"}
+    """Run Snakemake to its end. Its exit code; 128 + n where signal n stopped it."""
+    if left := locker.unlock_if_dead():
+        say(f"unlocked this folder: the Snakemake that had locked it is dead ({left})\n")
     command = snakemake_command(pipeline, targets, *options)
-    shown = _Screen(sys.stdout)
-    names = [f"{paper}.{key}" for paper, found in pipeline.papers.expanded.items() for key in found]
-    variants = {run.name: run.point.variant for name in names for run in pipeline.papers.runs(name).values()}
-    with path.open("w", encoding="utf-8") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
-    log, start, due = Log(path), time.monotonic(), 0.0
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    logs = Path(pipeline.results) / "logs"
+    try:
+        log, end = open_log(logs, command)
+    except OSError as error:
+        raise ConfigError(f"cannot write {error.filename or logs}: {error.strerror}") from None
+    stopped = _note_stops()
+    keeper.adopt()
+    began, start, due, told = time.time(), time.monotonic(), 0.0, 0
+    child = keeper.start(command, end, snakemake_environment(pipeline))
+    os.close(end)
+    keeper.pause_with_starter(child.pid)
+    shown, variants = Screen(sys.stdout), _variants(pipeline)
     while True:
+        if len(stopped) > told:
+            say("stopping: trainings save themselves ...\n" if not told else "still saving; this is waited for\n")
+            keeper.stop(child)
+            told, shown.height = len(stopped), 0
         try:
-            code = child.wait(timeout=0.5)
+            child.wait(timeout=0.5)
             break
         except subprocess.TimeoutExpired:
             pass
-        except KeyboardInterrupt:  # Snakemake has it too, and stops its jobs, which save themselves
-            print("\nstopping …", flush=True)
-            continue
-        if time.monotonic() >= due:
+        if not stopped and time.monotonic() >= due:
             log.read()
             shown.draw(_lines(pipeline, variants, log, time.monotonic() - start))
             due = time.monotonic() + (TTY_SECONDS if shown.live else LOG_SECONDS)
+    if child.returncode < 0:  # nobody keeps the others now
+        keeper.end_group(child.pid)
+        keeper.reap_group(child.pid)
     log.read()
     shown.draw([])
-    if code:
-        print("".join(path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-40:]))
-        print(f"snakemake failed with exit code {code}; all it said is in {path}", file=sys.stderr)
+    code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    if stopped and code:
+        say(f"stopped; {_saved(pipeline, variants, began)}; the same command goes on\n")
+        return 128 + stopped[0]
+    if code > 128:
+        saved = _saved(pipeline, variants, began)
+        say(f"snakemake was killed by signal {code - 128}; {saved}; the same command goes on\n")
+    elif code and REFUSED in log.text():
+        say(f"{locker.holder()}\n", sys.stderr)
+    elif code:
+        say("".join(log.text().splitlines(keepends=True)[-40:]))
+        say(f"snakemake failed with exit code {code}; all it said is in {log.path}\n", sys.stderr)
     elif log.idle:
-        print("nothing to do: everything is up to date")
+        say("nothing to do: everything is up to date\n")
     else:
-        print(f"{log.done or log.total} jobs done in {text.duration(time.monotonic() - start)}")
+        say(f"{log.done or log.total} jobs done in {text.duration(time.monotonic() - start)}\n")
     return code
+
+
+def _note_stops() -> list[int]:
+    """The signals that have come and ask for an end, in their order. `nohup` stays what it is."""
+    stopped: list[int] = []
+    for number in keeper.STOPS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: stopped.append(number))
+    return stopped
+
+
+def _variants(pipeline: Pipeline) -> dict[str, str]:
+    names = [f"{paper}.{key}" for paper, found in pipeline.papers.expanded.items() for key in found]
+    return {run.name: run.point.variant for name in names for run in pipeline.papers.runs(name).values()}
+
+
+def _saved(pipeline: Pipeline, variants: dict[str, str], began: float) -> str:
+    """How many runs that were in progress since `began` saved themselves and where, and whether others did not."""
+    beats = {name: b for name, b in status.heartbeats(Path(pipeline.results)).items() if b["time"] >= began}
+    saved = {name: beat for name, beat in beats.items() if beat["state"] == "preempted"}
+    lost = [name for name in beats if beats[name]["state"] == "lost"]
+    if not beats:
+        return "no run was in progress"
+    words = [
+        f"{' '.join(filter(None, (name.rsplit('.', 1)[0], variants.get(name))))} at frame {beat['frame']:,}"
+        for name, beat in list(saved.items())[:NAMED]
+    ]
+    if len(saved) > NAMED:
+        words.append("...")
+    parts = [_runs(len(saved), "saved") + (f" ({', '.join(words)})" if words else "")]
+    if lost:
+        parts.append(f"{_runs(len(lost), 'ended')} without saving and will go on from an earlier checkpoint")
+    return ", ".join(parts)
+
+
+def _runs(count: int, what: str) -> str:
+    return f"{count} run{'s' if count != 1 else ''} {what}"
 
 
 def _lines(pipeline: Pipeline, variants: dict[str, str], log: Log, seconds: float) -> list[str]:
@@ -97,21 +132,3 @@ def _lines(pipeline: Pipeline, variants: dict[str, str], log: Log, seconds: floa
         ]
         lines.append("  " + " · ".join(part for part in parts if part))
     return lines
-
-
-class _Screen:
-    """Lines drawn in place on a terminal; elsewhere one line each time."""
-
-    def __init__(self, out: IO[str]):
-        self.out, self.live, self.height = out, out.isatty(), 0
-
-    def draw(self, lines: list[str]) -> None:
-        if not self.live:
-            if lines:
-                print(" |".join(lines), file=self.out, flush=True)
-            return
-        width = os.get_terminal_size(self.out.fileno()).columns or 80
-        back = f"\x1b[{self.height}F" if self.height else ""
-        self.out.write(back + "\x1b[J" + "".join(line[: width - 1] + "\n" for line in lines))
-        self.out.flush()
-        self.height = len(lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 from snakemake.resources import Resources
 
-from workflow import lookahead, machine
+from workflow import locker, lookahead, machine
 from workflow.invocation import Invocation, invocation
 from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError
@@ -34,6 +34,8 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
             for warning in lookahead.look(pipeline, asked):
                 print(f"note: {warning}", file=sys.stderr)
             _bound(pipeline, asked, limits)
+            if asked.runs:
+                locker.note()
             # Before Snakemake lists the folders: it would not see what changes in them later.
             pipeline.finished.restore(pipeline.asked(asked.targets).values())
     except ConfigError as error:

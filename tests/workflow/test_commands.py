@@ -20,7 +20,7 @@ from tests.workflow.house import build, snakemake
 from workflow import runs, status, text
 from workflow.pipeline import Pipeline
 from workflow.plan import parse
-from workflow.progress import Log
+from workflow.snakemake_log import Log
 from workflow.start import start
 from workflow.strict_yaml import ConfigError
 
