@@ -246,7 +246,7 @@ def test_a_misspelt_paper_is_blamed_where_it_stands(project: Path):
 
 def test_a_misspelt_target_is_told_its_nearest(project: Path):
     pipeline = Pipeline(project, main=False)
-    with pytest.raises(ConfigError, match="^unknown target 'hose'; did you mean 'house'"):
+    with pytest.raises(ConfigError, match=r"^unknown target 'hose'; did you mean 'house'"):
         pipeline.check(["hose"])
     pipeline.check(["house_figures", "all", "results/runs/x/run.json"])
 
