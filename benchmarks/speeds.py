@@ -1,4 +1,4 @@
-"""What training costs on this machine: CPU milliseconds of each algorithm's steps, as config/speeds.yaml holds them.
+"""What training costs on this machine: CPU milliseconds of each algorithm's steps, as workflow/speeds.yaml holds them.
 
 `python -m benchmarks.speeds [ALGORITHM …]` measures these algorithms (default: all) and prints their lines; with
 `--write` it puts them into the file. Each is measured in a process of its own, inline and on one thread, in short
@@ -35,7 +35,7 @@ GIVEN = {"version": 1, "seed": 0, "device": "cpu", "threads": 1}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speeds", description=__doc__)
     parser.add_argument("algorithms", nargs="*")
-    parser.add_argument("--write", action="store_true", help="into config/speeds.yaml")
+    parser.add_argument("--write", action="store_true", help="into workflow/speeds.yaml")
     options = parser.parse_args()
     if len(options.algorithms) == 1 and not options.write:
         print(line(options.algorithms[0], measure(options.algorithms[0], read_speeds(ROOT).selftest)))
@@ -48,7 +48,7 @@ def main() -> None:
         found[name] = done.stdout
         print(done.stdout, end="", flush=True)
     if options.write:
-        path = ROOT / "config" / "speeds.yaml"
+        path = ROOT / "workflow" / "speeds.yaml"
         head, _, former = path.read_text(encoding="utf-8").partition("algorithms:\n")
         kept = {text.split(":")[0].strip(): f"{text}\n" for text in former.splitlines()}
         lines = (text for _, text in sorted((kept | found).items()))

@@ -1,6 +1,6 @@
 """What runs will cost, before any has run: time by the clock on these cores, core-hours, GPU-hours, disk.
 
-config/speeds.yaml holds the CPU time of each algorithm's steps on a machine that is named there, and what a fixed
+workflow/speeds.yaml holds the CPU time of each algorithm's steps on a machine that is named there, and what a fixed
 computation took on it; the same computation here says how fast this machine is. Finished runs correct the account of
 those like them.
 """
@@ -27,7 +27,7 @@ ROW = 12.0  # bytes of a row of those tables, compressed
 
 
 class Speed(NamedTuple):
-    """CPU milliseconds on the reference machine (see config/speeds.yaml) and MB of parameters."""
+    """CPU milliseconds on the reference machine (see workflow/speeds.yaml) and MB of parameters."""
 
     turn: float = 0.0
     stream: float = 0.0
@@ -201,8 +201,8 @@ def _clock(jobs: list[tuple[float, Planned]], here: Here) -> float:
 
 
 def read_speeds(root: Path) -> Speeds:
-    """config/speeds.yaml."""
-    data = load(root / "config" / "speeds.yaml", "config/speeds.yaml").data
+    """workflow/speeds.yaml."""
+    data = load(root / "workflow" / "speeds.yaml", "workflow/speeds.yaml").data
     return Speeds(data["selftest"], {name: Speed(**found) for name, found in (data["algorithms"] or {}).items()})
 
 
