@@ -1,5 +1,6 @@
 """Exact resume: a run killed with SIGKILL again and again ends with the bytes of an undisturbed one."""
 
+import functools
 import json
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,18 @@ import pytest
 import torch
 
 from agents import __main__ as program
+from agents.build import build
 from agents.checkpoint import Checkpoints
 from tests.agents.specs import spec
 
 ROOT = Path(__file__).parents[2]
 FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
+
+
+@functools.cache
+def warm() -> None:
+    """Import and compile here, once, what each process would else import and load for itself."""
+    build(spec())
 
 
 def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
@@ -32,6 +41,9 @@ def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
         os._exit(program.main([*arguments, "--checkpoint-seconds", str(seconds)]))
 
     results.mkdir(exist_ok=True)
+    warm()
+    for name in run.components():
+        import_module(name.partition(":")[0])
     process = FORK.Process(target=child)
     process.start()
     return process
@@ -90,17 +102,21 @@ SN = {
     "spectral__flow": "all",
 }
 ATARI = {
-    "budget": 1_600,
+    "budget": 1_000,
     "learning__start_frames": 160,
-    "environment__cap_frames": 300,
+    "environment__cap_frames": 200,
     "environment__sticky": 0.25,
-    "environment__reseed_every_steps": 60,
-    "evaluation__every_frames": 1_000,
+    "environment__reseed_every_steps": 40,  # of the 50 that an episode has, so that every end is followed by a new seed
+    "evaluation__every_frames": 600,
+    "evaluation__episodes": 2,
+    "evaluation__cap_frames": 200,
+    "network__convolutions": [[8, 8, 4], [16, 4, 2], [16, 3, 1]],
+    "network__units": [64],
 }
 CASES = {
-    "dqn": (spec(budget=8_000), 22),
+    "dqn": (spec(budget=5_000), 22),
     "double-sn-3step-2streams": (
-        spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN),
+        spec(game="asterix", budget=2_500, environment__streams=2, agent__n_step=3, **SN),
         5,
     ),
     "atari-pong": (spec("dqn_nature", "pong", **ATARI), 3),
@@ -135,6 +151,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 @pytest.mark.parametrize("during", ["training", "evaluation"])
 def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
@@ -154,6 +171,7 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
 
 
+@pytest.mark.processes
 def test_a_signal_before_training_leaves_at_once(tmp_path):
     run, compiled = spec(budget=1_000_000), tmp_path / "compiled"
     command = [sys.executable, "-m", "agents", "train", "--spec", run.canonical(), "--results", str(tmp_path)]
