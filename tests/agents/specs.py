@@ -1,12 +1,14 @@
 """Small complete specs for tests, built from the shipped algorithm file."""
 
 import copy
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from agents.build import build
 from agents.spec import Spec
 from agents.step import View
 from workflow.config import Project
@@ -51,3 +53,9 @@ def spec(
             branch = branch[name]
         branch[leaf] = value
     return Spec.model_validate(tree)
+
+
+@functools.cache
+def warm() -> None:
+    """Import what runs on MinAtar need, and compile it unless that was done before: once in a process."""
+    build(spec())

@@ -1,6 +1,5 @@
 """Exact resume: a run killed with SIGKILL again and again ends with the bytes of an undisturbed one."""
 
-import functools
 import json
 import multiprocessing
 import os
@@ -17,18 +16,11 @@ import pytest
 import torch
 
 from agents import __main__ as program
-from agents.build import build
 from agents.checkpoint import Checkpoints
-from tests.agents.specs import spec
+from tests.agents.specs import spec, warm
 
 ROOT = Path(__file__).parents[2]
 FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
-
-
-@functools.cache
-def warm() -> None:
-    """Import and compile here, once, what each process would else import and load for itself."""
-    build(spec())
 
 
 def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
@@ -41,7 +33,7 @@ def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
         os._exit(program.main([*arguments, "--checkpoint-seconds", str(seconds)]))
 
     results.mkdir(exist_ok=True)
-    warm()
+    warm()  # what is imported and compiled here is there in each process
     for name in run.components():
         import_module(name.partition(":")[0])
     process = FORK.Process(target=child)

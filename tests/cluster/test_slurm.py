@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkouts import lend_compiled
+
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +31,7 @@ MAX_SECONDS = 900  # of each half of the test, should something hang
 def checkout(folder: Path) -> Path:
     """A fresh checkout of this repository, with the work tree's present content."""
     made_here = shutil.ignore_patterns(".git", ".venv", ".snakemake", ".*_cache", "__pycache__", "results")
-    return shutil.copytree(ROOT, folder, symlinks=True, ignore=made_here)
+    return lend_compiled(shutil.copytree(ROOT, folder, symlinks=True, ignore=made_here))
 
 
 def environment() -> dict[str, str]:
