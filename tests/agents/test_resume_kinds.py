@@ -30,8 +30,8 @@ ON_POLICY = {
     "learning__batch": 4,
     "network__units": [16],
 }
-# All clocks within few frames: learning begins between the first two cuts, the memory is full and networks are evaluated
-# just before the third, and each target network is fetched several times.
+# All clocks within few frames: learning begins between the first two cuts, the memory is full and networks are
+# evaluated just before the third, and each target network is fetched several times.
 FRAMES = 750
 SHORT = {
     "learning__start_frames": 100,
