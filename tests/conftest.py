@@ -1,33 +1,55 @@
-"""Which tests of a run on several workers stay together, and which of them begin."""
+"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 # One after the other, on one worker: the one SLURM that a machine can hold, clusters of Ray, and processes that are
 # watched, signalled and killed while the clock runs. They mostly wait, and other tests use the processors meanwhile.
-WATCHED = ("cluster", "agents/test_executors.py", "agents/test_hogwild.py", "workflow/test_ray_cluster.py")
-MARKS = ("cluster", "ray", "processes")
+# Each entry is how the tests' names begin.
+WATCHED = (
+    "tests/cluster/",
+    "tests/workflow/test_ray_cluster.py",
+    "tests/agents/test_ray.py",
+    "tests/agents/test_executors.py",
+    "tests/agents/test_hogwild.py",
+    "tests/agents/test_resume.py::test_a_signal",
+    "tests/agents/test_program.py::test_of_two_copies",
+)
 
 
-def group(item: pytest.Item) -> str | None:
-    """The tests that `item` stays with: those that watch processes, else those that share a fixture of its module."""
-    place = item.path.relative_to(HERE)
-    if place.parts[0] in WATCHED or place.as_posix() in WATCHED or any(map(item.get_closest_marker, MARKS)):
-        return "processes"
-    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    shared = any(found[-1].scope == "module" for found in definitions.values())
-    return place.stem if shared else None
+def group(test: str) -> str:
+    """The name of the tests that a test, `path::name`, stays with: those watched, else those of a module that makes
+    something for all of them. Other tests stay with nobody."""
+    if test.startswith(WATCHED):
+        return "watched"
+    module = test.partition("::")[0]
+    return module if _shares(module) else test
 
 
-@pytest.hookimpl(tryfirst=True)
+@functools.cache
+def _shares(module: str) -> bool:
+    return 'scope="module"' in (ROOT / module).read_text()
+
+
+class Groups(LoadScopeScheduling):
+    """Hands a worker one group after the other. (xdist's own `--dist loadgroup` finds no groups with pytest 9.2.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Groups | None:
+    return Groups(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its group. The watched begin, since they last longest, then what comes in groups."""
-    groups = {item: group(item) for item in items}
-    for item, name in groups.items():
-        if name:
-            item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: (groups[item] != "processes", groups[item] is None))
+    """The watched begin, since they last longest, then other groups: what comes alone fills the end evenly."""
+    groups = {item: group(item.nodeid) for item in items}
+    items.sort(key=lambda item: (groups[item] != "watched", groups[item] == item.nodeid))

@@ -24,7 +24,12 @@ def view(obs: torch.Tensor) -> View:
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
     """The `spec` section of a shipped algorithm file, with what it extends."""
-    return copy.deepcopy(Project(ROOT).algorithm(algorithm).spec)
+    return copy.deepcopy(_shipped(algorithm))
+
+
+@functools.cache
+def _shipped(algorithm: str) -> dict[str, Any]:
+    return Project(ROOT).algorithm(algorithm).spec
 
 
 def spec(

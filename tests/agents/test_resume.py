@@ -143,7 +143,6 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 @pytest.mark.parametrize("during", ["training", "evaluation"])
 def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
@@ -163,7 +162,6 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
 
 
-@pytest.mark.processes
 def test_a_signal_before_training_leaves_at_once(tmp_path):
     run, compiled = spec(budget=1_000_000), tmp_path / "compiled"
     command = [sys.executable, "-m", "agents", "train", "--spec", run.canonical(), "--results", str(tmp_path)]
