@@ -50,6 +50,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Groups | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The watched begin, since they last longest, then other groups: what comes alone fills the end evenly."""
-    groups = {item: group(item.nodeid) for item in items}
-    items.sort(key=lambda item: (groups[item] != "watched", groups[item] == item.nodeid))
+    """The watched begin, since they last longest; what comes alone fills the end evenly.
+
+    Between them lie the other groups, those of agents/ last: what numba compiles for one worker is then there for all.
+    """
+
+    def order(item: pytest.Item) -> tuple[bool, bool, bool]:
+        name = group(item.nodeid)
+        return name != "watched", name == item.nodeid, name.startswith("tests/agents/")
+
+    items.sort(key=order)
