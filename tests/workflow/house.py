@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from workflow.plan import Job, parse
@@ -128,14 +131,19 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a checkout made by `build`; `python` in its rules is the stand-in."""
     environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(folder)}
     environment.pop("PYTHONPATH", None)
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "snakemake", *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as printed:
+        output = f"{printed}/snakemake"
+        request = {"folder": str(folder), "environment": environment, "words": words, "output": output}
+        print(json.dumps(request), file=forks().stdin, flush=True)
+        code = int(forks().stdout.readline())
+        return subprocess.CompletedProcess(words, code, *(Path(output + end).read_text() for end in (".out", ".err")))
+
+
+@functools.cache
+def forks() -> subprocess.Popen[str]:
+    """The process that each call of Snakemake is a fork of: importing it takes longer than most of them."""
+    command = [sys.executable, "-P", str(Path(__file__).with_name("forks.py"))]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def planned(folder: Path, *words: str) -> list[Job]:
