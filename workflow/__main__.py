@@ -7,6 +7,7 @@ runs             the finished runs and what differs between them
 diff A B         what differs between two runs
 explain RUN      everything that determined one run
 done PAPER       the paths of a paper's figures and report
+gc               what the results hold that nothing needs any more; --delete removes it
 check            read all of config/ and say everything that is wrong with it
 schema           write config/schema/*.json
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from workflow import lookahead, runs, schema, status
+    from workflow import gc, lookahead, runs, schema, status
     from workflow.config import Project
     from workflow.expand import SMALLER, expand
     from workflow.invocation import invocation
@@ -78,6 +79,8 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
         print(runs.explain(results, options.run))
     elif options.command == "done":
         return _done(pipeline, options.paper)
+    elif options.command == "gc":
+        print(gc.collect(pipeline, options.delete, time.time()))
     elif options.command == "status":
         _status(pipeline, options)
     else:
@@ -113,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("b")
     add("explain", parents=[common]).add_argument("run")
     add("done", parents=[common]).add_argument("paper")
+    add("gc", parents=[common]).add_argument("--delete", action="store_true", help="remove what is listed")
     add("check", parents=[common])
     add("schema", parents=[common])
     return parser

@@ -9,21 +9,18 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from agents import store as sealed
 from agents.code import changed
 from agents.lease import living
 from agents.store import CODE
-from workflow import runs, status, text
+from workflow import cost, machine, runs, status, text
 from workflow.config import flatten
 from workflow.expand import Run
 from workflow.finished import digest
 from workflow.pipeline import Pipeline, read_index
 from workflow.strict_yaml import ConfigError
-
-_FALLBACK_BYTES = 2e6  # of a run of which nothing like it is finished
 
 
 class Job(NamedTuple):
@@ -119,7 +116,7 @@ def plan(pipeline: Pipeline, targets: list[str]) -> str:
         lines.append(f"  {hidden} finished before are linked into {pipeline.results}/runs again (seconds)")
     if training:
         lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), "", *_cost(pipeline, training)]
+        lines += ["", _counts(counts), "", *_cost(pipeline, training, len(rest))]
     if rest:
         lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
         for job in rest:
@@ -157,33 +154,24 @@ def _counts(counts: dict[str, Counter[str]]) -> str:
     return text.table(["algorithm", *games, "runs"], rows, right=(*games, "runs"))
 
 
-def _cost(pipeline: Pipeline, planned: list[Run]) -> list[str]:
-    """Core-hours, GPU-hours, disk: by finished runs of the same algorithm, else by its cluster table."""
-    results = Path(pipeline.results)
-    algorithm_of = {row[0]: row[4] for row in read_index(results / "index.csv")}
-    speeds: dict[str, list[float]] = defaultdict(list)
-    sizes: dict[str, list[float]] = defaultdict(list)
-    for done in runs.finished(results):
-        name = algorithm_of.get(done.name, "")
-        if speed := done.facts.get("frames_per_second"):
-            speeds[name].append(speed)
-        files = (results / "runs" / done.name).iterdir()
-        sizes[name].append(sum(file.stat().st_size for file in files) / max(1, done.facts.get("frames") or 1))
-    core = gpu = size = 0.0
-    measured = True
-    for run in planned:
-        budget, name = json.loads(run.spec)["budget_frames"], run.point.algorithm
-        if speeds[name]:
-            hours = budget / median(speeds[name]) / 3600
-            size += budget * median(sizes[name])
-        else:
-            hours, measured = run.point.cluster.runtime_minutes / 60, False
-            size += _FALLBACK_BYTES
-        core += hours * run.point.cluster.cpus
-        gpu += hours * pipeline.gpus(run)
-    basis = (
-        "by the speed of finished runs"
-        if measured
-        else "at most, by the time limits in `cluster:` where no run is finished"
-    )
-    return [f"about {core:.1f} core-hours, {gpu:.1f} GPU-hours and {text.size(size)} of results ({basis})"]
+def _cost(pipeline: Pipeline, training: list[Run], others: int) -> list[str]:
+    """Time by the clock on this machine, core-hours, GPU-hours, disk."""
+    results, machine_ = Path(pipeline.results), machine.look()
+    algorithms = {row[0]: row[4] for row in read_index(results / "index.csv")}
+    past = [
+        cost.Past(algorithms.get(done.name, ""), done.facts["spec"], seconds)
+        for done in runs.finished(results)
+        if (seconds := done.facts.get("seconds"))
+    ]
+    speeds = cost.read_speeds(pipeline.root)
+    here = cost.Here(os.cpu_count() or 1, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
+    planned = [cost.Planned(run, status.saved(results / "work" / run.name) or 0) for run in training]
+    found = cost.estimate(planned, here, speeds, past, others)
+    hours, gpu_hours = found.core_seconds / 3600, found.gpu_seconds / 3600
+    lines = [
+        f"about {text.duration(found.seconds)} by the clock on the {here.cores} cores of this machine; "
+        f"{hours:.{1 if hours >= 1 else 2}f} core-hours, {gpu_hours:.1f} GPU-hours, {text.size(found.bytes)} of results"
+    ]
+    if found.bounded:
+        lines.append(f"  ({found.bounded} runs by their time limits, cluster.runtime_minutes: nothing else is known)")
+    return lines
