@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import caption
+from analysis.errors import NoData
 from analysis.files import csv_text, dump_json, resolve, target, write_text
 from analysis.load import read_scores
 from analysis.reference import Reference
@@ -27,13 +29,18 @@ class Sheet:
 
 def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
     """Build `spec` and write out.csv, .md, .tex and .json; returns their paths."""
-    sheet: Sheet = resolve(TABLES[spec.kind])(spec, read_scores(scores), Reference(reference))
-    caption = sheet.caption | {"head": sheet.head, "body": sheet.body}
+    loaded = read_scores(scores)
+    try:
+        sheet: Sheet = resolve(TABLES[spec.kind])(spec, loaded, Reference(reference))
+    except NoData as reason:
+        columns = ["label", "role", "value", "low", "high", "n"]
+        about = caption.without_data(spec, loaded, str(reason))
+        sheet = Sheet(["No data"], [[str(reason)]], pd.DataFrame(columns=columns), about)
     texts = {
         "csv": csv_text(sheet.data),
         "md": markdown(sheet),
         "tex": latex(sheet),
-        "json": dump_json(caption),
+        "json": dump_json(sheet.caption | {"head": sheet.head, "body": sheet.body}),
     }
     for suffix, text in texts.items():
         write_text(target(out, suffix), text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis import caption, style
 from analysis.aggregate import game_means
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
@@ -17,10 +17,11 @@ TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "O
 
 def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names and for raw scores of several games."""
+    common.check_reference_lines(spec, scores)
     rows = select(scores, spec)
     one_scale(spec, list(rows.game), spec.statistics)
     fixed = rows.variant.isin(spec.reference_lines)
-    lines = by_label(rows[~fixed], spec.variants, spec.window)
+    lines = some(by_label(rows[~fixed], spec.variants, spec.window), spec.id)
     references = by_label(rows[fixed], spec.reference_lines, 1, "average")
     marks = style.marks(lines)
     sheet = common.Sheet()

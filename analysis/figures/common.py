@@ -18,7 +18,7 @@ from analysis import style
 from analysis.curves import Curves
 from analysis.errors import UserError
 from analysis.intervals import Estimate
-from analysis.load import Scores
+from analysis.load import Scores, planned_variants
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
@@ -55,6 +55,12 @@ def clock_text(spec: Any, scores: Scores) -> str:
     if len(clocks) > 1:
         raise UserError(f"{spec.id}: its experiments count different things: {', '.join(sorted(clocks))}")
     return CLOCKS[clocks.pop()]
+
+
+def check_reference_lines(spec: Any, scores: Scores) -> None:
+    """UserError for a name that no planned run has."""
+    for name in set(spec.reference_lines) - planned_variants(scores, spec):
+        raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
 
 
 def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:

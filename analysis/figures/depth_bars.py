@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from analysis import caption, style
-from analysis.errors import UserError
+from analysis.errors import NoData
 from analysis.figures import common
 from analysis.figures.cells import by_value, cells, rank
 from analysis.intervals import estimate
-from analysis.load import Scores, canonical, select
+from analysis.load import Scores, canonical, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import DepthBars
@@ -19,12 +19,13 @@ from analysis.spec import DepthBars
 
 def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names or keys, mixed settings of another key, and raw scores of several games."""
+    common.check_reference_lines(spec, scores)
     rows = select(scores, spec)
     fixed = rows.variant.isin(spec.reference_lines)
-    for name in set(spec.reference_lines) - set(rows.variant):
-        raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
     found = cells(rows[~fixed], spec, reference)
-    lines = by_value(found, spec.x, spec.id)
+    lines = by_value(found, spec.x, spec.id, varied_keys(scores, spec))
+    if not lines:
+        raise NoData(f"{spec.id}: no finished run varies {spec.x}")
     values: dict[str, Any] = {}
     for points in lines.values():
         values |= {canonical(value): value for value, _ in points}
@@ -53,7 +54,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
             common.reference_line(axes, sheet, "", cell.label, estimate(cell.values, cell.games, "mean", spec.interval))
             curves[cell.label] = cell.curves
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score")
+        raise NoData(f"{spec.id}: no run has a score")
     axes.set_xticks(np.arange(len(order)), [tick(values[text]) for text in order])
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x", visible=False)

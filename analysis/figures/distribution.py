@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import caption, style
 from analysis.curves import Curves, align, scored
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis
@@ -28,7 +28,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
             if len(scored(group)):
                 panels.setdefault((label, game), {})[percent] = align(group, spec.window)
     if not panels:
-        raise UserError(f"{spec.id}: no run has a value of {spec.metric}")
+        raise NoData(f"{spec.id}: no run has a value of {spec.metric}")
     order = {name: i for i, name in enumerate(spec.variants or [])}
     middle = {key: next(iter(parts.values())) for key, parts in panels.items()}
     keys = sorted(panels, key=lambda key: (order.get(key[0].partition(" (")[0], 0), key))
@@ -73,9 +73,8 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     common.legend_below(figure, dict(sorted(sheet.legend.items(), key=lambda item: texts.index(item[0]))))
     used = {f"{label} on {game}": curves for (label, game), curves in middle.items()}
     notes = ["Lines: percentiles over the memory's rows, mean over seeds; colours: training frames."]
-    return common.Drawing(
-        figure, sheet.table(), caption.from_runs(spec, scores, used, notes + sheet.notes, interval=False)
-    )
+    text = caption.from_runs(spec, scores, used, notes + sheet.notes, interval=False, metrics=found.values())
+    return common.Drawing(figure, sheet.table(), text)
 
 
 def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:

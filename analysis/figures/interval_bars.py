@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.figures import common
 from analysis.figures.aggregate_curves import TITLES
 from analysis.intervals import estimate
@@ -18,7 +18,7 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
     """UserError for unknown names and for raw scores of several games."""
     rows = select(scores, spec)
     one_scale(spec, list(rows.game), spec.statistics)
-    curves = by_label(rows, spec.variants, spec.window, spec.score)
+    curves = some(by_label(rows, spec.variants, spec.window, spec.score), spec.id)
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     across = min(len(spec.statistics), 4 if spec.column == "double" else 2)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label
+from analysis.curves import Curves, by_label, some
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.intervals import difference, estimate
@@ -32,7 +32,7 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     """UserError for unknown names, and where a normalisation or baseline lacks reference scores."""
     curves: dict[str, Curves] = {}
     if spec.experiments:
-        curves = by_label(select(scores, spec), spec.variants, spec.window, spec.score)
+        curves = some(by_label(select(scores, spec), spec.variants, spec.window, spec.score), spec.id)
     series = [Series(label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis import caption, style
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.figures.cells import by_value, cells
 from analysis.intervals import estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, select, varied_keys
 from analysis.metrics import SCORES, axis
 from analysis.normalise import short
 from analysis.reference import Reference
@@ -23,7 +23,8 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
     """UserError for unknown names or keys, values that are not numbers, and mixed settings of another key."""
     rows = select(scores, spec)
     games = [game for game in spec.games or sorted(rows.game.unique()) if game in set(rows.game)]
-    per_game = {g: by_value(cells(rows[rows.game == g], spec, reference), spec.x, spec.id) for g in games}
+    keys = varied_keys(scores, spec)
+    per_game = {g: by_value(cells(rows[rows.game == g], spec, reference), spec.x, spec.id, keys) for g in games}
     for value in {str(v) for lines in per_game.values() for p in lines.values() for v, _ in p if not _number(v)}:
         raise UserError(f"{spec.id}: {spec.x} has the value {value}, which is no number")
     labels = list(dict.fromkeys(variant for lines in per_game.values() for variant in lines))
@@ -49,7 +50,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
         if i % 3 == 0 or spec.column == "single":
             panel.set_ylabel(axis(spec.metric, spec.normalisation))
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score")
+        raise NoData(f"{spec.id}: no run has a score")
     common.legend_below(figure, sheet.legend)
     notes = ["Points: mean over seeds."]
     if spec.published:

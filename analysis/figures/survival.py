@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import caption, style
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
@@ -19,8 +19,8 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
     """UserError for unknown names, several games, or runs without `<metric>_censored`."""
     rows = select(scores, spec)
     one_scale(spec, list(rows.game))
-    costs = by_label(rows, spec.variants, 1)
-    gave_up = by_label(select(scores, spec, f"{spec.metric}_censored"), spec.variants, 1)
+    costs = some(by_label(rows, spec.variants, 1, "final"), spec.id)
+    gave_up = by_label(select(scores, spec, f"{spec.metric}_censored"), spec.variants, 1, "final")
     marks = style.marks(costs)
     for name in spec.published:
         if name not in marks:
@@ -33,9 +33,9 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
     legend = {value: f"{', '.join(names)} (published)" for value, names in published.items()}
     figure, (panel,) = common.grid(spec, 1, 1, 2.2, [*marks, *legend.values()])
     for label, curves in costs.items():
-        if curves.runs != gave_up[label].runs:
+        if label not in gave_up or curves.runs != gave_up[label].runs:
             raise UserError(f"{spec.id}: {label} does not say of every run whether it gave up")
-        cost, censored = curves.values[:, -1], gave_up[label].values[:, -1] > 0
+        cost, censored = curves.numbers, gave_up[label].numbers > 0
         times, share = kaplan_meier(cost, censored)
         end = float(cost.max())
         x, y = np.r_[0.0, times, end], 100 * np.r_[0.0, share, share[-1:] if len(share) else 0.0]
