@@ -22,7 +22,7 @@ from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
 from analysis.normalise import SCALES, normalise, one_scale
-from analysis.published import recompute, values
+from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
 from analysis.spec import (
     CLAIMS,
@@ -38,7 +38,6 @@ from analysis.spec import (
     Verdict,
 )
 from analysis.spec import SCALES as RUN_SCALES
-
 
 FEW = 3  # seeds of a game below which an interval says little
 WEAK = "; weak: fewer than three seeds of a game"
@@ -236,6 +235,7 @@ def published_value(spec: PublishedValue, scores: Scores, reference: Reference) 
     gap = abs(value - float(printed["value"]))
     verdict: Verdict = "recomputed" if gap <= spec.tolerance else "not reproduced"
     why = f"recomputed over {games} games; differs by {gap:.3g}, tolerance {spec.tolerance:g}"
+    why += left_out(spec.recomputed, reference)
     if printed["confidence"] != "source":
         why += f"; the printed value is {printed['confidence']}"
     shown = spec.model_copy(update={"published": spec.published or float(printed["value"])})

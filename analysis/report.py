@@ -267,8 +267,8 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
             f"'{interval['method']}'; a run is the unit, and one seed per game gives no interval."
         )
     text.append(
-        "A claim counts as reproduced when the whole interval of the difference between our runs is beyond its margin, "
-        "as not reproduced when the whole interval is on the other side, and as inconclusive otherwise; with fewer than "
+        "A claim counts as reproduced when the whole interval of the difference of our runs is beyond its margin, as "
+        "not reproduced when the whole interval is on the other side, and as inconclusive otherwise; with fewer than "
         "three seeds of a game either verdict is marked as weak, since such an interval is too narrow. A claim about "
         "published numbers alone counts as recomputed when they give what is stated, which says nothing of our runs, "
         "and as not reproduced otherwise. Claims are checked one by one, without correction for their number."

@@ -14,9 +14,11 @@ from analysis.figures import common
 from analysis.intervals import difference, estimate
 from analysis.load import Scores, select
 from analysis.normalise import SCALES, bounds, normalise, short
-from analysis.reference import Reference
+from analysis.reference import ATARI, Reference
 from analysis.spec import PerGameBars
 from analysis.text import game_title, number
+
+IMPROVEMENT = "abs"  # scale of improvements: a human below the random policy will do where the baseline is above it
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
         printed = reference.per_game(wanted, spec.game_set)
         label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
         series.append(Series(label, {g: np.array([s]) for g, s in printed.items()}, True))
-    games = _games(spec, series, reference)
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
+    games = _games(spec, series, reference, sheet)
     if spec.baseline is not None:
         shown = _improvement(spec, series, games, reference, sheet)
         one = f" of {next(iter(shown))}" if len(shown) == 1 else ""
@@ -68,15 +70,26 @@ def _by_game(curves: Curves) -> dict[str, np.ndarray]:
     return {str(game): curves.numbers[names == game] for game in np.unique(names)}
 
 
-def _games(spec: PerGameBars, series: list[Series], reference: Reference) -> list[str]:
+def _games(spec: PerGameBars, series: list[Series], reference: Reference, sheet: common.Sheet) -> list[str]:
+    """The games to draw. UserError where a run's game, or one of a game set that is named, has no reference score."""
     names = {game for s in series for game in s.scores}
     if spec.games is not None:
         names &= {short(game) for game in spec.games}
     if spec.game_set is not None:
         names &= set(reference.game_set(spec.game_set))
     if spec.baseline is not None or spec.normalisation != "raw":
-        convention = spec.normalisation if spec.normalisation != "raw" else "standard"
-        names &= set(bounds(reference, convention, _regime(spec)).index)
+        convention = IMPROVEMENT if spec.baseline is not None else spec.normalisation
+        known = set(bounds(reference, convention, _regime(spec), names).index)
+        ours = {game for s in series if not s.published for game in s.scores}
+        lost = sorted((names if spec.game_set is not None else names & ours) - known)
+        if lost:
+            raise UserError(
+                f"{spec.id}: normalisation {convention!r} has no reference score for {', '.join(lost)} "
+                f"({reference.folder / ATARI})"
+            )
+        if names - known:
+            sheet.note(f"Left out, without a reference score: {', '.join(map(game_title, sorted(names - known)))}.")
+        names &= known
     if not names:
         raise UserError(f"{spec.id}: no game is left to draw (needs scores and, if normalised, reference scores)")
     return sorted(names)
@@ -107,15 +120,23 @@ def _improvement(
     base = next((s for s in series if s.label == spec.baseline), None)
     if base is None:
         raise unknown("baseline", spec.baseline, [s.label for s in series], spec.id)
-    limits = bounds(reference, "standard", _regime(spec))
+    limits = bounds(reference, IMPROVEMENT, _regime(spec), games)
     shown: dict[str, list] = {}
+    unscaled: set[str] = set()
     for s in (s for s in series if s is not base):
         for game in (g for g in games if g in s.scores and g in base.scores):
             a, b = s.scores[game], base.scores[game]
-            unit = 100 / (max(limits.high[game], b.mean()) - limits.low[game])
+            span = max(limits.high[game], b.mean()) - limits.low[game]
+            if not span > 0:
+                unscaled.add(game)
+                continue
+            unit = 100 / span
             value = difference(a, [game] * len(a), b, [game] * len(b), "mean", spec.interval)
             low, high = (None if side is None else side * unit for side in (value.low, value.high))
             _keep(shown, sheet, s, game, float(value.point) * unit, low, high, value.n[1])
+    if unscaled:
+        names = ", ".join(map(game_title, sorted(unscaled)))
+        sheet.note(f"Left out, since neither the human nor {spec.baseline} is above the random policy there: {names}.")
     if not shown:
         raise UserError(f"{spec.id}: nothing to compare with {spec.baseline!r}")
     return shown
