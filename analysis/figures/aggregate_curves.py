@@ -23,7 +23,8 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     fixed = rows.variant.isin(spec.reference_lines)
     lines = some(by_label(rows[~fixed], spec.variants, spec.window), spec.id)
     references = by_label(rows[fixed], spec.reference_lines, 1, "average")
-    marks = style.marks(lines)
+    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    marks = style.marks([*lines, *references, *printed.values()])
     sheet = common.Sheet()
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
     across = (2 if len(spec.statistics) == 4 else 3) if spec.column == "double" else 1
@@ -40,10 +41,11 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
         for label, curves in level.items():
             value = estimate(curves.numbers, curves.games, statistic, spec.interval, gamma=factor)
-            common.reference_line(panel, sheet, title, label, value)
+            common.reference_line(panel, sheet, title, label, value, marks[label].colour)
         for wanted in spec.published:
             if wanted.statistic in (None, statistic):
-                common.published_curve(panel, sheet, title, wanted, reference, None, last)
+                shade = marks[printed[wanted.algorithm]].colour
+                common.published_curve(panel, sheet, title, wanted, reference, None, last, shade)
         panel.set_title(title)
         panel.set_xlim(left=0)
         style.frame_axis(panel)

@@ -30,7 +30,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
     for points in lines.values():
         values |= {canonical(value): value for value, _ in points}
     order = sorted(values, key=lambda text: rank(values[text]))
-    marks = style.marks(lines)
+    marks = style.marks([*lines, *spec.reference_lines])
     sheet = common.Sheet()
     curves = {cell.label: cell.curves for cell in found if cell.curves is not None}
     figure, (axes,) = common.grid(spec, 1, 1, 2.3, [*lines, *spec.reference_lines])
@@ -42,7 +42,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
                 continue
             e = estimate(cell.values, cell.games, "mean", spec.interval)
             at = order.index(canonical(value)) + (k - (len(lines) - 1) / 2) * thick
-            bar = axes.bar(at, float(e.point), width=thick * 0.92, color=marks[variant][0])
+            bar = axes.bar(at, float(e.point), width=thick * 0.92, **style.fill(marks[variant]))
             sheet.legend.setdefault(variant, bar)
             if e.low is not None:
                 axes.plot([at, at], [e.low, e.high], color="#222222", linewidth=0.8, solid_capstyle="butt")
@@ -51,7 +51,8 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
             )
     for cell in cells(rows[fixed], spec.model_copy(update={"variants": spec.reference_lines}), reference):
         if cell.values is not None:
-            common.reference_line(axes, sheet, "", cell.label, estimate(cell.values, cell.games, "mean", spec.interval))
+            value = estimate(cell.values, cell.games, "mean", spec.interval)
+            common.reference_line(axes, sheet, "", cell.label, value, marks[cell.variant].colour)
             curves[cell.label] = cell.curves
     if not curves:
         raise NoData(f"{spec.id}: no run has a score")

@@ -64,8 +64,8 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
                     common.row(title, label, "curve", int(frame), y, n=len(middle[key].runs))
                     | {"game": game, "share": x}
                 )
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        style.logarithmic(panel.xaxis)
+        style.logarithmic(panel.yaxis)
         panel.set_title(title)
         panel.set_xlabel("Share of rows with a larger value")
         if i % across == 0:

@@ -41,7 +41,7 @@ def draw(spec: GridShare, scores: Scores, reference: Reference) -> common.Drawin
         x = np.r_[start, levels, levels[-1:]]
         y = np.r_[steps[0], steps]
         (handle,) = axes.plot(
-            x, y[: len(x)], drawstyle="steps-pre", color=marks[variant][0], linestyle=marks[variant][1]
+            x, y[: len(x)], drawstyle="steps-pre", color=marks[variant].colour, linestyle=marks[variant].dash
         )
         sheet.legend[names[variant]] = handle
         value = shares[variant]

@@ -30,7 +30,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     labels = list(dict.fromkeys(label for parts in per_game.values() for label in parts["lines"]))
     references = list(dict.fromkeys(label for parts in per_game.values() for label in parts["references"]))
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
-    marks = style.marks(labels)
+    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    marks = style.marks([*labels, *references, *printed.values()])
     sheet = common.Sheet()
     clock = common.clock_text(spec, scores)
     across = spec.panels if spec.column == "double" else min(spec.panels, 1)
@@ -45,14 +46,15 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             last = max(last, int(curves.frames[-1]))
             value = estimate(curves.values, curves.games, spec.statistic, spec.interval)
             if spec.seeds and len(curves.runs) > 1:
-                common.seed_lines(panel, sheet, game, label, curves, marks[label][0])
+                common.seed_lines(panel, sheet, game, label, curves, marks[label].colour)
             common.line(panel, sheet, game, label, curves.frames, value, marks[label])
         for label, curves in per_game[game]["references"].items():
             curves = curves.scaled(spec.normalisation, reference)
             value = estimate(curves.numbers, curves.games, "mean", spec.interval)
-            common.reference_line(panel, sheet, game, label, value)
+            common.reference_line(panel, sheet, game, label, value, marks[label].colour)
         for wanted in spec.published if last else ():
-            common.published_curve(panel, sheet, game, wanted, reference, game, last)
+            shade = marks[printed[wanted.algorithm]].colour
+            common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
         panel.set_xlim(left=0)
         style.frame_axis(panel, label=i + across >= len(games), text=clock)

@@ -50,7 +50,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
             frame = reaches(curves.frames, value.point, 100.0)
             if label != spec.baseline and frame is not None:
-                panel.axvline(frame, color=marks[label][0], linestyle=style.REFERENCE_DASH, linewidth=1.0)
+                panel.axvline(frame, color=marks[label].colour, linestyle=style.REFERENCE_DASH, linewidth=1.0)
                 sheet.rows.append(common.row(title, label, "equivalence", round(frame), 100.0, n=value.n[1]))
                 share = 100 * frame / lines[spec.baseline].frames[-1]
                 sheet.note(f"{title}: {label} reaches 100 % at {frames_text(round(frame))} frames ({share:.0f} %).")

@@ -26,6 +26,7 @@ class Series:
     """Raw scores of one label: game -> scores of its runs (one number for a published score)."""
 
     label: str
+    name: str  # algorithm or variant whose colour it has
     scores: dict[str, np.ndarray]
     published: bool
 
@@ -35,11 +36,16 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     curves: dict[str, Curves] = {}
     if spec.experiments:
         curves = some(by_label(select(scores, spec), spec.variants, spec.window, spec.score), spec.id)
-    series = [Series(label, _by_game(c), False) for label, c in curves.items()]
+    series = [Series(label, label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)
         label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
-        series.append(Series(label, {g: np.array([s]) for g, s in printed.items()}, True))
+        name = wanted.label or common.algorithm_name(wanted.algorithm)
+        series.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True))
+    labels = [s.label for s in series]
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise UserError(f"{spec.id}: two kinds of bars have the label {twice!r}; give the published one a 'label'")
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     games = _games(spec, series, reference, sheet)
@@ -49,10 +55,11 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
         axis = f"Improvement{one} over {spec.baseline} (%)"
     else:
         shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
-    figure = _bars(spec, shown, games, axis)
+    marks = style.marks([s.name for s in series])
+    figure = _bars(spec, shown, games, axis, {s.label: marks[s.name] for s in series})
     notes = []
     if spec.published:
-        notes.append("Hatched bars are published scores: " + "; ".join(_source(spec, reference)) + ".")
+        notes.append("Bars with a white ground are published scores: " + "; ".join(_source(spec, reference)) + ".")
     if spec.baseline is not None:
         notes.append(
             f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent, "
@@ -149,7 +156,9 @@ def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, 
     sheet.rows.append(common.row(game, s.label, role, None, point, low, high, None if s.published else n))
 
 
-def _bars(spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str) -> Figure:
+def _bars(
+    spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str, marks: dict[str, style.Mark]
+) -> Figure:
     """Horizontal groups, games from best to worst of the first label."""
     first = {game: point for game, point, *_ in next(iter(shown.values()))}
     games = sorted(games, key=lambda game: (-first.get(game, -np.inf), game))
@@ -163,17 +172,8 @@ def _bars(spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str
     for k, (label, bars) in enumerate(shown.items()):
         y = np.array([place[bar[0]] for bar in bars]) + (k - (len(shown) - 1) / 2) * thick
         point = np.array([bar[1] for bar in bars])
-        hatch = "////" if bars[0][4] else None
-        shade = style.colour(label if not bars[0][4] else label.split(" (")[0])
-        legend[label] = axes.barh(
-            y,
-            point,
-            height=thick * 0.92,
-            color=shade,
-            hatch=hatch,
-            edgecolor="white" if hatch else "none",
-            linewidth=0,
-        )
+        look = style.outline if bars[0][4] else style.fill
+        legend[label] = axes.barh(y, point, height=thick * 0.92, **look(marks[label]))
         spread = [(at, bar[1], bar[2], bar[3]) for at, bar in zip(y, bars, strict=True) if bar[2] is not None]
         for at, _, low, high in spread:
             axes.plot([low, high], [at, at], color="#222222", linewidth=0.8, solid_capstyle="butt")

@@ -74,13 +74,14 @@ def _one(spec: Profile, panel: ProfilePanel, columns: list, area, sheet: common.
     heights = [float(v.point) for v in values]
     if bars:
         width = 0.92 * 0.8 / max(len(column) for column in columns)
-        handle = area.bar(at, heights, width=width, color=mark[0])
+        handle = area.bar(at, heights, width=width, **style.fill(mark))
     else:
-        (handle,) = area.plot(at, heights, color=mark[0], linestyle=mark[1], marker="o", markersize=3, zorder=3)
+        look = {"color": mark.colour, "linestyle": mark.dash, "marker": mark.marker or "o"}
+        (handle,) = area.plot(at, heights, **look, markersize=3, zorder=3)
     sheet.legend.setdefault(label, handle)
     names = list(panel.metrics)
     for i, x, value in zip(places, at, values, strict=True):
         if value.low is not None:
-            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark[0], linewidth=0.8)
+            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark.colour, linewidth=0.8)
         entry = common.row(panel.title, label, "point", None, value.point, value.low, value.high, value.n[1])
         sheet.rows.append(entry | {"metric": panel.metrics[names[i]], "position": names[i]})

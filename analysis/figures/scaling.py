@@ -32,7 +32,7 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
             if label not in gave_up or not np.array_equal(gave_up[label].frames, curves.frames):
                 raise UserError(f"{spec.id}: {label} does not say at every size whether its runs gave up")
             share = gave_up[label].values.mean(axis=0)
-            shade, dash = marks[label]
+            shade, dash = marks[label].colour, marks[label].dash
             (handle,) = panel.plot(curves.frames, middle, color=shade, linestyle=dash, zorder=3)
             if len(curves.runs) > 1:
                 panel.fill_between(curves.frames, low, high, color=shade, alpha=0.2, linewidth=0, zorder=2)
@@ -47,8 +47,8 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
                 sheet.rows.append(row | {"censored": float(part)})
             if share.any():
                 sheet.note(f"Open triangles ({label}): some runs gave up there and count with their cap.")
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        style.logarithmic(panel.xaxis)
+        style.logarithmic(panel.yaxis)
         panel.set_xlabel(common.clock_text(spec, scores))
         panel.set_ylabel(axis(spec.metric, spec.normalisation))
         if len(games) > 1:

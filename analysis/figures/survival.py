@@ -39,7 +39,7 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
         times, share = kaplan_meier(cost, censored)
         end = float(cost.max())
         x, y = np.r_[0.0, times, end], 100 * np.r_[0.0, share, share[-1:] if len(share) else 0.0]
-        shade, dash = marks[label]
+        shade, dash = marks[label].colour, marks[label].dash
         (handle,) = panel.step(x, y, where="post", color=shade, linestyle=dash, zorder=3)
         sheet.legend[label] = handle
         for at, value in zip(x, y, strict=True):
@@ -51,7 +51,7 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
         solved = f"mean of those {np.mean(cost[~censored]):.4g}" if (~censored).any() else "no mean"
         sheet.note(f"{label}: {int((~censored).sum())} of {len(cost)} runs got there, {solved}.")
     for value, names in published.items():
-        shade = marks[names[0]][0] if len(names) == 1 else "#444444"
+        shade = marks[names[0]].colour if len(names) == 1 else "#444444"
         line = panel.axvline(value, color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2)
         sheet.legend[legend[value]] = line
         sheet.rows += [common.row("", name, "published", None, value) for name in names]
