@@ -167,7 +167,7 @@ def shades(labels: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _hues() -> list[str]:
-    """72 colours: 18 hues, dark to light. They are seaborn's; importing it costs a second, so it is done when needed."""
+    """72 colours: 18 hues, dark to light, by seaborn; importing it costs a second, so it is done when needed."""
     import seaborn as sns
 
     return [to_hex(c) for light in (0.35, 0.5, 0.65, 0.8) for c in sns.husl_palette(18, h=0.02, s=0.9, l=light)]
