@@ -57,6 +57,9 @@ READINGS: dict[str, tuple[str, str]] = {
 }
 
 
+PERCENTILES = ("td_error", "replay_probability")  # recorded as name[q10], name[q50], …
+
+
 def _stem(metric: str) -> str:
     return metric.partition("[")[0]
 

@@ -12,7 +12,7 @@ from analysis.curves import Curves, align, scored
 from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
-from analysis.metrics import axis
+from analysis.metrics import PERCENTILES, axis
 from analysis.reference import Reference
 from analysis.spec import Distribution
 from analysis.text import frames_text, game_title
@@ -82,8 +82,8 @@ def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:
     mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     names = [str(name) for name in mine.metric.unique()]
     found = {float(n[len(spec.metric) + 2 : -1]): n for n in names if n.startswith(f"{spec.metric}[q")}
-    if not found and len(mine):
-        stems = sorted({n.partition("[q")[0] for n in names if "[q" in n})
+    stems = {n.partition("[q")[0] for n in names if "[q" in n} | set(PERCENTILES)
+    if spec.metric not in stems:
         raise unknown("metric of percentiles", spec.metric, stems, ", ".join(spec.experiments))
     return dict(sorted(found.items())) or {50.0: f"{spec.metric}[q50]"}
 

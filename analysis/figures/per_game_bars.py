@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from analysis import caption, style
 from analysis.curves import Curves, by_label, some
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.intervals import difference, estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, planned_variants, select
 from analysis.normalise import SCALES, bounds, normalise, short
 from analysis.reference import ATARI, Reference
 from analysis.spec import PerGameBars
@@ -50,6 +50,11 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     sheet = common.Sheet()
     games = _games(spec, series, reference, sheet)
     if spec.baseline is not None:
+        if spec.baseline not in [s.label for s in series]:
+            planned = planned_variants(scores, spec) if spec.experiments else set()
+            if spec.baseline in planned:
+                raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
+            raise unknown("baseline", spec.baseline, {s.label for s in series} | planned, spec.id)
         shown = _improvement(spec, series, games, reference, sheet)
         one = f" of {next(iter(shown))}" if len(shown) == 1 else ""
         axis = f"Improvement{one} over {spec.baseline} (%)"
@@ -124,9 +129,7 @@ def _levels(
 def _improvement(
     spec: PerGameBars, series: list[Series], games: list[str], reference: Reference, sheet: common.Sheet
 ) -> dict[str, list]:
-    base = next((s for s in series if s.label == spec.baseline), None)
-    if base is None:
-        raise unknown("baseline", spec.baseline, [s.label for s in series], spec.id)
+    base = next(s for s in series if s.label == spec.baseline)
     limits = bounds(reference, IMPROVEMENT, _regime(spec), games)
     shown: dict[str, list] = {}
     unscaled: set[str] = set()
@@ -145,7 +148,7 @@ def _improvement(
         names = ", ".join(map(game_title, sorted(unscaled)))
         sheet.note(f"Left out, since neither the human nor {spec.baseline} is above the random policy there: {names}.")
     if not shown:
-        raise UserError(f"{spec.id}: nothing to compare with {spec.baseline!r}")
+        raise (NoData if spec.experiments else UserError)(f"{spec.id}: nothing to compare with {spec.baseline!r}")
     return shown
 
 

@@ -83,7 +83,7 @@ def test_a_metric_that_no_run_can_have_is_a_mistake(short, lost):
         spec = {"id": "f", "kind": "learning_curves", "title": "T", "experiments": [f"demo.{name}"], "metric": metric}
         return select(read_scores([path]), LearningCurves.model_validate(spec))
 
-    with pytest.raises(UserError, match="unknown metric 'evaluation_retrun' in demo.short; did you mean 'evaluation_return'"):
+    with pytest.raises(UserError, match=r"unknown metric 'evaluation_retrun' in demo\.short; did you mean 'evaluation_r"):
         ask(short, "short", "evaluation_retrun")
     for metric in ("evaluation_return", "rho[-2]", "td_error[q50]", "episodes_to_solve_censored", "return_flicker_0.5"):
         assert known(metric)
@@ -157,7 +157,8 @@ def test_one_variant_or_game_without_a_score_leaves_the_others(reference, tmp_pa
         if run in gone or entry["variant"] == "Rainbow":  # never evaluated to an end
             fake.write_run(tmp_path / "runs", run, *fake.curve(1.0), metrics=("training_return_100",))
     write_scores(path, tmp_path / "runs", tmp_path / "some.parquet")
-    make_figure(figure("learning_curves", "some", seeds=False, published=[]), [tmp_path / "some.parquet"], reference, tmp_path / "f")
+    spec = figure("learning_curves", "some", seeds=False, published=[])
+    make_figure(spec, [tmp_path / "some.parquet"], reference, tmp_path / "f")
     data = pd.read_csv(tmp_path / "f.csv")
     assert set(data.panel) == {"minatar/breakout"} and set(data.label) == {"DQN", "random policy"}
     caption = json.loads((tmp_path / "f.json").read_text())
