@@ -37,7 +37,7 @@ BASE = [
     "#56b4e9", "#ca9161", "#fbafe4", "#949494", "#ece133",
 ]  # fmt: skip
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BROWN, PINK, GREY, YELLOW = BASE
-STRONG = 8  # the first of them stand out on white; grey is a random policy's and yellow is pale
+STRONG = 8  # the first of them stand out on white; grey is a random policy's, and yellow is too pale to be given out
 # Algorithms that papers draw side by side have different colours; families may share a hue.
 COLOURS: dict[str, str] = {
     "random": "#666666", "random policy": "#666666", "human": "#222222",
@@ -157,7 +157,7 @@ def shades(labels: Iterable[str]) -> dict[str, str]:
     for name in (name for name in names if name not in chosen):
         taken = set(chosen.values())
         start = hashlib.sha256(name.encode()).digest()[0] % STRONG
-        free = [*BASE[start:STRONG], *BASE[:start], *BASE[STRONG:]]
+        free = [*BASE[start:STRONG], *BASE[:start], GREY]
         near = {shade: min((distance(shade, other) for other in taken), default=1.0) for shade in free}
         if max(near.values()) < APART:
             near |= {shade: min(distance(shade, other) for other in taken) for shade in _hues()}

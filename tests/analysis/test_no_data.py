@@ -83,13 +83,13 @@ def test_a_metric_that_no_run_can_have_is_a_mistake(short, lost):
         spec = {"id": "f", "kind": "learning_curves", "title": "T", "experiments": [f"demo.{name}"], "metric": metric}
         return select(read_scores([path]), LearningCurves.model_validate(spec))
 
-    with pytest.raises(UserError, match=r"unknown metric 'evaluation_retrun' in demo\.short; did you mean 'evaluation_r"):
+    with pytest.raises(UserError, match=r"unknown metric 'evaluation_retrun'.* did you mean 'evaluation_r"):
         ask(short, "short", "evaluation_retrun")
     for metric in ("evaluation_return", "rho[-2]", "td_error[q50]", "episodes_to_solve_censored", "return_flicker_0.5"):
         assert known(metric)
         with pytest.raises(NoData, match="has a value of"):
             ask(short, "short", metric)
-    with pytest.raises(NoData, match="no finished run in demo.lost"):
+    with pytest.raises(NoData, match=r"no finished run in demo\.lost"):
         ask(lost, "lost", "evaluation_return")
 
 
