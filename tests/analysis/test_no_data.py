@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from analysis import style
 from analysis.__main__ import main
 from analysis.claims import check
 from analysis.errors import NoData, UserError
 from analysis.figure import make_figure
+from analysis.files import resolve
 from analysis.load import read_scores, select, write_scores
 from analysis.metrics import known
+from analysis.reference import Reference
 from analysis.report import make_report
-from analysis.spec import LearningCurves, claims_adapter, figure_adapter, table_adapter
+from analysis.spec import FIGURES, LearningCurves, claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake
 from tests.analysis.test_figures import SPECS
@@ -65,17 +69,24 @@ def figure(kind: str, name: str, **options):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_figure_says_why_it_is_empty(kind, short, reference, tmp_path):
-    spec = figure(kind, "short")
-    made = make_figure(spec, [short], reference, tmp_path / "f")
+def test_every_kind_of_figure_says_why_it_is_empty(kind, short, reference):
+    other = {"distribution": "none of the runs recorded it", "profile": "at a frame in common"}
+    with style.context(), pytest.raises(NoData, match=re.escape(other.get(kind, SHORT))):
+        resolve(FIGURES[kind])(figure(kind, "short"), read_scores([short]), Reference(reference))
+
+
+def test_the_reason_stands_in_the_place_of_the_figure(short, reference, tmp_path):
+    made = make_figure(figure("learning_curves", "short"), [short], reference, tmp_path / "f")
     assert all(path.stat().st_size for path in made) and len(made) == 5
     header = pd.read_csv(tmp_path / "f.csv")
     assert header.empty and list(header.columns) == ["panel", "label", "role", "frame", "value", "low", "high", "n"]
     caption = json.loads((tmp_path / "f.json").read_text())
-    reason = SHORT if kind not in ("distribution", "profile") else ("recorded it", "at a frame in common")
-    assert any(text in caption["no_data"] for text in ([reason] if isinstance(reason, str) else reason))
+    assert SHORT in caption["no_data"] and caption["runs"] == caption["missing"] == []
     assert "Not drawn: " in caption["text"] and caption["scales"][0]["budget_frames"] == 60_000
     assert "No data: " in (tmp_path / "f.svg").read_text()
+    first = [path.read_bytes() for path in made]
+    make_figure(figure("learning_curves", "short"), [short], reference, tmp_path / "f")
+    assert first == [path.read_bytes() for path in made]
 
 
 def test_a_metric_that_no_run_can_have_is_a_mistake(short, lost):
