@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.errors import UserError, unknown
+from analysis import metrics
+from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
 from analysis.spec import FromRuns
 
@@ -156,6 +158,9 @@ def collect_scores(experiment: Mapping[str, Any], store: Path) -> pa.Table:
         summary = _with_speed(summary, facts, experiment.get("budget_frames"))
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
+        if len(summary) == 0:  # a run that left nothing is known by one row without metric and number
+            nothing = {"metric": "", "frame": 0, "mean": None, "count": 0}
+            summary = pa.Table.from_pylist([nothing], schema=summary.schema)
         names = [entry["run"], entry["variant"], entry["game"], status, canonical(entry.get("vary") or {})]
         run, variant, game, state, vary = (_constant(name, len(summary)) for name in names)
         seed = pa.array([entry["seed"]] * len(summary), pa.int64())
@@ -230,12 +235,10 @@ def read_scores(paths: Iterable[Path]) -> Scores:
     return Scores(frame, experiments, missing)
 
 
-def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.DataFrame:
-    """Rows of one metric that a figure, table or claim asks for, with a column `label`.
+def chosen(scores: Scores, spec: FromRuns) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Rows (of every metric) of the runs that a figure, table or claim asks for, and its runs that are missing.
 
-    A variant whose runs differ in varied keys becomes one label per combination, so that different settings
-    are never averaged as if they were seeds. UserError names an experiment, metric, variant, game or key that
-    is unknown.
+    UserError names an experiment, variant, game or key that is unknown.
     """
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -243,12 +246,6 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     rows = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     if len(spec.experiments) > 1:  # experiments may share runs
         rows = rows.drop_duplicates(["run", "variant", "metric", "frame"])
-    if rows.empty:
-        raise UserError(f"no finished run in {', '.join(spec.experiments)}")
-    metric = metric or spec.metric
-    names = rows.metric.unique()
-    if metric not in names:
-        raise unknown("metric", metric, names, ", ".join(spec.experiments))
     missing = [entry for entry in scores.missing if entry["experiment"] in spec.experiments]
     for column, wanted in (("variant", spec.variants), ("game", spec.games)):
         if wanted is None:
@@ -258,17 +255,56 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
             if name not in planned:
                 raise unknown(column, name, planned, ", ".join(spec.experiments))
         rows = rows[rows[column].isin(wanted)]
+        missing = [entry for entry in missing if entry[column] in wanted]
     if spec.where:
         vary = {text: json.loads(text) for text in rows.vary.unique()}
-        keys = {key for values in vary.values() for key in values}
+        settings = [*vary.values(), *(entry.get("vary") or {} for entry in missing)]
+        keys = {key for values in settings for key in values}
         for key in spec.where:
             if key not in keys:
                 raise unknown("varied key", key, keys, "where")
-        kept = [t for t, v in vary.items() if all(k in v and v[k] == wanted for k, wanted in spec.where.items())]
-        rows = rows[rows.vary.isin(kept)]
-        if rows.empty:
+        kept = [values for values in settings if all(k in values and values[k] == v for k, v in spec.where.items())]
+        if not kept:
             raise UserError(f"no run matches where {canonical(spec.where)}")
-    rows = rows[rows.metric == metric].copy()
+        rows = rows[rows.vary.isin([text for text, values in vary.items() if values in kept])]
+        missing = [entry for entry in missing if (entry.get("vary") or {}) in kept]
+    return rows, missing
+
+
+def planned_variants(scores: Scores, spec: FromRuns) -> set[str]:
+    """Variants that a figure, table or claim asks for, with or without a finished run."""
+    rows, missing = chosen(scores, spec)
+    return set(rows.variant) | {entry["variant"] for entry in missing}
+
+
+def varied_keys(scores: Scores, spec: FromRuns) -> set[str]:
+    """Keys that the runs it asks for vary, finished or not."""
+    rows, missing = chosen(scores, spec)
+    settings = [*map(json.loads, rows.vary.unique()), *(entry.get("vary") or {} for entry in missing)]
+    return {key for values in settings for key in values}
+
+
+def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.DataFrame:
+    """Rows of one metric that a figure, table or claim asks for, with a column `label`.
+
+    A variant whose runs differ in varied keys becomes one label per combination, so that different settings
+    are never averaged as if they were seeds. A run without a value of the metric has one row without a number, so
+    that it is counted. UserError names an experiment, metric, variant, game or key that is unknown; NoData says why
+    none of the runs has a value.
+    """
+    rows, _ = chosen(scores, spec)
+    metric = metric or spec.metric
+    names = set(scores.rows.metric[scores.rows.experiment.isin(spec.experiments)]) - {""}
+    where = ", ".join(spec.experiments)
+    if names and metric not in names and not metrics.known(metric):
+        raise unknown("metric", metric, names | set(metrics.SCORES) | set(metrics.READINGS), where)
+    if rows.empty:
+        raise NoData(f"no finished run in {where}")
+    silent = rows[~rows.run.isin(rows.run[rows.metric == metric])].drop_duplicates(["run", "variant"])
+    silent = silent.assign(metric=metric, frame=0, mean=float("nan"), count=0)
+    rows = pd.concat([rows[rows.metric == metric], silent])
+    if not np.isfinite(rows["mean"]).any():
+        raise NoData(f"no run in {where} has a value of {metric}: {metrics.absence(metric)}")
     rows["label"] = _labels(rows)
     seen = rows.drop_duplicates(["label", "game", "seed", "run"])
     twice = seen[seen.duplicated(["label", "game", "seed"], keep=False)]

@@ -33,7 +33,13 @@ from analysis.text import frames_text, number
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
 RETURNS = ("evaluation_return", "training_return_100", "training_return")  # first one found is "last return"
-VERDICTS = ("reproduced", "not reproduced", "inconclusive", "not run at this scale")
+VERDICTS = {  # verdict -> what the front of the page says of its claims
+    "reproduced": "reproduced by our runs",
+    "recomputed": "recomputed from published numbers",
+    "not reproduced": "not reproduced",
+    "inconclusive": "inconclusive",
+    "not run at this scale": "not run at this scale",
+}
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
 
 
@@ -212,9 +218,22 @@ def _status(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 # ---------------------------------------------------------------- summaries
 
 
-def _counts(sections: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    found = [claim["verdict"] for section in sections for claim in section["claims"]]
-    return [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
+def _counts(sections: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """What the front says of the claims: (verdict in words, how many, what of them is weaker than it looks).
+
+    Nothing where there is no claim; a verdict of which there is none is told too, but for 'inconclusive'.
+    """
+    claims = [claim for section in sections for claim in section["claims"]]
+    found = []
+    for verdict, text in VERDICTS.items():
+        mine = [claim for claim in claims if claim["verdict"] == verdict]
+        weak = sum(claim["weak"] for claim in mine)
+        printed = sum(claim["basis"] == "published" for claim in mine) if verdict == "not reproduced" else 0
+        notes = [f"{weak} weak, with fewer than three seeds"] * bool(weak)
+        notes += [f"{printed} by published numbers alone"] * bool(printed)
+        if claims and (mine or verdict != "inconclusive"):
+            found.append((text, len(mine), "; ".join(notes)))
+    return found
 
 
 def _scales(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -248,9 +267,11 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
             f"'{interval['method']}'; a run is the unit, and one seed per game gives no interval."
         )
     text.append(
-        "A claim counts as reproduced when the whole interval of the difference is beyond its margin, as not "
-        "reproduced when the whole interval is on the other side, and as inconclusive otherwise. Claims are "
-        "checked one by one, without correction for their number."
+        "A claim counts as reproduced when the whole interval of the difference of our runs is beyond its margin, as "
+        "not reproduced when the whole interval is on the other side, and as inconclusive otherwise; with fewer than "
+        "three seeds of a game either verdict is marked as weak, since such an interval is too narrow. A claim about "
+        "published numbers alone counts as recomputed when they give what is stated, which says nothing of our runs, "
+        "and as not reproduced otherwise. Claims are checked one by one, without correction for their number."
     )
     text.append("Diverged runs stay in every average with their last score; missing runs are listed, not filled in.")
     return [sentence for sentence in text if sentence]

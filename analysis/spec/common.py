@@ -34,7 +34,7 @@ Regime = Literal[
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Value = bool | int | float | str | list[Any] | None
-Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this scale"]
+Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]
 SCALES = ("smoke", "reduced", "paper")
 
 

@@ -22,7 +22,7 @@ def build(spec: PublishedAggregates, scores: Scores, reference: Reference) -> Sh
         line = [row.label]
         for column in spec.columns:
             value, games = published_aggregate(
-                series, column.statistic, column.normalisation, reference, row.scores.regime
+                series, column.statistic, column.normalisation, reference, row.scores.regime, spec.game_set
             )
             value *= UNIT[spec.unit]
             counts.setdefault(games, {})[row.label] = None

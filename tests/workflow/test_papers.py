@@ -171,7 +171,7 @@ def test_absent_figures_have_a_reason(paper: str):
 @pytest.mark.parametrize("paper", PAPERS)
 def test_variants_drawn_side_by_side_have_colours_of_their_own(paper):
     for name, experiment in expand(Project(ROOT, {"scale": "smoke"}), paper).items():
-        shades = {point.variant: style.colour(point.variant) for point in experiment.points}
+        shades = style.shades(point.variant for point in experiment.points)
         for (a, one), (b, other) in itertools.combinations(shades.items(), 2):
             gap = np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other)))
             assert gap > 0.1, f"{paper}.{name}: {a} and {b} look alike"
