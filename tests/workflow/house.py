@@ -12,6 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from agents.code import fingerprint
+from agents.store import CODE, read
+from workflow.finished import digest
+from workflow.pipeline import Pipeline
 from workflow.plan import Job, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +129,19 @@ def build(folder: Path) -> Path:
     python.write_text(PYTHON)
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     return folder
+
+
+def seal(pipeline: Pipeline, name: str, **facts: object) -> None:
+    """Keep a made-up result of a run, as if it had been trained with the present code."""
+    run, text = pipeline.papers.run(name), pipeline.finished.code_text(pipeline.papers.run(name))
+    known = {"spec": json.loads(run.spec), "status": "finished", "frames": 1000, "seconds": 10.0}
+
+    def result(folder: Path) -> None:
+        (folder / "summary.parquet").write_text(name)
+        (folder / "run.json").write_text(json.dumps(known | facts))
+        (folder / CODE).write_text(text)
+
+    pipeline.finished.store.show(read(pipeline.finished.store.seal(name, digest(run), fingerprint(text), result)))
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

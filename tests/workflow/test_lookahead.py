@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.house import ROOT, build, snakemake
+from tests.workflow.house import ROOT, build, seal, snakemake
 from workflow import lookahead, machine
 from workflow.config import Project
 from workflow.expand import expand
@@ -222,8 +222,7 @@ def test_only_training_here_asks_for_this_machines_gpus(gpu_house: Path, monkeyp
     assert looked(gpu_house, sweep, Machine(10**6, 0)) == []
     pipeline = Pipeline(gpu_house, main=False)
     for name in pipeline.papers.runs("house.base"):  # all that wanted a GPU is done
-        (gpu_house / "results/runs" / name).mkdir(parents=True)
-        (gpu_house / "results/runs" / name / "run.json").write_text("{}")
+        seal(Pipeline(gpu_house, {"results": str(gpu_house / "results")}, main=False), name)
     assert looked(gpu_house, HERE, Machine(10**6, 0)) == []
 
 
@@ -349,7 +348,7 @@ def test_runs_share_the_machine(tmp_path: Path, cluster: str):
     assert 'gpu=Resource("gpu", 1)' in done.stderr
     if cluster == "gpu: 1":
         smi.write_text("#!/bin/sh\nexit 9\n")
-        shutil.rmtree(folder / "results/runs")
+        shutil.rmtree(folder / "results/store")
         done = snakemake(folder, "--cores", "4", scores)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.splitlines()[-1].startswith("4 of 4 runs are to train on a GPU (dqn_minatar_sn; device: ")
