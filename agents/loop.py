@@ -88,6 +88,13 @@ class Run:
         learned = (self.read[1] - updates) * spec.learning.batch * spec.agent.learned
         return learned * spec.environment.repeat / (self.read[0] - frame)
 
+    def finite(self) -> bool:
+        """Whether the networks are: looked at where a score is made of them, since readings may be far between."""
+        store, online = self.parts.memory.store, self.parts.learner.agent.online
+        channels, *sides = store.shape
+        lit = torch.full((1, self.spec.environment.stack * channels, *sides), 1 / online.scale)  # scaled: all ones
+        return self.parts.learner.finite(lit.to(self.parts.device))
+
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
         parts, updates = self.parts, self.parts.learner.updates
@@ -170,12 +177,16 @@ def _train(
             outcome = status("preempted")
             run.save()
             return outcome
-        if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
+        scored = run.frame >= run.evaluated * run.spec.evaluation.every_frames
+        ended = run.frame >= run.spec.budget_frames
+        if (scored or ended) and not run.finite():
+            return status("diverged")
+        if scored:
             score = run.evaluation(keep_on)
             if score is not None:
                 heartbeat.score = score
             continue
-        if run.frame >= run.spec.budget_frames:
+        if ended:
             return status("finished")
         if time.monotonic() >= due:
             status("running")

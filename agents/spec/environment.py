@@ -111,9 +111,12 @@ class CartPole(Suite):
 class Evaluation(Part):
     every_frames: Period = Field(description="training frames between evaluations; the first one is at frame 0")
     epsilon: Probability
-    streams: Count = Field(description="environments played side by side; each plays an equal share")
+    streams: Count = Field(description="environments played side by side, each an equal share of the episodes")
     episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
-    frames: Period | None = Field(description="frames per evaluation; null: no limit; unfinished episodes do not count")
+    frames: Period | None = Field(
+        description="frames per evaluation, in one environment; null: no limit; the episode under way at the end does "
+        "not count"
+    )
     cap_frames: Period = Field(description="evaluation episodes are truncated at this length")
     trials: list[Trial] = Field(description="further evaluations under other conditions, when training is over")
     noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
@@ -122,4 +125,15 @@ class Evaluation(Part):
     def _bounded(self) -> "Evaluation":
         if self.episodes is None and self.frames is None:
             raise ValueError("give episodes, frames or both")
+        if self.frames is not None and self.streams > 1:
+            raise ValueError(
+                f"a budget of frames is played in one environment, not {self.streams}: each would cut off the episode at the "
+                "end of its share, mostly a long one, and the mean would lack them; give streams 1, or episodes and "
+                "frames null"
+            )
         return self
+
+    @property
+    def certain(self) -> bool:
+        """Whether every evaluation is bound to have an episode that ends in time to count."""
+        return self.frames is None or self.frames >= self.cap_frames
