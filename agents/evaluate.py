@@ -6,10 +6,10 @@ Whether an episode counts must not hang on how it goes, or the mean is of other 
 episodes: each environment plays a number of them that is fixed beforehand, however long they take. By frames: one
 environment plays the budget, as the authors of DQN and its kin do, and the episode under way when the budget is spent
 does not count. That one tends to be a long one, but it is missing from the sum and from the count alike, which cancel
-but for a share of the order of (length / budget)^2: below 1 % of the mean where some twenty episodes fit into the budget,
-whatever their lengths have to do with their returns. What is longer than the whole budget never counts, and where no
-episode ends there is no score. Several environments with a share of the budget each would lose an episode each, which
-does not cancel; hence agents/spec refuses them.
+but for a share of the order of (length / budget)^2: below 1 % of the mean where some twenty episodes fit into the
+budget, whatever their lengths have to do with their returns. What is longer than the whole budget never counts, and
+where no episode ends there is no score. Several environments with a share of the budget each would lose an episode
+each, which does not cancel; hence agents/spec refuses them.
 """
 
 import math

@@ -1,5 +1,6 @@
 """From losses to parameter updates: optimizer, gradient clipping, target copies, update count."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -124,6 +125,10 @@ class Learner:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())
         return means | self.agent.online.sigma()
+
+    def sound(self) -> bool:
+        """Whether all that was noted since the last reading is finite."""
+        return all(math.isfinite(total) for total in self._sums.values())
 
     @torch.no_grad()
     def finite(self, obs: torch.Tensor) -> bool:

@@ -68,13 +68,18 @@ class Run:
         self._saved_rows = store.count
 
     def turn(self) -> bool:
-        """Some acting and the learning that goes with it, as the executor does it. False when learning diverged."""
+        """Some acting and the learning that goes with it, as the executor does it. False when learning diverged.
+
+        Episodes that end after that are not recorded: no network that is not finite has a score.
+        """
         learner, before = self.parts.learner, self.frame
         self._act_and_learn(self.spec, self.parts)
-        after = self.frame
-        for episode in self.parts.actor.take():
+        after, episodes = self.frame, self.parts.actor.take()
+        sound = not episodes or learner.sound()
+        for episode in episodes if sound else ():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
-        if ticks(before, after, self.spec.record.learning_every_frames) and learner.updates:
+        due = not sound or ticks(before, after, self.spec.record.learning_every_frames)
+        if due and learner.updates:
             readings = learner.read() | self.parts.executor.readings() | {"replay_ratio": self._replay_ratio()}
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)
@@ -89,7 +94,7 @@ class Run:
         return learned * spec.environment.repeat / (self.read[0] - frame)
 
     def finite(self) -> bool:
-        """Whether the networks are: looked at where a score is made of them, since readings may be far between."""
+        """Whether the networks are: to be asked before they are scored, since readings may be far between."""
         store, online = self.parts.memory.store, self.parts.learner.agent.online
         channels, *sides = store.shape
         lit = torch.full((1, self.spec.environment.stack * channels, *sides), 1 / online.scale)  # scaled: all ones
