@@ -155,7 +155,8 @@ class Spec(Identified):
         each = self.environment.streams // self.executor.actors
         wanted = {
             "agent actor_critic": self.agent.kind == "actor_critic",
-            "optimizer rmsprop of form nature or torch": getattr(self.optimizer, "form", "debiased") != "debiased",
+            "optimizer rmsprop of form nature, torch or tensorflow": getattr(self.optimizer, "form", "debiased")
+            != "debiased",
             f"learning.batch {each}, an unroll of each of an actor's streams": self.learning.batch == each,
             "memory.select fifo without replay_share": not getattr(self.memory.select, "replay_share", 1),
             "memory.copies 1": self.memory.copies == 1,

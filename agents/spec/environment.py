@@ -127,9 +127,9 @@ class Evaluation(Part):
             raise ValueError("give episodes, frames or both")
         if self.frames is not None and self.streams > 1:
             raise ValueError(
-                f"a budget of frames is played in one environment, not {self.streams}: each would cut off the episode at "
-                "the end of its share, mostly a long one, and the mean would lack them; give streams 1, or episodes and "
-                "frames null"
+                f"a budget of frames is played in one environment, not {self.streams}: each would cut off the episode "
+                "at the end of its share, mostly a long one, and the mean would lack them; give streams 1, or episodes "
+                "and frames null"
             )
         return self
 

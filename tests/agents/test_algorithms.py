@@ -29,9 +29,10 @@ SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
 LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
 INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
+TENSORFLOW = {**INSIDE, "optimizer.form": "tensorflow"}  # tf.train.RMSPropOptimizer: mean square from 1, epsilon inside
 A2C = {  # openai/baselines a2c/a2c.py: learn()
     **ON_POLICY,
-    **INSIDE,
+    **TENSORFLOW,
     "agent.unroll": 5,
     "agent.correction": "none",
     "agent.entropy_weight": 0.01,
@@ -59,7 +60,7 @@ A3C = {  # Mnih et al. 2016, supplement 8
 }
 IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
-    **INSIDE,
+    **TENSORFLOW,
     "agent.unroll": 20,
     "agent.correction": "vtrace",
     "agent.rho_bar": 1.0,
@@ -288,6 +289,7 @@ TABLES = {
         "optimizer.epsilon": 1.5e-7,
         "optimizer.decay": 0.95,
         "optimizer.centered": True,
+        "optimizer.form": "tensorflow",
         "network.head": "dueling",
         "executor.pull_every_steps": 400 // STEP,
     },
