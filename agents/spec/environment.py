@@ -56,10 +56,11 @@ class Atari(Suite):
     suite: Literal["atari"]
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
-    noop_max: Whole = Field(ge=0, description="random no-op frames at reset, at most")
-    fire_reset: bool = Field(description="press FIRE at reset where the game has it")
-    life_loss: bool | Literal["reset"] = Field(
-        description="a lost life ends the return in training (not the episode); reset: and what the agent remembers"
+    noop_max: Whole = Field(ge=0, description="no-op frames at reset: 0 to noop_max - 1, each number as likely")
+    fire_reset: bool = Field(description="press FIRE for one frame at reset where the game has it")
+    life_loss: bool | Literal["reset", "penalty"] = Field(
+        description="what a lost life is in training; the episode goes on. true: the return's end; reset: and that of "
+        "what the agent remembers; penalty: a reward of -1 in place of what was scored; false: nothing"
     )
     clip_reward: bool = Field(description="training rewards clipped to [-1, 1]; recorded returns are raw")
     actions: Literal["full", "minimal"]

@@ -371,7 +371,8 @@ def test_a_new_row_ranks_before_all_rows_of_clipped_error(clipped):
     selector.state_dict()
     assert list(chances(selector))[:2] == [1_000, 1_001]  # the older of two
     selector.update(np.array([1_000]), np.array([0.1]))
-    assert list(chances(selector))[0] == 1_001 and list(chances(selector))[-1] == 1_000
+    ranked = list(chances(selector))
+    assert (ranked[0], ranked[-1]) == (1_001, 1_000)
 
 
 def first_draws(share: float) -> np.ndarray:
