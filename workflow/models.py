@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from agents.spec.base import Count, Period, Whole
 from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
 
+MOST_SEEDS = 1_000_000
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
 ScaleName = Literal["smoke", "reduced", "paper"]
@@ -26,6 +27,8 @@ def _seeds(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
             raise ValueError("at least one seed is wanted")
+        if value > MOST_SEEDS:
+            raise ValueError(f"a number counts seeds, at most {MOST_SEEDS:,}; for that one seed give [{value}]")
         return list(range(value))
     if isinstance(value, list) and (twice := sorted({str(s) for s in value if value.count(s) > 1})):
         raise ValueError(f"seed {', '.join(twice)} given twice")
