@@ -1,5 +1,6 @@
 """From losses to parameter updates: optimizer, gradient clipping, target copies, update count."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -124,6 +125,24 @@ class Learner:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())
         return means | self.agent.online.sigma()
+
+    def sound(self) -> bool:
+        """Whether all that was noted since the last reading is finite."""
+        return all(math.isfinite(total) for total in self._sums.values())
+
+    @torch.no_grad()
+    def finite(self, obs: torch.Tensor) -> bool:
+        """Whether all that the networks hold is finite, and what the acting one makes of obs [B, S * C, H, W]."""
+        held = [tensor for network in self._networks().values() for tensor in network.state_dict().values()]
+        if not all(tensor.isfinite().all() for tensor in held):
+            return False
+        online, size = self.agent.online, len(obs)
+        nothing = torch.zeros(1, size, device=obs.device)  # the previous action and reward
+        state = online.initial(size).to(obs.device)
+        online.eval()
+        out, _ = online.unroll(obs[None], nothing.long(), nothing, state)
+        online.train()
+        return all(bool(part.isfinite().all()) for part in (out if isinstance(out, tuple) else (out,)))
 
     def _networks(self) -> dict[str, nn.Module]:
         return {name: getattr(self.agent, name) for name in ("online", "target") if hasattr(self.agent, name)}
