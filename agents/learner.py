@@ -77,6 +77,7 @@ class Learner:
         self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
+        self.clock = lambda: self.updates  # updates of the parameters, whoever made them: what `version` counts
         self.parameters = optimizer.parameters
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
         self._counts: dict[str, int] = {}  # updates that gave each of them
@@ -86,10 +87,9 @@ class Learner:
         for gauge, steps in self.gauges:
             gauge.advance(steps)
         loss = self.agent.loss(batch)
-        if "version" in batch.extras:  # updates between the parameters that acted and those that learn
-            lag = self.updates - batch.extras["version"][:-1].double().mean()
-            loss.metrics["policy_lag"] = lag
         self.gradient(loss)
+        if "version" in batch.extras:  # updates between the parameters that acted and those that now learn
+            loss.metrics["policy_lag"] = self.clock() - batch.extras["version"][:-1].double().mean()
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)

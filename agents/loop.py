@@ -81,7 +81,8 @@ class Run:
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
         due = not sound or ticks(before, after, self.spec.record.learning_every_frames)
         if due and learner.updates:
-            readings = learner.read() | self.parts.executor.readings() | {"replay_ratio": self._replay_ratio()}
+            ratio = {"replay_ratio": self._replay_ratio()}
+            readings = joined(learner.read(), self.parts.executor.readings(), ratio)
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)
             return all(map(math.isfinite, readings.values()))
@@ -147,6 +148,16 @@ class Run:
             "executor": self.parts.executor.facts(),
         }
         return Product(outcome, tables, facts, state)
+
+
+def joined(*readings: dict[str, float]) -> dict[str, float]:
+    """All readings; each name stands for one quantity, measured in one place. Raises ValueError where it does not."""
+    found: dict[str, float] = {}
+    for each in readings:
+        if twice := sorted(found.keys() & each.keys()):
+            raise ValueError(f"measured in two places: {', '.join(twice)}")
+        found |= each
+    return found
 
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
