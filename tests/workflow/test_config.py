@@ -58,7 +58,7 @@ BAD = {
     "duplicate seeds": (PAPER, "seeds: [0, 1]", "seeds: [0, 1, 0]", ["23: experiments.sweep.seeds: seed 0 given twice"]),
     "no seeds": (PAPER, "seeds: 2\n", "seeds: 0\n", ["experiments.base.seeds: at least one seed is wanted, not 0"]),
     "huge seed": (PAPER, "seeds: [0, 1]", f"seeds: [0, {2**127 - 1}]", [f"23: experiments.sweep.seeds.1: must be less than or equal to {2**63 - 1}, not {2**127 - 1}"]),
-    "too many seeds": (PAPER, "seeds: 2\n", "seeds: 12345678\n", ["experiments.base.seeds: a number counts seeds, at most 1,000,000; for that one seed give [12345678]"]),
+    "too many seeds": (PAPER, "seeds: 2\n", "seeds: 12345678\n", ["experiments.base.seeds: at most 10,000 seeds are wanted; for one seed of that number write [12345678]"]),
     "huge budget": (PAPER, "budget_frames: 1000", f"budget_frames: {2**63}", [f"12: experiments.base.budget_frames: must be less than or equal to {2**53}, not {2**63}"]),
     "shared budget of an evaluation": (PAPER, "spectral.use", "evaluation.streams: 8, spectral.use", ["16: experiments.base.variants.SN.evaluation.streams: evaluation: a budget of frames is played in one environment, not 8"]),
     "negative budget": (PAPER, "budget_frames: 1000", "budget_frames: -5", ["12: experiments.base.budget_frames: must be greater than or equal to 1, not -5"]),
