@@ -22,6 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from agents import gpu
 from agents import store as sealed
 from agents.attempts import Attempts
 from agents.code import ROOT, Code, fingerprint, roots
@@ -160,6 +161,8 @@ class Training:
         os._exit(PREEMPTED)  # an exception might be swallowed on its way out of imports and compilation
 
     def _loop(self, spec: Spec) -> int:
+        if spec.device == "cuda":
+            gpu.claim()  # before torch looks for one
         # Imported late: a wrong spec, a sealed result or a run in use is told without waiting for torch.
         from agents.checkpoint import Checkpoints
         from agents.heartbeat import Heartbeat

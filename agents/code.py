@@ -22,6 +22,7 @@ EXEMPT = {
     "agents.__main__": "reads the command line",
     "agents.attempts": "counts how often a run was started",
     "agents.code": "names the code",
+    "agents.gpu": "chooses where, which is noted with the run",
     "agents.heartbeat": "says how far a run is",
     "agents.lease": "keeps two processes off one run",
     "agents.store": "keeps what is finished",
