@@ -20,7 +20,8 @@ import numba
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls; it must be there to be told
 import threadpoolctl
 from llvmlite import binding
-from numba.core.caching import FunctionCache
+from numba.core import dispatcher
+from numba.core.caching import FunctionCache, NullCache
 
 HERE = Path(__file__).parent
 
@@ -89,14 +90,12 @@ class _Kept(FunctionCache):
 FOLDER = _folder()
 
 
-def kept(function: Callable) -> Any:
-    """numba.njit, its result kept for later processes where that can be done."""
-    compiled = numba.njit(function)
-    if FOLDER is not None:
-        compiled._cache = _Kept(function)  # numba's own would let an error out
-    return compiled
+def _cache(function: Callable) -> FunctionCache | NullCache:
+    """What stands behind njit(cache=True)."""
+    return NullCache() if FOLDER is None else _Kept(function)
 
 
+dispatcher.FunctionCache = _cache  # numba's own lets its errors out, and a run would end of them
 if FOLDER is not None:
     numba.config.CACHE_DIR = str(FOLDER)
 numba.config.SLP_VECTORIZE = 1  # lines that do the same to neighbours become one instruction (q_learning.py)

@@ -12,8 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from agents.compiled import kept
-
 LANES = 8  # output channels are handled by eights
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 
@@ -57,7 +55,7 @@ def _through(
                     _add(y, at[t] * parts + part, z, of[t] * parts + part, pixel)
 
 
-@kept
+@njit(cache=True)
 def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
     """y [B, O, places] <- the rectified convolution."""
     channels = len(kernel)
@@ -72,7 +70,7 @@ def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, 
                 y[b, o, p] = ZERO if sums[p, o] < 0 else sums[p, o]  # NaN stays NaN
 
 
-@kept
+@njit(cache=True)
 def _convolve_back(
     x: np.ndarray, seen: Sight, y: np.ndarray, y_slope: np.ndarray, kernel_slope: np.ndarray, bias_slope: np.ndarray
 ) -> None:
@@ -93,7 +91,7 @@ def _convolve_back(
     kernel_slope[:] = columns.T
 
 
-@kept
+@njit(cache=True)
 def _layers(x: np.ndarray, seen: Sight, weights: tuple) -> tuple:
     """-> rectified outputs of the convolution y [B, O * places] and of the hidden layer h [B, H], values q [B, A]."""
     kernel, bias, hidden_weight, hidden_bias, weight, output_bias = weights
@@ -108,13 +106,13 @@ def _layers(x: np.ndarray, seen: Sight, weights: tuple) -> tuple:
     return y, h, np.dot(h, weight.T) + output_bias
 
 
-@kept
+@njit(cache=True)
 def action_values(x: np.ndarray, seen: Sight, weights: tuple) -> np.ndarray:
     """-> [B, A]."""
     return _layers(x, seen, weights)[2]
 
 
-@kept
+@njit(cache=True)
 def q_learning(
     x_tm1: np.ndarray,
     a_tm1: np.ndarray,

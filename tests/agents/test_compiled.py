@@ -182,6 +182,9 @@ def test_each_function_is_compiled_for_one_combination_of_types():
 # ---- the cache, which is an offer ----
 
 
+kept = numba.njit(cache=True)
+
+
 def twice(x):
     return 2 * x
 
@@ -206,10 +209,10 @@ def compiled_in(folder: Path) -> dict[str, bytes]:
 
 def test_what_was_compiled_is_kept_and_loaded(keeping, tmp_path):
     folder = keeping(tmp_path)
-    assert folder.parent == tmp_path and cache.kept(twice)(3) == 6
+    assert folder.parent == tmp_path and kept(twice)(3) == 6
     made = compiled_in(folder)
     assert len(made) == 2 and not cache._warned
-    again = cache.kept(twice)
+    again = kept(twice)
     assert again(3) == 6 and sum(again.stats.cache_hits.values()) == 1 and compiled_in(folder) == made
 
 
@@ -219,7 +222,7 @@ def test_without_a_folder_that_can_be_written_it_is_compiled_all_the_same(keepin
     where = {"a file": tmp_path / "taken", "below a file": tmp_path / "taken" / "x", "not there": Path("/proc/none/x")}
     with pytest.warns(RuntimeWarning, match="compiled code cannot be kept or loaded.*set NUMBA_CACHE_DIR") as said:
         assert keeping(where[place]) is None
-        assert cache.kept(twice)(3) == 6 and cache.kept(twice)(4) == 8
+        assert kept(twice)(3) == 6 and kept(twice)(4) == 8
     assert len(said) == 1
 
 
@@ -247,10 +250,10 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(keeping, tmp_path):
         with contextlib.suppress(OSError), open(tmp_path / "rest", "wb") as file:
             file.write(bytes(1 << 20))
         with pytest.warns(RuntimeWarning, match="No space left on device") as said:
-            assert cache.kept(twice)(3) == 6 and cache.kept(twice)(3) == 6
+            assert kept(twice)(3) == 6 and kept(twice)(3) == 6
         assert len(said) == 1 and not compiled_in(folder)
         (tmp_path / "rest").unlink()
-        assert cache.kept(twice)(3) == 6 and len(compiled_in(folder)) == 2
+        assert kept(twice)(3) == 6 and len(compiled_in(folder)) == 2
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
@@ -259,10 +262,10 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(keeping, tmp_path):
 @pytest.mark.parametrize("text", [b"", b"nonsense"])
 def test_a_spoiled_file_is_made_anew(keeping, tmp_path, spoiled, text):
     folder = keeping(tmp_path)
-    cache.kept(twice)(3)
+    kept(twice)(3)
     (file,) = folder.rglob(f"*.{spoiled}")
     file.write_bytes(text)
     with pytest.warns(RuntimeWarning, match="compiled code cannot be kept or loaded"):
-        assert cache.kept(twice)(3) == 6
-    again = cache.kept(twice)
+        assert kept(twice)(3) == 6
+    again = kept(twice)
     assert again(3) == 6 and sum(again.stats.cache_hits.values()) == 1
