@@ -1,12 +1,18 @@
 """What is compiled equals the plain code, and is used just where it may be."""
 
+import contextlib
 import copy
+import os
+import subprocess
+from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from agents import compiled as cache
 from agents import rng
 from agents.build import build
 from agents.compiled import q_learning as compiled
@@ -178,3 +184,95 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
     agent.act(view(batch(1).obs[0]), 0.0, rng.generator(0, "exploration"))
     assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
+
+
+# ---- the cache, which is an offer ----
+
+
+kept = numba.njit(cache=True)
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.fixture
+def keeping(monkeypatch):
+    """keeping(path): the folder in use when NUMBA_CACHE_DIR is `path`, as in a process of its own."""
+
+    def point(path: Path) -> Path | None:
+        monkeypatch.setattr(numba.config, "CACHE_DIR", str(path))
+        monkeypatch.setattr(cache, "_warned", [])
+        monkeypatch.setattr(cache, "FOLDER", cache._folder())
+        monkeypatch.setattr(numba.config, "CACHE_DIR", str(cache.FOLDER))
+        return cache.FOLDER
+
+    return point
+
+
+def compiled_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.nb?"))}
+
+
+def test_what_was_compiled_is_kept_and_loaded(keeping, tmp_path):
+    folder = keeping(tmp_path)
+    assert folder.parent == tmp_path and kept(twice)(3) == 6
+    made = compiled_in(folder)
+    assert len(made) == 2 and not cache._warned
+    again = kept(twice)
+    assert again(3) == 6 and sum(again.stats.cache_hits.values()) == 1 and compiled_in(folder) == made
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file", "not there"])
+def test_without_a_folder_that_can_be_written_it_is_compiled_all_the_same(keeping, tmp_path, place):
+    (tmp_path / "taken").write_text("")
+    where = {"a file": tmp_path / "taken", "below a file": tmp_path / "taken" / "x", "not there": Path("/proc/none/x")}
+    with pytest.warns(RuntimeWarning, match="compiled code cannot be kept or loaded.*set NUMBA_CACHE_DIR") as said:
+        assert keeping(where[place]) is None
+        assert kept(twice)(3) == 6 and kept(twice)(4) == 8
+    assert len(said) == 1
+
+
+def test_the_users_folder_is_taken_where_the_codes_cannot_be_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache, "_warned", [])
+    (tmp_path / "code").mkdir()
+    monkeypatch.setattr(cache, "HERE", tmp_path / "code")
+    (tmp_path / "code" / "__pycache__").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert cache._folder().parent == tmp_path / "home" / "paper-arcade" and not cache._warned
+    (tmp_path / "home" / "paper-arcade").rename(tmp_path / "away")
+    (tmp_path / "home" / "paper-arcade").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match="compiled code cannot be kept or loaded"):
+        assert cache._folder() is None
+    monkeypatch.setattr(cache, "_bases", lambda: iter([]))  # no home
+    assert cache._folder() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_costs_the_cache_and_nothing_else(keeping, tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    try:
+        folder = keeping(tmp_path)
+        with contextlib.suppress(OSError), open(tmp_path / "rest", "wb") as file:
+            file.write(bytes(1 << 20))
+        with pytest.warns(RuntimeWarning, match="No space left on device") as said:
+            assert kept(twice)(3) == 6 and kept(twice)(3) == 6
+        assert len(said) == 1 and not compiled_in(folder)
+        (tmp_path / "rest").unlink()
+        assert kept(twice)(3) == 6 and len(compiled_in(folder)) == 2
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("spoiled", ["nbi", "nbc"])
+@pytest.mark.parametrize("text", [b"", b"nonsense"])
+def test_a_spoiled_file_is_made_anew(keeping, tmp_path, spoiled, text):
+    folder = keeping(tmp_path)
+    kept(twice)(3)
+    (file,) = folder.rglob(f"*.{spoiled}")
+    file.write_bytes(text)
+    with pytest.warns(RuntimeWarning, match="compiled code cannot be kept or loaded"):
+        assert kept(twice)(3) == 6
+    again = kept(twice)
+    assert again(3) == 6 and sum(again.stats.cache_hits.values()) == 1

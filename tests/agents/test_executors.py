@@ -196,7 +196,7 @@ def test_a_finished_run_says_what_its_actors_did(tmp_path):
 
 @pytest.mark.parametrize("kind", ["replay", "on policy"])
 def test_policy_lag_is_measured_in_one_place(kind, tmp_path):
-    """On-policy by the learner, as of the update; where rows are learned from again, as they come in."""
+    """On-policy by the learner, as of the update; else, where rows are learned from again, as they come in."""
     changes = {"executor": PROCESSES | {"chunk_steps": 6, "pull_every_steps": 3}, "record__learning_every_frames": 9999}
     plan = spec(**DISTRIBUTED | changes) if kind == "replay" else on_policy(**changes)
     run, lags = Run(plan, Checkpoints(tmp_path, {}, print)), []
