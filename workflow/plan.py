@@ -13,10 +13,11 @@ from statistics import median
 from typing import NamedTuple
 
 from agents import store as sealed
+from agents.attempts import saved
 from agents.code import changed
 from agents.lease import living
 from agents.store import CODE
-from workflow import runs, status, text
+from workflow import runs, text
 from workflow.config import flatten
 from workflow.expand import Run
 from workflow.finished import digest
@@ -74,7 +75,7 @@ def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
     work = results / "work" / run.name
     if owner := living(work / "lease.json"):
         return f"being trained now (by {owner}): waits for it"
-    if frame := status.saved(work):
+    if frame := saved(work):
         return f"resumes at {text.frames(frame)}"
     if finished.folder(run).exists():
         return f"damaged result ({finished.problem(run)})"
