@@ -5,6 +5,7 @@ Oracle: the same runs trained locally, uninterrupted. Every Parquet file must ha
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -75,7 +76,8 @@ def jobs_by_run() -> dict[str, list[tuple[str, str]]]:
     jobs: dict[str, list[tuple[str, str]]] = {}
     for line in listing.splitlines():
         job, state, comment = line.split("|", 2)
-        jobs.setdefault(comment.removeprefix("rule_train_wildcards_"), []).append((job, state))
+        run = re.sub("_[0-9a-f]{16}$|(?<=_)[0-9a-f]{16}_", "", comment).removeprefix("rule_train_wildcards_")
+        jobs.setdefault(run, []).append((job, state))
     return jobs
 
 
@@ -103,8 +105,7 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
         process.wait(timeout=MAX_SECONDS)
     finally:
         process.kill()
-    log = (remote / "snakemake.log").read_text()
-    assert process.returncode == 0, log
+    assert process.returncode == 0, (remote / "snakemake.log").read_text()
 
     # Every run ended, once, as it did locally; only the two that were taken away had to resume.
     expected, runs = finished_runs(local), finished_runs(remote)
@@ -124,8 +125,8 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
     assert sum(map(len, jobs.values())) == len(runs) + 1, "scores, figures and the report are no SLURM jobs"
 
     # The log of the job that failed is where the profile says, and nothing more is to do.
-    logs = remote / "results/logs/slurm/rule_train" / cancelled["run"]
-    assert (logs / f"{cancelled['slurm_job']}.log").stat().st_size
+    (log,) = remote.glob(f"results/logs/slurm/rule_train/*{cancelled['run']}*/{cancelled['slurm_job']}.log")
+    assert log.stat().st_size
     again = start_slurm(remote, "demo", *SMOKE)
     assert again.wait(timeout=60) == 0
     assert "Nothing to be done" in (remote / "snakemake.log").read_text()

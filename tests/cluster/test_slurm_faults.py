@@ -116,7 +116,7 @@ def faults(cluster, tmp_path: Path) -> Iterator[Callable[[int], Faults]]:
 
 
 def test_a_head_that_is_killed_costs_no_training(faults):
-    """Its jobs train on; of the next one's jobs, one finds its run at work, the other is queued until it is finished."""
+    """Its jobs train on. Of the next one's, one finds its run at work, the other is queued until its run is finished."""
     here = faults(1000)
     at_work, finished = here.runs
     here.start()
@@ -134,13 +134,8 @@ def test_a_head_that_is_killed_costs_no_training(faults):
     head = here.start()
     here.until("both are submitted again", lambda: {len(jobs) for jobs in jobs_by_run().values()} == {2})
     os.kill(beats[finished]["pid"], signal.SIGCONT)
-    here.until(
-        "the first job ends",
-        lambda: (
-            ("2", "COMPLETED") in sum(jobs_by_run().values(), [])
-            or ("1", "COMPLETED") in sum(jobs_by_run().values(), [])
-        ),
-    )
+    done = (str(beats[finished]["slurm_job"]), "COMPLETED")
+    here.until("its first job ends", lambda: done in jobs_by_run()[finished])
     sealed = (here.results / "runs" / finished / "run.json").stat()
     subprocess.run(["scontrol", "update", "partition=main", "state=up"], check=True)
     here.until("its second job waits", lambda: "waiting for it" in here.log(at_work))
