@@ -31,14 +31,14 @@ experiments:
     algorithm: dqn_minatar_sn
     games: [minatar/breakout]
     seeds: 2
-    budget_frames: 3_000
+    budget_frames: FRAMES
     set:
       exploration.warmup_frames: 200
       exploration.end_frames: 600
       learning.start_frames: 200
       learning.target_every_frames: 200
       memory.capacity_steps: 2_000
-      evaluation.every_frames: 3_000
+      evaluation.every_frames: FRAMES
       evaluation.frames: null
       evaluation.episodes: 1
       evaluation.cap_frames: 60
@@ -50,9 +50,11 @@ experiments:
 class Faults:
     """A checkout with a paper of two runs, its results elsewhere, and a Snakemake that makes their scores on SLURM."""
 
-    def __init__(self, folder: Path, memory_mb: int):
+    def __init__(self, folder: Path, frames: int, memory_mb: int):
         self.folder, self.results = checkout(folder / "checkout"), folder / "elsewhere"
-        (self.folder / "config/papers/faults.yaml").write_text(PAPER.replace("MEMORY", str(memory_mb)))
+        (self.folder / "config/papers/faults.yaml").write_text(
+            PAPER.replace("MEMORY", str(memory_mb)).replace("FRAMES", str(frames))
+        )
         self.settings = [f"results={self.results}", "scale=paper", "papers=[faults]"]
         overrides = {"results": str(self.results), "scale": "paper", "papers": ["faults"]}
         self.runs = sorted(Pipeline(self.folder, overrides, main=False).papers.runs("faults.base"))
@@ -102,11 +104,11 @@ class Faults:
 
 
 @pytest.fixture
-def faults(cluster, tmp_path: Path) -> Iterator[Callable[[int], Faults]]:
+def faults(cluster, tmp_path: Path) -> Iterator[Callable[[int, int], Faults]]:
     made: list[Faults] = []
 
-    def make(memory_mb: int) -> Faults:
-        made.append(Faults(tmp_path, memory_mb))
+    def make(frames: int, memory_mb: int) -> Faults:
+        made.append(Faults(tmp_path, frames, memory_mb))
         return made[-1]
 
     yield make
@@ -116,8 +118,8 @@ def faults(cluster, tmp_path: Path) -> Iterator[Callable[[int], Faults]]:
 
 
 def test_a_head_that_is_killed_costs_no_training(faults):
-    """Its jobs train on. Of the next one's, one finds its run at work, the other is queued until its run is finished."""
-    here = faults(1000)
+    """Its jobs train on. Of the next one's, one finds its run at work, one is queued until its run is finished."""
+    here = faults(3_000, 1000)
     at_work, finished = here.runs
     here.start()
     beats = {run: here.frozen(run) for run in here.runs}
@@ -155,7 +157,7 @@ def test_a_head_that_is_killed_costs_no_training(faults):
 
 def test_what_is_submitted_again_and_with_how_much_memory(faults):
     """One run is taken away while it gets on, and killed as if for its memory; the other cannot begin."""
-    here = faults(300)  # less than it uses, which nobody enforces here: its memory is full whenever it ends
+    here = faults(12_000, 300)  # less than it uses, which nobody enforces here: its memory is full whenever it ends
     healthy, broken = here.runs
     (here.results / "work").mkdir(parents=True)
     (here.results / "work" / broken).write_text("no folder")
