@@ -258,6 +258,8 @@ def test_runs_that_others_work_on(tmp_path: Path):
     leases[0].release()
     assert f" 1 of these runs (process {os.getpid()} on {socket.gethostname()} on {second}, say)" in told()[0]
     leases[1].release()
+    shutil.rmtree(tmp_path / "results/work" / third)
+    (tmp_path / "results/work" / third).write_text("no folder")
     assert told() == []
 
 
