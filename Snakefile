@@ -51,5 +51,6 @@ onstart:
     P.write_index()
     if not (workflow.local_exec or P.config.partial):
         Retries(P.results).install()
-    if not workflow.local_exec and "logdir" in vars(workflow.executor_settings):
-        workflow.executor_settings.logdir = P.job_logs(workflow.executor_settings.logdir)
+    # The executor has looked at its settings already. Its jobs' logs belong to these results, unless a place was given.
+    if "slurm_logdir" in vars(workflow.scheduler._executor) and not workflow.executor_settings.logdir:
+        workflow.scheduler._executor.slurm_logdir = P.job_logs()

@@ -83,9 +83,9 @@ class Pipeline:
         """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
         return self.within("mem_mb", memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb))
 
-    def job_logs(self, given: Path | None) -> Path:
-        """Where the logs of cluster jobs lie: with the results that they belong to, unless a place was given."""
-        return given or Path(self.results) / "logs" / "slurm"
+    def job_logs(self) -> Path:
+        """Where the logs of cluster jobs lie: with the results that they belong to."""
+        return Path(self.results).absolute() / "logs" / "slurm"
 
     def code(self, name: str, roots: Iterable[str]) -> list[str]:
         """The fingerprint file of that name, brought up to date by the main process; a dry run writes nothing.

@@ -86,7 +86,7 @@ def _log_of_failure(results: Path, run: str, now: float | None = None) -> Path |
     that was told to stop: that leaves a sign of life which says so.
     """
     now, logs = time.time() if now is None else now, results / "logs"
-    paths = [logs / "train" / f"{run}.log", *logs.glob(f"slurm/rule_train/*{run}*/*.log")]
+    paths = [logs / "train" / f"{run}.log", *logs.glob(f"slurm/rule_train/{run}*/*.log")]
     ages = {path: now - path.stat().st_mtime for path in paths if path.exists() and path.stat().st_size}
     held = (results / "work" / run / "lease.json").exists()
     if held or not ages or min(ages.values()) < BEGINNING_SECONDS:

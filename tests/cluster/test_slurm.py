@@ -76,7 +76,7 @@ def jobs_by_run() -> dict[str, list[tuple[str, str]]]:
     jobs: dict[str, list[tuple[str, str]]] = {}
     for line in listing.splitlines():
         job, state, comment = line.split("|", 2)
-        run = re.sub("_[0-9a-f]{16}$|(?<=_)[0-9a-f]{16}_", "", comment).removeprefix("rule_train_wildcards_")
+        run = re.sub("_[0-9a-f]{16}$", "", comment).removeprefix("rule_train_wildcards_")
         jobs.setdefault(run, []).append((job, state))
     return jobs
 
@@ -125,7 +125,7 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
     assert sum(map(len, jobs.values())) == len(runs) + 1, "scores, figures and the report are no SLURM jobs"
 
     # The log of the job that failed is where the profile says, and nothing more is to do.
-    (log,) = remote.glob(f"results/logs/slurm/rule_train/*{cancelled['run']}*/{cancelled['slurm_job']}.log")
+    (log,) = remote.glob(f"results/logs/slurm/rule_train/{cancelled['run']}_*/{cancelled['slurm_job']}.log")
     assert log.stat().st_size
     again = start_slurm(remote, "demo", *SMOKE)
     assert again.wait(timeout=60) == 0
