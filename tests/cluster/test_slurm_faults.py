@@ -176,7 +176,15 @@ def test_what_is_submitted_again_and_with_how_much_memory(faults):
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     memory = [line.split("|")[1] for line in listing if healthy in line]
     assert memory == ["300M"] * 4 + ["600M"]
-    print(here.log(healthy), here.said(), here.log(broken), jobs_by_run())
     assert here.facts(healthy)["resumes"] == 4
     assert here.log(healthy).count("resumed at frame") == 4 and here.log(healthy).count("saved at frame") == 3
-    assert [state for _, state in sorted(jobs_by_run()[broken])] == ["FAILED"] * 3
+
+    # Three failures are the end of the other. What it said stands on the screen, in its log and in those of its jobs, and
+    # all lies with the results.
+    jobs = jobs_by_run()[broken]
+    assert [state for _, state in jobs] == ["FAILED"] * 3
+    assert here.log(broken).count("Not a directory") == 3
+    assert f"the end of {here.results}/logs/train/{broken}.log" in here.said()
+    logs = here.results.glob(f"logs/slurm/rule_train/{broken}_*/*.log")
+    assert {path.stem for path in logs} == {job for job, _ in jobs}
+    assert not (here.folder / "results").exists() and not (here.folder / ".snakemake/slurm_logs").exists()
