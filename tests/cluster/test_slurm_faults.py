@@ -179,7 +179,7 @@ def test_what_is_submitted_again_and_with_how_much_memory(faults):
     assert here.facts(healthy)["resumes"] == 4
     assert here.log(healthy).count("resumed at frame") == 4 and here.log(healthy).count("saved at frame") == 3
 
-    # Three failures are the end of the other. What it said stands on the screen, in its log and in those of its jobs, and
+    # Three failures are the end of the other. What it said stands on the screen, in its log and in those of its jobs;
     # all lies with the results.
     jobs = jobs_by_run()[broken]
     assert [state for _, state in jobs] == ["FAILED"] * 3
