@@ -29,6 +29,6 @@ rule train:
         log={params.results:q}/logs/train/{wildcards.run}.log
         mkdir -p "${{log%/*}}"
         {resources.launch} python -m agents train --spec {params.spec:q} --results {params.results:q} \
-          --code {wildcards.code} $ACCEPT_CODE_CHANGES >> "$log" 2>&1 \
-          || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
+            --code {wildcards.code} $ACCEPT_CODE_CHANGES >>"$log" 2>&1 \
+            || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
         """
