@@ -4,7 +4,8 @@
 from snakemake.utils import min_version
 
 try:
-    from workflow.pipeline import CODE, FIGURE_FILES, RETRIES, TABLE_FILES
+    from workflow.pipeline import CODE, FIGURE_FILES, TABLE_FILES
+    from workflow.retries import Retries
     from workflow.start import start
 except ModuleNotFoundError as error:
     from workflow.missing import explain
@@ -49,6 +50,7 @@ include: "rules/report.smk"
 onstart:
     P.write_index()
     if not (workflow.local_exec or P.config.partial):
-        workflow.get_rule("train").restart_times = RETRIES
-    if not workflow.local_exec and "logdir" in vars(workflow.executor_settings):
-        workflow.executor_settings.logdir = P.job_logs(workflow.executor_settings.logdir)
+        Retries(P.results).install()
+    # The executor has looked at its settings already. Its jobs' logs belong to these results, unless a place was given.
+    if "slurm_logdir" in vars(workflow.scheduler._executor) and not workflow.executor_settings.logdir:
+        workflow.scheduler._executor.slurm_logdir = P.job_logs()

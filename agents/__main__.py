@@ -127,10 +127,6 @@ class Training:
             shutil.rmtree(self.work, ignore_errors=True)
             return 0
         self.attempts = Attempts(self.work)
-        if self.attempts.is_hopeless():
-            self.say(f"given up after {self.attempts.in_vain} failures without progress")
-            self.store.give_up(self.name, fingerprint(self.code))
-            return 0  # Snakemake would go on submitting; it learns of it where the scores are made
         with self.attempts:
             return self._loop(self.spec) if isinstance(self.spec, Spec) else self._study()
 

@@ -1,12 +1,11 @@
-"""The starts of one run that ended before it was finished: whether it gets anywhere, and whether memory was short.
+"""The starts of one run that ended before it was finished: how each ended, and whether memory was short.
 
-SLURM cuts runs off at will, so the number of starts says nothing. What counts is starts that failed and left no newer
-checkpoint: after `IN_VAIN` of these in a row the run is given up, until Snakemake is started again. A process that
-vanished without a word while it filled the memory it had asked for gets more at its next start.
+SLURM cuts runs off at will, so the number of starts says nothing; whether a run gets anywhere is seen by its newest
+checkpoint (workflow/retries.py asks). A process that vanished without a word while it filled the memory it had asked
+for gets more at its next start.
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,42 +13,23 @@ from typing import Any
 
 from agents.files import write_atomic
 
-IN_VAIN = 3  # failures in a row without a newer checkpoint
 FULL = 0.8  # of the memory asked for, at the last sign of life: a process that vanished then was killed for it
-BATCH = "PAPER_ARCADE_BATCH"  # names one start of Snakemake, whose jobs inherit it
-FAILED = (None, "failed", "memory")  # what becomes of a start that fails; None: it vanished without a word
 
 
 class Attempts:
     """attempts.json in the working folder of one run.
 
-    For each start: which start of Snakemake it belongs to, how many checkpoints there were, what became of it (None,
-    failed, memory, left, saved), and the most memory it used (MB). As a context it books how the training in it ends.
+    For each start: when it was, what became of it (None: it vanished without a word, or still runs; failed, memory,
+    left, saved), and the most memory it used (MB). As a context it books how the training in it ends.
     """
 
     def __init__(self, work: Path):
         self.work = work
         self.starts = read(work)
-        self.batch = os.environ.get(BATCH)
-
-    @property
-    def in_vain(self) -> int:
-        """The newest starts in this batch that failed without a checkpoint newer than those they found."""
-        saves, count = self._saves(), 0
-        for start in reversed(self.starts):
-            if (start["batch"], start["saves"]) != (self.batch, saves) or start["ended"] not in FAILED:
-                break
-            count += 1
-        return count
-
-    def is_hopeless(self) -> bool:
-        """Whether the run failed often enough without getting anywhere. Never outside Snakemake."""
-        return self.batch is not None and self.in_vain >= IN_VAIN
 
     def begin(self) -> None:
         """Book a start."""
-        fresh = {"batch": self.batch, "saves": self._saves(), "time": time.time(), "ended": None, "peak_mb": None}
-        self.starts.append(fresh)
+        self.starts.append({"time": time.time(), "ended": None, "peak_mb": None})
         self._write()
 
     def end(self, how: str) -> None:
@@ -63,11 +43,6 @@ class Attempts:
 
     def __exit__(self, kind: type | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.end("saved" if kind is None else "memory" if kind is MemoryError else "failed")
-
-    def _saves(self) -> int:
-        """The number of the newest checkpoint."""
-        found = (path.stem[9:] for path in self.work.glob("checkpoints/manifest-*.json"))
-        return max((int(number) for number in found if number.isdigit()), default=0)
 
     def _write(self) -> None:
         write_atomic(self.work / "attempts.json", json.dumps(self.starts).encode(), durable=False)
@@ -91,6 +66,20 @@ def _beat(work: Path) -> dict[str, Any]:
         return json.loads((work / "heartbeat.json").read_bytes())
     except (OSError, ValueError):
         return {}
+
+
+def was_cut_off(start: dict[str, Any]) -> bool:
+    """Whether a start ended because it was told to, not by a fault of the run."""
+    return start["ended"] in ("left", "saved")
+
+
+def saved(work: Path) -> int | None:
+    """The frame of the newest checkpoint in a run's working folder, None if there is none."""
+    found = {int(path.stem[9:]): path for path in work.glob("checkpoints/manifest-*.json") if path.stem[9:].isdigit()}
+    try:
+        return json.loads(found[max(found)].read_bytes())["frame"] if found else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def memory(work: Path, asked_mb: int) -> int:

@@ -80,11 +80,13 @@ def is_dead(owner: dict[str, Any]) -> bool | None:
 
 
 def living(path: Path) -> str | None:
-    """Who works on the run of a lease, in words; None if nobody does."""
+    """Who works on the run of a lease, in words; None if nobody does, or if that cannot be learned here."""
     try:
         _refuse_if_alive(path)
     except Held as why:
         return why.owner
+    except OSError:  # of a folder that cannot be read or written to
+        pass
     return None
 
 

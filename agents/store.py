@@ -100,12 +100,6 @@ class Store:
             when = (sealed.folder / MANIFEST).stat().st_mtime_ns  # as old as the result: its scores stay as they are
             os.utime(mark, ns=(when, when))
 
-    def give_up(self, run: str, code: str) -> None:
-        """Tell Snakemake that nothing more comes of a run. Its scores will say so; a new start takes this back."""
-        mark = self.mark(run, code)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(mark, b"given up")
-
     def is_shown(self, sealed: Sealed) -> bool:
         """Whether `show` would find nothing to do."""
         shown = self.results / "runs" / sealed.run

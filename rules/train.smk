@@ -3,8 +3,8 @@
 # out: results/sealed/<run>/<code>; and results/store/<digest>/<code>/, shown in results/runs/<run>/ (Parquet tables,
 #      run.json, weights.pt). While it trains, results/work/<run>/: checkpoints, heartbeat, lease
 # The log is no `log:`, which Snakemake deletes before it starts a job, also one that another process is working on.
-# No `retries`: the main process sets them when it is known where jobs run (onstart in the Snakefile), and Snakemake
-# inside a job must not obey any: it would start again in an allocation that is about to end.
+# No `retries`: on a cluster the main process decides after each failure (workflow/retries.py), and Snakemake inside a job
+# must not: it would start again in an allocation that is about to end.
 # The shell waits while a training saves itself (`trap`): where it ends, SLURM ends the job.
 # The shell's $ACCEPT_CODE_CHANGES is set by workflow/pipeline.py: as a parameter it would retrain when switched.
 
@@ -31,6 +31,6 @@ rule train:
         log={params.results:q}/logs/train/{wildcards.run}.log
         mkdir -p "${{log%/*}}"
         {resources.launch} python -m agents train --spec {params.spec:q} --results {params.results:q} \
-          --code {wildcards.code} $ACCEPT_CODE_CHANGES >> "$log" 2>&1 \
-          || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
+            --code {wildcards.code} $ACCEPT_CODE_CHANGES >>"$log" 2>&1 \
+            || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
         """

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from agents.lease import living
 from workflow import cost, machine, text
 from workflow.expand import Run
 from workflow.invocation import Invocation
@@ -28,6 +29,7 @@ def look(pipeline: Pipeline, asked: Invocation, found: Callable[[], Machine] = m
         return warnings
     runs = [] if pipeline.config.partial else missing(pipeline, asked.targets)
     errors = [*_packages(pipeline, runs), *_scheduler(asked)]
+    warnings += _others(pipeline, runs)
     if asked.here and runs:
         here = found()
         errors += _gpus(pipeline, runs, here)
@@ -88,6 +90,17 @@ def _scheduler(asked: Invocation) -> Iterator[str]:
         yield (
             f"jobs are to go to SLURM, and {why}: call this on a node from which jobs are submitted, or train here "
             "with `python -m workflow run`"
+        )
+
+
+def _others(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
+    work = Path(pipeline.results) / "work"
+    begun = {folder.name for folder in work.glob("*")}
+    found = {run.name: owner for run in runs if run.name in begun and (owner := living(work / run.name / "lease.json"))}
+    for run, owner in list(found.items())[:1]:
+        yield (
+            f"others work on {len(found)} of these runs ({owner} on {run}, say): they are not trained twice, jobs wait "
+            "for them and keep their results"
         )
 
 

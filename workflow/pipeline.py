@@ -8,14 +8,12 @@ import io
 import json
 import os
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agents.attempts import BATCH, memory
+from agents.attempts import memory
 from agents.code import Code, CodeError, fingerprint
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import RESERVED, Project
@@ -24,9 +22,6 @@ from workflow.fingerprint import write_if_changed
 from workflow.finished import Finished
 from workflow.strict_yaml import ConfigError, nearest
 
-# How often a training that failed on a cluster may start again by itself. One that gets on is cut off any number of
-# times; one that does not gives up by itself (agents/attempts.py). Here, a person looks first: none.
-RETRIES = 10_000
 FIGURE_FILES = ("pdf", "svg", "png", "csv", "json")
 TABLE_FILES = ("csv", "md", "tex", "json")
 # The modules behind each command of analysis/. Figures, tables and claims add that of their kind.
@@ -76,8 +71,6 @@ class Pipeline:
         if not activated or not shutil.which("python"):
             os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ["PYTHONPATH"] = str(self.root)
-        if self.main:
-            os.environ[BATCH] = f"{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         accept = self.config.code_changes == "ignore"
         os.environ["ACCEPT_CODE_CHANGES"] = "--accept-code-changes" if accept else ""
 
@@ -90,9 +83,9 @@ class Pipeline:
         """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
         return self.within("mem_mb", memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb))
 
-    def job_logs(self, given: Path | None) -> Path:
-        """Where the logs of cluster jobs lie: with the results that they belong to, unless a place was given."""
-        return given or Path(self.results) / "logs" / "slurm"
+    def job_logs(self) -> Path:
+        """Where the logs of cluster jobs lie: with the results that they belong to."""
+        return Path(self.results).absolute() / "logs" / "slurm"
 
     def code(self, name: str, roots: Iterable[str]) -> list[str]:
         """The fingerprint file of that name, brought up to date by the main process; a dry run writes nothing.

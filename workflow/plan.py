@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents import store as sealed
+from agents.attempts import saved
 from agents.code import changed
 from agents.lease import living
 from agents.store import CODE
-from workflow import cost, machine, runs, status, text
+from workflow import cost, machine, runs, text
 from workflow.config import flatten
 from workflow.expand import Run
 from workflow.finished import digest
@@ -79,7 +80,7 @@ def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
     work = results / "work" / run.name
     if owner := living(work / "lease.json"):
         return f"being trained now (by {owner}): waits for it"
-    if frame := status.saved(work):
+    if frame := saved(work):
         return f"resumes at {text.frames(frame)}"
     if finished.folder(run).exists():
         return f"damaged result ({finished.problem(run)})"
@@ -165,7 +166,7 @@ def _cost(pipeline: Pipeline, training: list[Run], others: int) -> list[str]:
     ]
     speeds = cost.read_speeds(pipeline.root)
     here = cost.Here(os.cpu_count() or 1, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
-    planned = [cost.Planned(run, status.saved(results / "work" / run.name) or 0) for run in training]
+    planned = [cost.Planned(run, saved(results / "work" / run.name) or 0) for run in training]
     found = cost.estimate(planned, here, speeds, past, others)
     hours, gpu_hours = found.core_seconds / 3600, found.gpu_seconds / 3600
     lines = [

@@ -47,15 +47,6 @@ def _silent(beat: dict[str, Any], now: float) -> bool:
     return False
 
 
-def saved(work: Path) -> int | None:
-    """The frame of the newest checkpoint in a run's working folder, None if there is none."""
-    newest = max(work.glob("checkpoints/manifest-*.json"), key=lambda path: path.stat().st_mtime_ns, default=None)
-    try:
-        return json.loads(newest.read_bytes())["frame"] if newest else None
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
     """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
     results = Path(pipeline.results)
@@ -95,7 +86,7 @@ def _log_of_failure(results: Path, run: str, now: float | None = None) -> Path |
     that was told to stop: that leaves a sign of life which says so.
     """
     now, logs = time.time() if now is None else now, results / "logs"
-    paths = [logs / "train" / f"{run}.log", *(logs / "slurm" / "rule_train" / run).glob("*.log")]
+    paths = [logs / "train" / f"{run}.log", *logs.glob(f"slurm/rule_train/{run}*/*.log")]
     ages = {path: now - path.stat().st_mtime for path in paths if path.exists() and path.stat().st_size}
     held = (results / "work" / run / "lease.json").exists()
     if held or not ages or min(ages.values()) < BEGINNING_SECONDS:

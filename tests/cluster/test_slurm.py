@@ -5,6 +5,7 @@ Oracle: the same runs trained locally, uninterrupted. Every Parquet file must ha
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,7 +78,8 @@ def jobs_by_run() -> dict[str, list[tuple[str, str]]]:
     jobs: dict[str, list[tuple[str, str]]] = {}
     for line in listing.splitlines():
         job, state, comment = line.split("|", 2)
-        jobs.setdefault(comment.removeprefix("rule_train_wildcards_"), []).append((job, state))
+        run = re.sub("_[0-9a-f]{16}$", "", comment).removeprefix("rule_train_wildcards_")
+        jobs.setdefault(run, []).append((job, state))
     return jobs
 
 
@@ -105,8 +107,7 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
         process.wait(timeout=MAX_SECONDS)
     finally:
         process.kill()
-    log = (remote / "snakemake.log").read_text()
-    assert process.returncode == 0, log
+    assert process.returncode == 0, (remote / "snakemake.log").read_text()
 
     # Every run ended, once, as it did locally; only the two that were taken away had to resume.
     expected, runs = finished_runs(local), finished_runs(remote)
@@ -126,8 +127,8 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
     assert sum(map(len, jobs.values())) == len(runs) + 1, "scores, figures and the report are no SLURM jobs"
 
     # The log of the job that failed is where the profile says, and nothing more is to do.
-    logs = remote / "results/logs/slurm/rule_train" / cancelled["run"]
-    assert (logs / f"{cancelled['slurm_job']}.log").stat().st_size
+    (log,) = remote.glob(f"results/logs/slurm/rule_train/{cancelled['run']}_*/{cancelled['slurm_job']}.log")
+    assert log.stat().st_size
     again = start_slurm(remote, "demo", *SMOKE)
     assert again.wait(timeout=MAX_SECONDS) == 0
     assert "Nothing to be done" in (remote / "snakemake.log").read_text()

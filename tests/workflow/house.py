@@ -131,6 +131,11 @@ def build(folder: Path) -> Path:
     return folder
 
 
+def without_notes(text: str) -> list[str]:
+    """Lines of what a command said, without its notes about the house's budgets, in which nothing is learned."""
+    return [line for line in text.splitlines() if not line.startswith("note: ")]
+
+
 def seal(pipeline: Pipeline, name: str, **facts: object) -> None:
     """Keep a made-up result of a run, as if it had been trained with the present code."""
     run, text = pipeline.papers.run(name), pipeline.finished.code_text(pipeline.papers.run(name))

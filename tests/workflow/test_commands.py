@@ -234,7 +234,7 @@ def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Pat
     for run in (lost, killed):
         (tmp_path / "work" / run).mkdir(parents=True, exist_ok=True)
         (tmp_path / "work" / run / "lease.json").write_text("{}")
-    slurm = tmp_path / "logs/slurm/rule_train" / queued / "7.log"
+    slurm = tmp_path / "logs/slurm/rule_train" / f"{queued}_0123456789abcdef" / "7.log"
     slurm.parent.mkdir(parents=True)
     slurm.write_text("slurmstepd: error: oom-kill\n")
     os.utime(slurm, (0, 0))

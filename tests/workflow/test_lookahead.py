@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from agents.lease import Lease
 from tests.workflow.house import ROOT, build, seal, snakemake
 from workflow import lookahead, machine
 from workflow.config import Project
@@ -232,6 +234,32 @@ def test_memory_and_disk_that_cannot_suffice(gpu_house: Path, with_cuda, monkeyp
     monkeypatch.setattr(machine, "free_bytes", lambda folder: 1_000_000)
     (disk,) = looked(gpu_house, HERE, LARGE)
     assert re.match(r"1\.0 MB are free where .*results is, and about \d+\.\d MB will be wanted", disk)
+
+
+def test_runs_that_others_work_on(tmp_path: Path):
+    """The house as a checkout, since the answer needs the code that a run reaches."""
+    folder = build(tmp_path / "house")
+    pipeline = Pipeline(folder, {"results": str(tmp_path / "results")}, main=False)
+    first, second, third, *_ = pipeline.papers.runs("house.base")
+
+    def told(asked: Invocation = HERE) -> list[str]:
+        return [line for line in lookahead.look(pipeline, asked, lambda: LARGE) if "others" in line]
+
+    assert told() == []
+    for run in (first, second, third):
+        (tmp_path / "results/work" / run).mkdir(parents=True)
+    leases = [Lease(tmp_path / "results/work" / run / "lease.json") for run in (first, second)]
+    assert told() == [
+        f"others work on 2 of these runs (process {os.getpid()} on {socket.gethostname()} on {first}, say): they are "
+        "not trained twice, jobs wait for them and keep their results"
+    ]
+    assert told(Invocation(("house",), "local", False)) == []  # a dry run writes nothing, not even to learn the time
+    leases[0].release()
+    assert f" 1 of these runs (process {os.getpid()} on {socket.gethostname()} on {second}, say)" in told()[0]
+    leases[1].release()
+    shutil.rmtree(tmp_path / "results/work" / third)
+    (tmp_path / "results/work" / third).write_text("no folder")
+    assert told() == []
 
 
 def test_memory_is_what_a_container_is_given(tmp_path: Path):
