@@ -38,6 +38,8 @@ SHORT = {
     "learning__target_every_frames": 240,
     "memory__capacity_steps": 500,
     "evaluation__every_frames": 500,
+    "evaluation__episodes": 2,
+    "evaluation__cap_frames": 200,
     "record__learning_every_frames": 50,
 }
 

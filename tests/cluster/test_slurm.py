@@ -44,7 +44,9 @@ def environment() -> dict[str, str]:
 def start_slurm(folder: Path, *arguments: str) -> subprocess.Popen:
     """`snakemake --profile slurm …` in `folder`, with its output in folder/snakemake.log."""
     with open(folder / "snakemake.log", "w") as log:
-        command = ["snakemake", "--profile", "slurm", *arguments, *IMPATIENT]
+        # What a shell starts in the background ignores SIGINT, and so would all that it starts.
+        heeds = ["env", "--default-signal=INT"]
+        command = [*heeds, "snakemake", "--profile", "slurm", *arguments, *IMPATIENT]
         return subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT)
 
 
