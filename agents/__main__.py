@@ -1,7 +1,7 @@
 """`python -m agents train --spec JSON --results DIR`: train one run, or go on with it, and write its outputs.
 
 Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopped by a signal, with all saved that was
-new, 73 the disk did not take the data, 76 another process works on this run, 78 the spec is wrong.
+new, 73 the disk did not take the data, 76 another process works on this run or took it over, 78 the spec is wrong.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents.files import sha256
+from agents.files import sha256, told
 from agents.heartbeat import Heartbeat
-from agents.lease import Held, Lease
+from agents.lease import Held, Lease, Lost
 from agents.outputs import Product, write_outputs
 from agents.record import versions
 from agents.spec import Spec, model_of
@@ -49,17 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{spec.name()}: {why}; leaving it alone")
         return IN_USE
     except OSError as error:
-        say(f"{spec.name()}: cannot write to {error.filename or work}: {error.strerror}")
+        say(f"{spec.name()}: {told(error, work)}")
         return CANNOT_WRITE
     try:
         if isinstance(spec, Spec):
             return _train(spec, fingerprint, work, options, lease)
         return _study(spec, fingerprint, work, options, lease)
+    except Lost as why:
+        say(f"{spec.name()}: {why}; leaving it alone")
+        return IN_USE
     except OSError as error:
-        say(
-            f"{spec.name()}: writing to {error.filename or work} failed: {error.strerror}. What was saved before "
-            f"is whole; free some space ({shutil.disk_usage(work).free >> 20} MiB are free) and start again."
-        )
+        say(f"{spec.name()}: {told(error, work)}")
         return CANNOT_WRITE
     finally:
         lease.release()
@@ -103,6 +103,7 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
     run = Run(spec, checkpoints)
     _on_signals(lambda number, frame: stopped.append(number))  # only a flag, read once per turn
     say(f"{name}: {'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
+    lease.renew()  # before anything is written: that may have taken minutes
     heartbeat = Heartbeat(work / "heartbeat.json", name, spec.budget_frames, run.resumes)
     heartbeat.beat("running", run.frame)
     outcome = train(run, heartbeat, lambda: bool(stopped), lease.renew, options.checkpoint_seconds)
@@ -112,13 +113,15 @@ def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace
         return PREEMPTED
     if options.keep_work:
         run.save()
+    lease.renew()
     _finish(spec, run.product(outcome), fingerprint, work, options, heartbeat)
     return 0
 
 
 def _on_signals(do: Callable[[int, Any], object]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, do)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
+            signal.signal(number, do)
 
 
 def _study(spec: Identified, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:

@@ -1,13 +1,21 @@
 """Writing a file so that a crash leaves the old one or the new one, whole."""
 
+import contextlib
+import errno
 import hashlib
 import os
+import secrets
+import shutil
+import socket
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORGOTTEN = 3600  # seconds after which a part that nobody finished was left by a process that died
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Write beside `path`, then rename over it; `durable` waits for the disk. Raises OSError, leaving no part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = beside(path)
     try:
         with open(part, "wb") as file:
             file.write(data)
@@ -16,7 +24,8 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         os.replace(part, path)
     except OSError:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            part.unlink(missing_ok=True)
         raise
     if durable:
         folder = os.open(path.parent, os.O_RDONLY)
@@ -24,6 +33,30 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def beside(path: Path) -> Path:
+    """A temporary name beside `path` that no other host, process or thread uses."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+def sweep(path: Path) -> None:
+    """Remove the parts of `path`, just written, that processes which died left an hour or more before that."""
+    with contextlib.suppress(OSError):
+        now = path.stat().st_mtime  # the file system's clock, which need not agree with this host's
+        for part in path.parent.glob(f".{path.name}.*.part"):
+            if part.stat().st_mtime < now - FORGOTTEN:
+                part.unlink(missing_ok=True)
+
+
+def told(error: OSError, folder: Path) -> str:
+    """What to say of an error while working in `folder`; only a full disk and a used-up quota are told as such."""
+    what = f"cannot write to {error.filename or folder}: {error.strerror or error}"
+    if error.errno not in FULL:
+        return what
+    place = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
+    free = "" if error.errno == errno.EDQUOT else f" ({shutil.disk_usage(place).free >> 20} MiB are free)"
+    return f"{what}. What was saved before is whole; free some space{free} and start again."
 
 
 def sha256(data: bytes) -> str:

@@ -168,6 +168,7 @@ def _train(
     while True:
         if stop():
             outcome = status("preempted")
+            renew()
             run.save()
             return outcome
         if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
@@ -179,6 +180,7 @@ def _train(
             return status("finished")
         if time.monotonic() >= due:
             status("running")
+            renew()
             run.save()
             due = time.monotonic() + every
         alive("running")

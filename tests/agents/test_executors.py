@@ -163,9 +163,11 @@ def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
     process = start(run, tmp_path)
     wait_until(lambda: "resumed" in (tmp_path / "log").read_text(), 60)
     os.kill(process.pid, signal.SIGTERM)
-    for actor in actors_of(process.pid):  # as SLURM does, which signals all processes of a job
+    for actor in actors_of(process.pid):  # as SLURM and terminals do, which signal all processes of a job
         actor.send_signal(signal.SIGTERM)
+        actor.send_signal(signal.SIGHUP)
     assert finish(process) == 75
+    assert "started anew" not in (tmp_path / "log").read_text()
     wait_until(lambda: not actors_of(process.pid), 5)
     assert set(os.listdir("/dev/shm")) <= shared
 
