@@ -3,12 +3,15 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
+from workflow.locker import enter
 from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES, start
 
 min_version("9.0")
 
 P = start(workflow.basedir, config, workflow.is_main_process, lambda: workflow.dryrun)
 RESULTS, SHOWN = P.results, P.shown
+if workflow.is_main_process:
+    enter()
 
 
 wildcard_constraints:

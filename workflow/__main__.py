@@ -14,18 +14,20 @@ schema           write config/schema/*.json
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from workflow import runs, schema, status
+from workflow import runs, schema, status, terminal
 from workflow.config import Project
 from workflow.pipeline import Pipeline
 from workflow.plan import plan
 from workflow.progress import run
 from workflow.strict_yaml import ConfigError, Document, nearest
+from workflow.terminal import show
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,22 +37,27 @@ def main(arguments: list[str] | None = None) -> int:
     passed: list[str] = []
     if "--" in words:
         words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
-    options = _parser().parse_args(words)
+    terminal.prepare()
     try:
-        return _command(options, passed)
+        return _command(_parser().parse_args(words), passed)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
-    except BrokenPipeError:  # | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:  # of what is printed, or of the results folder
+        show(f"{error.filename or 'writing the output'}: {error.strerror or error}", sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        with contextlib.suppress(OSError):
+            show("", end="")  # what argparse printed
 
 
 def _command(options: argparse.Namespace, passed: list[str]) -> int:
     overrides = _overrides(options.config)
     if options.command == "schema":
         for path in schema.write(ROOT):
-            print(path.relative_to(ROOT))
+            show(str(path.relative_to(ROOT)))
         return 0
     project = Project(ROOT, overrides)
     if options.command == "check":
@@ -59,11 +66,11 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
     pipeline = Pipeline(ROOT, overrides, main=options.command == "run")
     results = Path(pipeline.results)
     if options.command == "runs":
-        print(runs.overview(results, options.all_columns, options.csv))
+        show(runs.overview(results, options.all_columns, options.csv))
     elif options.command == "diff":
-        print(runs.diff(results, options.a, options.b))
+        show(runs.diff(results, options.a, options.b))
     elif options.command == "explain":
-        print(runs.explain(results, options.run))
+        show(runs.explain(results, options.run))
     elif options.command == "done":
         return _done(pipeline, options.paper)
     elif options.command == "status":
@@ -72,7 +79,7 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
         _check_targets(pipeline, options.targets)
         if options.command == "run":
             return run(pipeline, options.targets, passed)
-        print(plan(pipeline, options.targets))
+        show(plan(pipeline, options.targets))
     return 0
 
 
@@ -115,7 +122,7 @@ def _overrides(words: list[str]) -> dict[str, Any]:
 
 def _check(project: Project) -> int:
     project.check()
-    print(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
+    show(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
     return 0
 
 
@@ -142,9 +149,9 @@ def _done(pipeline: Pipeline, name: str) -> int:
     """Print what there is of a paper; 1 if something is missing."""
     paths = [p for p in pipeline.figure_files(_paper(pipeline, name)) if p.endswith((".pdf", ".md"))]
     paths.append(pipeline.report([name]))
-    for path in paths:
-        print(path if Path(path).exists() else f"{path} (missing)")
-    return int(not all(Path(path).exists() for path in paths))
+    missing = [path for path in paths if not Path(path).exists()]
+    show("\n".join(f"{path} (missing)" if path in missing else path for path in paths))
+    return int(bool(missing))
 
 
 def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
@@ -152,9 +159,10 @@ def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
     while True:
         shown = status.render(status.states(pipeline, papers), limit=10**9 if options.all else 40)
         if not options.watch:
-            print(shown)
+            show(shown)
             return
-        print(f"\x1b[H\x1b[2J{shown}" if sys.stdout.isatty() else shown + "\n", flush=True)
+        if not show(f"\x1b[H\x1b[2J{shown}" if sys.stdout.isatty() else shown + "\n"):
+            return
         try:
             time.sleep(2)
         except KeyboardInterrupt:

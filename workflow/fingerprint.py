@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from agents.files import sweep, write_atomic
 from workflow.strict_yaml import ConfigError
 
 PACKAGES = ("agents", "analysis")
@@ -128,7 +129,6 @@ def write_if_changed(path: Path, text: str) -> bool:
     except (OSError, UnicodeDecodeError):
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    write_atomic(path, text.encode("utf-8"), durable=False)
+    sweep(path)
     return True

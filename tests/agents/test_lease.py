@@ -164,7 +164,7 @@ def once_then_alive(last):
     return look
 
 
-def wait_until(true, seconds: float = 60.0) -> None:
+def wait_until(true, seconds: float = 180.0) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "it never came"
@@ -243,7 +243,8 @@ def test_another_process_namespace_does_not_take_a_renewed_lease(path, elsewhere
     command = [*elsewhere, sys.executable, "-c", taker, str(path)]
     mine = Lease(path)
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 1 and f"Held: process {os.getpid()} on {identity()['host']} works on this run" in told.stderr
+    assert told.returncode == 1
+    assert f"Held: process {os.getpid()} on {identity()['host']} works on this run" in told.stderr
     mine.renew()
     age(path, 1_000)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
@@ -273,7 +274,8 @@ def test_a_stopped_training_that_was_taken_over_leaves_without_a_trace(tmp_path,
     saved = files_in(work / "checkpoints")
     a.send_signal(signal.SIGCONT)
     assert a.wait(60) == program.IN_USE
-    assert "took this run over" in (tmp_path / "a").read_text() and "free some space" not in (tmp_path / "a").read_text()
+    said = (tmp_path / "a").read_text()
+    assert "took this run over" in said and "free some space" not in said
     if b.poll() is None:  # else it has removed them
         with contextlib.suppress(FileNotFoundError):
             assert json.loads((work / "lease.json").read_text())["token"] == token
