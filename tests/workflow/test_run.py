@@ -43,7 +43,9 @@ SLOW = """if words[:2] == ["agents", "train"]:
     while not os.path.exists("go"):
         time.sleep(0.02)
     beat("finished")"""
-LINE = r"stopped, (1 run|2 runs) saved at frame 12,345(, 12,345)?; the same command goes on"
+LINE = "stopped, 2 runs saved at frame 12,345, 12,345; the same command goes on"
+BECOME = "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"  # the words that follow
+RUN = ("-m", "workflow", "run", "house", "--", "--cores", "2")
 
 
 @pytest.fixture
@@ -62,11 +64,19 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return found
 
 
-def start(folder: Path, *words: str, module: str = "workflow", **options) -> subprocess.Popen[str]:
-    """A command in a session of its own."""
+def start(folder: Path, *words: str, **options) -> subprocess.Popen[str]:
+    """Python in a session of its own."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment(folder)} | options
-    command = [sys.executable, "-m", module, *words]
-    return subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **options)
+    return subprocess.Popen([sys.executable, *words], cwd=folder, text=True, start_new_session=True, **options)
+
+
+def at_terminal(folder: Path, *words: str) -> tuple[subprocess.Popen[str], int]:
+    """The same at a terminal of its own; -> also the other end of that."""
+    master, slave = pty.openpty()
+    take = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {BECOME}"
+    process = start(folder, "-c", take, *words, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    return process, master
 
 
 def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
@@ -92,8 +102,8 @@ def stopped(pid: int) -> bool:
 
 
 def trainings(folder: Path) -> list[int]:
-    """Wait for at least one; -> the processes of those that run."""
-    wait_until(lambda: any(alive(beat["pid"]) for beat in beats(folder, "running")))
+    """Wait for the two that run at once; -> their processes."""
+    wait_until(lambda: sum(alive(beat["pid"]) for beat in beats(folder, "running")) == 2)
     return [beat["pid"] for beat in beats(folder, "running") if alive(beat["pid"])]
 
 
@@ -110,8 +120,18 @@ def notes(folder: Path) -> list[Path]:
 
 
 def test_a_signal_ends_it_with_one_line_and_the_same_command_goes_on(slow: Path):
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        process = start(slow, "run", "house")
+    process, terminal = at_terminal(slow, *RUN)
+    inside = trainings(slow)
+    os.write(terminal, b"\x03")  # Ctrl-C
+    said = b""
+    with contextlib.suppress(OSError):  # at its end
+        while more := os.read(terminal, 4096):
+            said += more
+    assert process.wait(120) == 130 and not any(map(alive, inside))
+    text = re.sub(r"\x1b\[\d*[A-Z]", "", said.decode())
+    assert text.splitlines()[-1] == LINE and "Error" not in text and "Traceback" not in text
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        process = start(slow, *RUN)
         inside = [*trainings(slow), child_of(process)]
         assert locks(slow) and len(notes(slow)) == 1
         process.send_signal(number)
@@ -119,10 +139,10 @@ def test_a_signal_ends_it_with_one_line_and_the_same_command_goes_on(slow: Path)
         out, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (code, "")
         last = [line for line in out.splitlines() if " jobs | " not in line and "planning" not in line]
-        assert len(last) == 1 and re.fullmatch(LINE, last[0]), out
+        assert last == [LINE], out
         assert not any(map(alive, inside)) and not locks(slow) and not notes(slow)
     (slow / "go").touch()
-    process = start(slow, "run", "house")
+    process = start(slow, *RUN)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     assert re.fullmatch(r"\d+ jobs done in \S+", out.splitlines()[-1])
@@ -131,7 +151,7 @@ def test_a_signal_ends_it_with_one_line_and_the_same_command_goes_on(slow: Path)
     text = (slow / "results/logs/snakemake.log").read_text()
     marks = re.findall(r"^===== \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000, process (\d+) on (\S+): (.*) =====$", text, re.M)
     assert len(marks) == len({pid for pid, _, _ in marks}) == 4
-    assert {(host, command) for _, host, command in marks} == {(identity()["host"], f"{PYTHON} -m workflow run house")}
+    assert {(host, command) for _, host, command in marks} == {(identity()["host"], " ".join([PYTHON, *RUN]))}
     assert text.count("Building DAG of jobs") == 4
 
 
@@ -139,7 +159,7 @@ PYTHON = Path(sys.executable).name
 
 
 def test_ctrl_z_stops_the_runs_too_and_killing_it_saves_them(slow: Path):
-    process = start(slow, "run", "house")
+    process = start(slow, *RUN)
     inside = [*trainings(slow), child_of(process)]
     process.send_signal(signal.SIGTSTP)
     wait_until(lambda: all(map(stopped, [*inside, process.pid])))
@@ -153,16 +173,16 @@ def test_ctrl_z_stops_the_runs_too_and_killing_it_saves_them(slow: Path):
 
 
 def test_a_killed_snakemake_is_told_and_its_lock_is_nobodys(slow: Path):
-    first = start(slow, "run", "house")
+    first = start(slow, *RUN)
     inside, victim = trainings(slow), child_of(first)
     os.kill(victim, signal.SIGKILL)
     _, err = first.communicate(timeout=120)
     assert first.returncode == 128 + signal.SIGKILL
-    assert err.startswith(f"snakemake was ended by SIGKILL; runs that go on by themselves: {len(inside)}, for which")
+    assert err.startswith("snakemake was ended by SIGKILL; runs that go on by themselves: 2, for which")
     assert all(map(alive, inside)) and len(locks(slow)) == 2
     (slow / "go").touch()
     wait_until(lambda: not any(map(alive, inside)))
-    again = start(slow, "run", "house")
+    again = start(slow, *RUN)
     out, err = again.communicate(timeout=300)
     assert (again.returncode, err) == (0, "")
     told = out.splitlines()[0]
@@ -172,10 +192,10 @@ def test_a_killed_snakemake_is_told_and_its_lock_is_nobodys(slow: Path):
 
 
 def test_a_living_snakemake_keeps_its_lock_and_is_named(slow: Path):
-    first = start(slow, "run", "house")
+    first = start(slow, *RUN)
     inside = trainings(slow)
     before = [(path, path.read_text()) for path in locks(slow)]
-    second = start(slow, "run", "house")
+    second = start(slow, *RUN)
     _, err = second.communicate(timeout=120)
     assert second.returncode == 1
     assert f"another Snakemake holds the lock of this folder: process {child_of(first)} on " in err
@@ -189,40 +209,17 @@ def test_a_living_snakemake_keeps_its_lock_and_is_named(slow: Path):
     assert "cannot be locked" not in (slow / "results/logs/snakemake.log").read_text()
 
 
-def test_a_hangup_ends_plain_snakemake_well(slow: Path):
+def test_plain_snakemake_leaves_a_note_and_ends_well_at_a_hangup(slow: Path):
+    done = snakemake(slow, "house", "-n", "--cores", "1")
+    assert done.returncode == 0 and not notes(slow)
     log = (slow / "said").open("w")
-    process = start(slow, "house", "--cores", "2", module="snakemake", stdout=log, stderr=log)
+    process = start(slow, "-m", "snakemake", "house", "--cores", "2", stdout=log, stderr=log)
     inside = trainings(slow)
     assert len(notes(slow)) == 1
     os.killpg(process.pid, signal.SIGHUP)
     assert process.wait(120) == 1
     wait_until(lambda: not any(map(alive, inside)))
     assert beats(slow, "preempted") and not locks(slow) and not notes(slow)
-
-
-def test_ctrl_c_at_a_terminal(slow: Path):
-    master, slave = pty.openpty()
-    process = start(
-        slow,
-        "-c",
-        "import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
-        f"os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'workflow', 'run', 'house'])",
-        module="",
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    inside = trainings(slow)
-    os.write(master, b"\x03")
-    said = b""
-    with contextlib.suppress(OSError):  # at its end
-        while more := os.read(master, 4096):
-            said += more
-    assert process.wait(120) == 130
-    text = re.sub(r"\x1b\[\d*[A-Z]", "", said.decode())
-    assert re.search(rf"^{LINE}$", text.splitlines()[-1]) and "Error" not in text and "Traceback" not in text
-    assert not any(map(alive, inside))
 
 
 def lock(state: Path, *owners: tuple[dict, float], written: float = 100) -> Path:
@@ -274,43 +271,32 @@ def test_a_reader_that_leaves_changes_neither_the_work_nor_the_exit_code(slow: P
     read, write = os.pipe()
     os.close(read)
     (slow / "fail").touch()
-    process = start(slow, "run", "house", stdout=write)
+    process = start(slow, *RUN, stdout=write)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert err == "snakemake failed with exit code 1; all it said is in results/logs/snakemake.log\n"
-    missing = subprocess.run(
-        [sys.executable, "-m", "workflow", "done", "house"], cwd=slow, env=environment(slow), stdout=write, check=False
-    )
-    assert missing.returncode == 1
+    missing = start(slow, "-m", "workflow", "done", "house", stdout=write)
+    assert missing.wait(300) == 1
     (slow / "fail").unlink()
     (slow / "go").touch()
-    process = start(slow, "run", "house", stdout=write)
+    process = start(slow, *RUN, stdout=write)
     _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
-    assert subprocess.run([sys.executable, "-c", ""], cwd=slow, check=True).returncode == 0
-    for words in (["done", "house"], ["status"], ["status", "--watch"], ["plan"], ["check"], ["runs"], ["--help"]):
-        command = [sys.executable, "-m", "workflow", *words]
-        done = subprocess.run(
-            command, cwd=slow, env=environment(slow), stdout=write, stderr=subprocess.PIPE, timeout=300, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, b""), words
+    with open("/dev/full", "w") as full:
+        for words, out, expected in (
+            (["done", "house"], write, (0, "")),
+            (["status", "--watch"], write, (0, "")),
+            (["--help"], write, (0, "")),
+            (["status"], full, (1, "writing the output: No space left on device\n")),
+            (["run", "house"], full, (0, "")),
+        ):
+            process = start(slow, "-m", "workflow", *words, stdout=out)
+            _, err = process.communicate(timeout=300)
+            assert (process.returncode, err) == expected, words
     os.close(write)
-    closed = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "workflow", "run", "house"],
-        cwd=slow,
-        env=environment(slow),
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert (closed.returncode, closed.stderr) == (0, b"")
-    if os.path.exists("/dev/full"):
-        with open("/dev/full", "w") as full:
-            command = [sys.executable, "-m", "workflow", "status"]
-            done = subprocess.run(
-                command, cwd=slow, env=environment(slow), stdout=full, stderr=subprocess.PIPE, check=False
-            )
-        assert (done.returncode, done.stderr) == (1, b"writing the output: No space left on device\n")
+    process = start(slow, "-c", f"import os; os.close(1); {BECOME}", *RUN)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out, err) == (0, "", "")
     narrow(slow)
 
 
@@ -323,15 +309,18 @@ def narrow(folder: Path) -> None:
         capture_output=True,
         check=False,
     )
-    kinds = [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}]
+    cases = [
+        ({"PYTHONIOENCODING": "ascii"}, ["run", "house"], "planning ... "),
+        ({"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, ["status"], "10 runs: "),
+        ({"LC_ALL": "C"}, ["status"], "10 runs: "),
+    ]
     if made and made.returncode == 0:
-        kinds.append({"LC_ALL": "en_US.ISO-8859-1", "LOCPATH": str(latin)})
-    for more in kinds:
-        for words, told in ((["run", "house"], "planning ... "), (["status"], "10 runs: ")):
-            process = start(folder, *words, env=environment(folder, **more), encoding="ascii")
-            out, err = process.communicate(timeout=300)
-            assert (process.returncode, err) == (0, ""), (more, words)
-            assert told in out
+        cases.append(({"LC_ALL": "en_US.ISO-8859-1", "LOCPATH": str(latin)}, ["run", "house"], "planning ... "))
+    for more, words, told in cases:
+        process = start(folder, "-m", "workflow", *words, env=environment(folder, **more), errors="strict")
+        out, err = process.communicate(timeout=300)
+        assert (process.returncode, err) == (0, ""), (more, words)
+        assert told in out
     assert "UnicodeEncodeError" not in (folder / "results/logs/snakemake.log").read_text()
 
 
@@ -370,8 +359,3 @@ def test_two_may_write_one_file(tmp_path: Path):
     assert [process.exitcode for process in crew] == [0, 0]
     lines = path.read_text().splitlines()
     assert lines in ([f"{letter}999"] * 100 for letter in "ab") and os.listdir(tmp_path) == ["modules.fp"]
-
-
-def test_a_dry_run_leaves_no_note(slow: Path):
-    done = snakemake(slow, "house", "-n", "--cores", "1")
-    assert done.returncode == 0 and not notes(slow)
