@@ -97,13 +97,16 @@ class Lease:
         return last is not None and last.token == self._mine["token"]
 
     def _has_ended(self, last: Seen) -> bool:
-        """Whether the owner is gone. Raises Held if it lives; False if it came back while it was watched."""
+        """Whether the owner is gone. Raises Held if it lives; False if the lease changed hands meanwhile."""
         dead, age = is_dead(last.owner), self._age(last)
         if dead:
             return True
         if dead is None and abs(age) >= self.stale:  # a stamp from the future tells as little as an old one
             time.sleep(self.stale * WATCH)
-            return _last(self.path) == last
+            now = _last(self.path)
+            if now is None or now.token != last.token or now.renewed == last.renewed:
+                return now == last
+            age = 0.0
         raise _held(self.path, last.owner, age, self.stale)
 
     def _age(self, last: Seen) -> float:

@@ -46,7 +46,8 @@ def enter() -> None:
         path = beside(STATE / "lockers" / "note").with_suffix(".json")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(identity() | {"command": ["snakemake", *sys.argv[1:]]}).encode(), durable=False)
+            owner = identity() | {"command": ["snakemake", *sys.argv[1:]]}
+            write_atomic(path, json.dumps(owner).encode(), durable=False)
             atexit.register(path.unlink, missing_ok=True)
         except OSError:
             pass  # then nothing is unlocked by itself

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -124,44 +125,27 @@ def test_who_cannot_be_seen_lives_while_the_lease_is_renewed(path, owner, text):
 
 @pytest.mark.parametrize("ahead", [-3_600, 3_600])
 def test_a_clock_that_is_wrong_takes_no_run_away(path, ahead, monkeypatch):
-    """Renewals are stamped an hour off, as where each host's own clock stamps files: they still are renewals."""
     path.write_text(json.dumps({"token": "a" * 32, **identity(), "boot": "another"}))
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.is_set():
-            age(path, -ahead)
-            ended.wait(0.01)
-
-    age(path, -ahead)
-    owner = threading.Thread(target=renew)
-    owner.start()
-    with monkeypatch.context() as patch:  # in place of waiting for the watch's end: the next renewal
-        before = path.stat().st_mtime_ns
-        patch.setattr(lease.time, "sleep", lambda seconds: wait_until(lambda: path.stat().st_mtime_ns != before))
-        patch.setattr(lease, "_last", once_then_alive(lease._last))
-        with pytest.raises(Held):
-            Lease(path, stale=60)
-    ended.set()
-    owner.join()
-    assert json.loads(path.read_text())["token"] == "a" * 32
-    local = time.time
     age(path, 1)
-    monkeypatch.setattr(lease.time, "time", lambda: local() + ahead)  # this host's clock does not count
-    with pytest.raises(Held, match="seen 1 s ago"):
+    monkeypatch.setattr(lease, "time", SimpleNamespace(time=lambda: time.time() + ahead))
+    with pytest.raises(Held, match="seen 1 s ago"):  # this host's clock does not count
         Lease(path, stale=60)
 
+    # Renewals are stamped an hour off, as where each host stamps files with its own clock: they still are renewals.
+    watched = []
 
-def once_then_alive(last):
-    """`_last`, whose third look finds the owner renewing at the right time again, so that the test ends."""
-    looks = []
+    def renew(seconds: float) -> None:
+        watched.append(seconds)
+        age(path, -ahead - 2)
 
-    def look(path):
-        looks.append(path)
-        found = last(path)
-        return found._replace(renewed=time.time_ns()) if found and len(looks) > 2 else found
-
-    return look
+    age(path, -ahead)
+    monkeypatch.setattr(lease, "time", SimpleNamespace(sleep=renew))
+    with pytest.raises(Held, match="works on this run, seen 0 s ago"):
+        Lease(path, stale=60)
+    assert watched == [10.0] and json.loads(path.read_text())["token"] == "a" * 32
+    monkeypatch.setattr(lease, "time", SimpleNamespace(sleep=watched.append))
+    Lease(path, stale=60).release()
+    assert watched == [10.0, 10.0] and files_in(path.parent) == []
 
 
 def wait_until(true, seconds: float = 180.0) -> None:
