@@ -20,7 +20,7 @@ demo: venv ## train the demo's runs here, on all cores, and draw its figures and
 	@python -m workflow run demo -- $(ARGS)
 	python -m workflow done demo
 
-test: venv ## all tests (as root, installs SLURM and Chromium for those that need them); ARGS="-k name" selects
+test: venv ## all tests (as root, installs SLURM and Chromium for those that need them); ARGS="-k name" selects, "-n 4" takes 4 workers
 	@tests/setup.sh
 	python -m pytest $(ARGS)
 

@@ -3,19 +3,23 @@
 # workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
 from snakemake.utils import min_version
 
-from workflow.locker import enter
-from workflow.pipeline import FIGURE_FILES, RUN_FILES, TABLE_FILES, start
+try:
+    from workflow.pipeline import CODE, FIGURE_FILES, RETRIES, TABLE_FILES
+    from workflow.start import start
+except ModuleNotFoundError as error:
+    from workflow.missing import explain
+
+    raise SystemExit(explain(error))
 
 min_version("9.0")
 
-P = start(workflow.basedir, config, workflow.is_main_process, lambda: workflow.dryrun)
+P = start(workflow.basedir, config, workflow.is_main_process, workflow.global_resources)
 RESULTS, SHOWN = P.results, P.shown
-if workflow.is_main_process:
-    enter()
 
 
 wildcard_constraints:
     run=r"[a-z0-9_.-]+",
+    code=r"[0-9a-f]{16}",
     paper=r"[a-z0-9_-]+",
     experiment=r"[a-z0-9_-]+\.[a-z0-9_-]+",
     id=r"[a-z0-9_-]+",
@@ -41,5 +45,10 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# Only now Snakemake knows where jobs run.
 onstart:
     P.write_index()
+    if not (workflow.local_exec or P.config.partial):
+        workflow.get_rule("train").restart_times = RETRIES
+    if not workflow.local_exec and "logdir" in vars(workflow.executor_settings):
+        workflow.executor_settings.logdir = P.job_logs(workflow.executor_settings.logdir)

@@ -1,7 +1,11 @@
-"""`python -m agents train --spec JSON --results DIR`: train one run, or go on with it, and write its outputs.
+"""`python -m agents train --spec JSON --results DIR`: train one run, or go on with it, and seal what it leaves.
 
-Exit codes: 0 the outputs are written (a diverged run is a result too), 75 stopped by a signal, with all saved that was
-new, 73 the disk did not take the data, 76 another process works on this run or took it over, 78 the spec is wrong.
+A result that is sealed already (agents/store.py) is shown again and nothing is trained. A run that another process
+trains is waited for.
+
+Exit codes: 0 the result is sealed (a diverged run is a result too), 75 stopped by a signal, with all saved that was
+new, 73 the results cannot be written, 76 another process still works on this run or took it over, 77 the code is no
+longer the one that this run was planned with, 78 the spec is wrong.
 """
 
 import argparse
@@ -11,22 +15,23 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pydantic import ValidationError
 
-from agents.files import sha256, told
-from agents.heartbeat import Heartbeat
+from agents import store as sealed
+from agents.attempts import Attempts
+from agents.code import ROOT, Code, fingerprint, roots
+from agents.files import told
 from agents.lease import Held, Lease, Lost
-from agents.outputs import Product, write_outputs
-from agents.record import versions
 from agents.spec import Spec, model_of
 from agents.spec.base import Identified
-from agents.study import perform
+from agents.store import Store
 
-PREEMPTED, CANNOT_WRITE, IN_USE, BAD_SPEC = 75, 73, 76, 78
+PREEMPTED, CANNOT_WRITE, IN_USE, OTHER_CODE, BAD_SPEC = 75, 73, 76, 77, 78
 
 
 def say(text: str) -> None:
@@ -40,37 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValidationError, json.JSONDecodeError) as error:
         say(f"the spec is wrong:\n{error}")
         return BAD_SPEC
-    fingerprint = sha256(options.code.read_bytes()) if options.code else "unknown"
-    work = options.results / "work" / spec.name()
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        lease = Lease(work / "lease.json")
-    except Held as why:
-        say(f"{spec.name()}: {why}; leaving it alone")
-        return IN_USE
-    except OSError as error:
-        say(f"{spec.name()}: {told(error, work)}")
-        return CANNOT_WRITE
-    try:
-        if isinstance(spec, Spec):
-            return _train(spec, fingerprint, work, options, lease)
-        return _study(spec, fingerprint, work, options, lease)
-    except Lost as why:
-        say(f"{spec.name()}: {why}; leaving it alone")
-        return IN_USE
-    except OSError as error:
-        say(f"{spec.name()}: {told(error, work)}")
-        return CANNOT_WRITE
-    finally:
-        lease.release()
+    return Training(spec, options).run()
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m agents", description=__doc__)
     train = parser.add_subparsers(dest="command", required=True).add_parser("train", help="one run, to the end")
     train.add_argument("--spec", required=True, help="the run's spec as JSON")
-    train.add_argument("--results", type=Path, required=True, help="folder with runs/ and work/")
-    train.add_argument("--code", type=Path, help="the file whose hash identifies the code (results/code/…/modules.fp)")
+    train.add_argument("--results", type=Path, required=True, help="folder with store/, runs/ and work/")
+    train.add_argument("--code", default="", help="beginning of the fingerprint of the code it was planned with")
     train.add_argument("--accept-code-changes", action="store_true", help="resume a run that other code began")
     train.add_argument("--keep-work", action="store_true", help="save a last checkpoint and keep it")
     train.add_argument(
@@ -79,75 +62,173 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=float(os.environ.get("PAPER_ARCADE_CHECKPOINT_SECONDS", "300")),
         help="time between checkpoints; it does not change the results",
     )
+    train.add_argument(
+        "--wait-seconds",
+        type=float,
+        default=float(os.environ.get("PAPER_ARCADE_WAIT_SECONDS", "86400")),
+        help="how long to wait for another process that trains this run",
+    )
     return parser.parse_args(arguments)
 
 
-def _train(spec: Spec, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:
-    name = spec.name()
-    stopped: list[int] = []
+class Training:
+    """One call of the command: the run, where its results lie, and the signals that it got."""
 
-    def leave(number: int, frame: Any) -> None:
-        say(f"{name}: left before it began, after signal {number}")
-        lease.release()
+    def __init__(self, spec: Identified, options: argparse.Namespace):
+        self.spec, self.options, self.name = spec, options, spec.name()
+        self.store = Store(options.results)
+        self.work = options.results / "work" / self.name
+        self.code = Code(ROOT).text(roots(spec.driver, spec.components()))
+        self.stopped: list[int] = []
+        self.lease: Lease | None = None
+        self.attempts: Attempts | None = None
+
+    def say(self, text: str) -> None:
+        say(f"{self.name}: {text}")
+
+    def run(self) -> int:
+        """Show the sealed result, or make it. -> exit code."""
+        _on_signals(self._leave)
+        try:
+            if self._show():
+                return 0
+            if not fingerprint(self.code).startswith(self.options.code):
+                self.say(f"the code was edited after this run was planned (with {self.options.code}): start again")
+                return OTHER_CODE
+            return self._train()
+        except Lost as why:
+            self.say(f"{why}; leaving it alone")
+            return IN_USE
+        except OSError as error:
+            self.say(told(error, self.work))
+            return CANNOT_WRITE
+        finally:
+            if self.lease:
+                self.lease.release()
+
+    def _show(self) -> bool:
+        """Whether a sealed result of the planned code is there and whole, which is shown again."""
+        folder = self.store.folder(self.spec.digest(), self.options.code or fingerprint(self.code))
+        wrong = sealed.problem(folder, thorough=True)
+        if wrong is None:
+            self.store.show(sealed.read(folder))
+            self.say(f"was finished before; {folder} is whole and nothing is trained")
+        elif folder.exists():
+            self.say(f"the sealed result in {folder} is not used: {wrong}")
+        return wrong is None
+
+    def _train(self) -> int:
+        self.lease = self._take()
+        if self.lease is None:
+            self.say("another process still works on this run; leaving it alone")
+            return IN_USE
+        if self._show():  # the one that was waited for finished it
+            shutil.rmtree(self.work, ignore_errors=True)
+            return 0
+        self.attempts = Attempts(self.work)
+        if self.attempts.is_hopeless():
+            self.say(f"given up after {self.attempts.in_vain} failures without progress")
+            self.store.give_up(self.name, fingerprint(self.code))
+            return 0  # Snakemake would go on submitting; it learns of it where the scores are made
+        with self.attempts:
+            return self._loop(self.spec) if isinstance(self.spec, Spec) else self._study()
+
+    def _take(self) -> Lease | None:
+        """The run's lease, or None if others hold it for too long and do not finish the run."""
+        until, told_whom = time.monotonic() + self.options.wait_seconds, ""
+        while True:
+            try:
+                self.work.mkdir(parents=True, exist_ok=True)
+                return Lease(self.work / "lease.json")
+            except FileNotFoundError:  # the one that finished it just removed the folder
+                continue
+            except Held as why:
+                if why.owner != told_whom:
+                    self.say(f"{why}; waiting for it")
+                    told_whom = why.owner
+                if time.monotonic() >= until:
+                    return None
+                time.sleep(1.0)
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        """Before training there is nothing to save: imports, compilation, a large memory, waiting for others."""
+        self.say(f"left before it began, after signal {number}")
+        if self.attempts:
+            self.attempts.end("left")
+        if self.lease:
+            self.lease.release()
         os._exit(PREEMPTED)  # an exception might be swallowed on its way out of imports and compilation
 
-    _on_signals(leave)  # imports, compilation and a large memory may take a minute, and there is nothing to save yet
-    # Imported late: a wrong spec or a run in use is reported without waiting for torch.
-    from agents.checkpoint import Checkpoints
-    from agents.loop import Run, train
+    def _loop(self, spec: Spec) -> int:
+        # Imported late: a wrong spec, a sealed result or a run in use is told without waiting for torch.
+        from agents.checkpoint import Checkpoints
+        from agents.heartbeat import Heartbeat
+        from agents.loop import Run, train
+        from agents.record import versions
 
-    identity = {"digest": spec.digest(), "versions": versions()}
-    if not options.accept_code_changes:
-        identity["fingerprint"] = fingerprint
-    checkpoints = Checkpoints(work / "checkpoints", identity, lambda text: say(f"{name}: {text}"))
-    run = Run(spec, checkpoints)
-    _on_signals(lambda number, frame: stopped.append(number))  # only a flag, read once per turn
-    say(f"{name}: {'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
-    lease.renew()  # before anything is written: that may have taken minutes
-    heartbeat = Heartbeat(work / "heartbeat.json", name, spec.budget_frames, run.resumes)
-    heartbeat.beat("running", run.frame)
-    outcome = train(run, heartbeat, lambda: bool(stopped), lease.renew, options.checkpoint_seconds)
-    if outcome.status == "preempted":
-        heartbeat.beat("preempted", outcome.frames)
-        say(f"{name}: saved at frame {outcome.frames:,} after signal {stopped[0]}")
-        return PREEMPTED
-    if options.keep_work:
-        run.save()
-    lease.renew()
-    _finish(spec, run.product(outcome), fingerprint, work, options, heartbeat)
-    return 0
+        identity = {"digest": spec.digest(), "versions": versions()}
+        if not self.options.accept_code_changes:
+            identity["fingerprint"] = fingerprint(self.code)
+        assert self.lease is not None
+        checkpoints = Checkpoints(self.work / "checkpoints", identity, self.say, self.lease.renew)
+        run = Run(spec, checkpoints)
+        _on_signals(lambda number, frame: self.stopped.append(number))  # only a flag, read once per turn
+        self.say(f"{'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
+        heartbeat = Heartbeat(self.work / "heartbeat.json", self.name, spec.budget_frames, run.resumes)
+        heartbeat.beat("running", run.frame)
+        outcome = train(run, heartbeat, lambda: bool(self.stopped), self.lease.renew, self.options.checkpoint_seconds)
+        if outcome.status == "preempted":
+            heartbeat.beat("preempted", outcome.frames)
+            self.say(f"saved at frame {outcome.frames:,} after signal {self.stopped[0]}")
+            return PREEMPTED
+        if self.options.keep_work:
+            run.save()
+        self._finish(run.product(outcome), heartbeat)
+        return 0
+
+    def _study(self) -> int:
+        from agents.heartbeat import Heartbeat
+        from agents.study import perform
+
+        assert self.lease is not None
+        lease, spec = self.lease, self.spec
+        heartbeat = Heartbeat(self.work / "heartbeat.json", self.name, spec.budget_frames, 0)
+
+        def tell(done: int) -> None:
+            if heartbeat.due():
+                lease.renew()
+                heartbeat.beat("running", done)
+
+        self.say("started")
+        tell(0)
+        self._finish(perform(spec, tell), heartbeat)
+        return 0
+
+    def _finish(self, product: Any, heartbeat: Any) -> None:
+        """Seal the result: from here on it is never trained again."""
+        from agents.outputs import write_outputs
+
+        outcome, spec = product.outcome, self.spec
+        volatile = {"host": socket.gethostname(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+        assert self.lease is not None
+        self.lease.renew()
+        folder = self.store.seal(
+            self.name,
+            spec.digest(),
+            fingerprint(self.code),
+            lambda part: write_outputs(part, spec, product, self.code, volatile),
+        )
+        self.store.show(sealed.read(folder))
+        heartbeat.beat(outcome.status, outcome.frames)
+        if not self.options.keep_work:
+            shutil.rmtree(self.work, ignore_errors=True)
+        self.say(f"{outcome.status} at {outcome.frames:,} {spec.clock} after {outcome.seconds:.0f} s")
 
 
-def _on_signals(do: Callable[[int, Any], object]) -> None:
+def _on_signals(do: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
             signal.signal(number, do)
-
-
-def _study(spec: Identified, fingerprint: str, work: Path, options: argparse.Namespace, lease: Lease) -> int:
-    heartbeat = Heartbeat(work / "heartbeat.json", spec.name(), spec.budget_frames, 0)
-
-    def tell(done: int) -> None:
-        if heartbeat.due():
-            lease.renew()
-            heartbeat.beat("running", done)
-
-    say(f"{spec.name()}: started")
-    tell(0)
-    _finish(spec, perform(spec, tell), fingerprint, work, options, heartbeat)
-    return 0
-
-
-def _finish(
-    spec: Identified, product: Product, fingerprint: str, work: Path, options: argparse.Namespace, heartbeat: Heartbeat
-) -> None:
-    name, outcome = spec.name(), product.outcome
-    volatile = {"host": socket.gethostname(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
-    write_outputs(options.results / "runs" / name, spec, product, fingerprint, volatile)
-    heartbeat.beat(outcome.status, outcome.frames)
-    if not options.keep_work:
-        shutil.rmtree(work, ignore_errors=True)
-    say(f"{name}: {outcome.status} at {outcome.frames:,} {spec.clock} after {outcome.seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -72,13 +72,22 @@ def _unpack(data: bytes) -> Any:
 
 
 class Checkpoints:
-    """The checkpoints of one run in `folder`. `identity` names what must agree for a resume (digest, code …)."""
+    """The checkpoints of one run in `folder`. `identity` names what must agree for a resume (digest, code …).
 
-    def __init__(self, folder: Path, identity: dict[str, Any], say: Callable[[str], None]):
-        self.folder, self.identity, self.say = folder, identity, say
+    `check` raises when others have taken this run over; it is called before anything here is written or removed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: dict[str, Any],
+        say: Callable[[str], None],
+        check: Callable[[], None] = lambda: None,
+    ):
+        self.folder, self.identity, self.say, self.check = folder, identity, say, check
         self.folder.mkdir(parents=True, exist_ok=True)
         self._number = max((int(path.stem[9:]) for path in self._manifests()), default=0)
-        self._good: Path | None = None  # the newest manifest that this process wrote or loaded
+        self._good: set[str] = set()  # the newest manifest that this process wrote or loaded, and the files it names
         self._parts: dict[str, list[str]] = {}
         self._segments: list[dict[str, Any]] = []
         self._sums: dict[str, str] = {}  # file name -> SHA-256 of the files in use
@@ -125,6 +134,7 @@ class Checkpoints:
         body = {
             "format": FORMAT,
             "number": number,
+            "frame": state.get("frame"),  # for people who ask how far the run is
             "identity": self.identity,
             "state": state_name,
             "parts": parts,
@@ -135,15 +145,19 @@ class Checkpoints:
         manifest = self.folder / f"manifest-{number}.json"
         try:
             for name, data in files.items():
+                self.check()
                 write_atomic(self.folder / name, data)
+            self.check()
             write_atomic(manifest, json.dumps({**body, "seal": seal}, indent=1).encode())
         except OSError:
             for name in files:  # on a full disk they would stand in the way of what comes next
                 (self.folder / name).unlink(missing_ok=True)
             raise
         self._number, self._parts, self._segments, self._sums = number, parts, segments, body["sha256"]
-        self._prune(manifest, self._good)
-        self._good = manifest
+        newest = {manifest.name, *named}
+        self.check()
+        self._prune(newest | self._good)
+        self._good = newest
 
     def load(self) -> Saved | None:
         """The newest whole checkpoint of this very run, or None; damaged and foreign ones are named, not used."""
@@ -155,7 +169,7 @@ class Checkpoints:
                 self.say(f"{path.name} is not used: {why}")
                 continue
             self._parts, self._segments, self._sums = body["parts"], body["segments"], body["sha256"]
-            self._good = path
+            self._good = {path.name, *body["sha256"]}
             segments = ((s["start"], _unpack(data[s["file"]])) for s in body["segments"])
             return Saved(_unpack(data[body["state"]]), segments)
         return None
@@ -191,11 +205,8 @@ class Checkpoints:
     def _table(self, name: str) -> pa.Table:
         return pq.read_table(pa.BufferReader(self._file(name, self._sums[name])))
 
-    def _prune(self, newest: Path, previous: Path | None) -> None:
-        """Keep the two newest good manifests and what they name."""
-        named = set()
-        for path in filter(None, (newest, previous)):
-            named.update([path.name, *json.loads(path.read_bytes())["sha256"]])
+    def _prune(self, keep: set[str]) -> None:
+        """Remove what the two newest good manifests do not name."""
         for path in self.folder.iterdir():
-            if path.name not in named:
+            if path.name not in keep:
                 path.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class DQN:
         keep: tuple[str, ...] = (),
     ):
         self.spec, self.value, self.penalty, self.online, self.noise = spec, value, penalty, online, noise
-        if isinstance(value, Scalar) and isinstance(penalty, Nothing) and small.fits(online):
+        if isinstance(value, Scalar) and value.compiled and isinstance(penalty, Nothing) and small.fits(online):
             online.small = small.Small.of(online)
         self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions

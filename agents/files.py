@@ -10,7 +10,6 @@ import socket
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FORGOTTEN = 3600  # seconds after which a part that nobody finished was left by a process that died
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
@@ -38,15 +37,6 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
 def beside(path: Path) -> Path:
     """A temporary name beside `path` that no other host, process or thread uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
-
-
-def sweep(path: Path) -> None:
-    """Remove the parts of `path`, just written, that processes which died left an hour or more before that."""
-    with contextlib.suppress(OSError):
-        now = path.stat().st_mtime  # the file system's clock, which need not agree with this host's
-        for part in path.parent.glob(f".{path.name}.*.part"):
-            if part.stat().st_mtime < now - FORGOTTEN:
-                part.unlink(missing_ok=True)
 
 
 def told(error: OSError, folder: Path) -> str:

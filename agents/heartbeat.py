@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Heartbeat:
             "frames_per_second": self._speed,
             "eta_seconds": left / self._speed if self._speed else None,
             "last_return": self.score,
+            "peak_mb": _peak_mb(),
             "time": time.time(),
         }
         try:
@@ -49,3 +51,9 @@ class Heartbeat:
         except OSError:
             pass  # a missing sign of life must not end a run; the next checkpoint meets the full disk and says so
         return speed
+
+
+def _peak_mb() -> float:
+    """The most memory that this process, and the largest of its children, ever had at once."""
+    used = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used) / 1024

@@ -60,7 +60,7 @@ class Lease:
             place = path if last is None else _heir(path, last.token)
             if not _create(place, self._mine):
                 continue
-            if self._is_mine():
+            if self.is_mine():
                 if place != path:
                     os.replace(place, path)
                     self._tidy()
@@ -70,7 +70,7 @@ class Lease:
 
     def renew(self) -> None:
         """Say that the owner lives. Raises Lost."""
-        if not self._is_mine():
+        if not self.is_mine():
             last = _last(self.path)
             by = f"{name(last.owner)} took this run over" if last else "somebody removed the lease of this run"
             raise Lost(f"{by} ({self.path})")
@@ -79,7 +79,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the run back. What others took over is left alone."""
-        if not self._is_mine():
+        if not self.is_mine():
             return
         end = _heir(self.path, self._mine["token"])
         try:
@@ -92,7 +92,8 @@ class Lease:
             self.path.unlink(missing_ok=True)
         end.unlink(missing_ok=True)
 
-    def _is_mine(self) -> bool:
+    def is_mine(self) -> bool:
+        """Whether nobody took it over."""
         last = _last(self.path)
         return last is not None and last.token == self._mine["token"]
 

@@ -58,6 +58,7 @@ class Run:
         first = max(self._saved_rows, oldest)
         state = {
             "parts": self.parts.state_dict(),
+            "frame": self.frame,
             "evaluated": self.evaluated,
             "read": self.read,
             "seconds": self.seconds,
@@ -133,7 +134,7 @@ class Run:
             "parameters_sha256": sha256(parameters),
             "executor": self.parts.executor.facts(),
         }
-        return Product(outcome, tables, facts)
+        return Product(outcome, tables, facts, state)
 
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
@@ -168,7 +169,6 @@ def _train(
     while True:
         if stop():
             outcome = status("preempted")
-            renew()
             run.save()
             return outcome
         if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
@@ -180,7 +180,6 @@ def _train(
             return status("finished")
         if time.monotonic() >= due:
             status("running")
-            renew()
             run.save()
             due = time.monotonic() + every
         alive("running")

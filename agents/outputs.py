@@ -1,14 +1,17 @@
-"""The declared outputs of a run, written once, at its end."""
+"""What a run leaves behind, written once, at its end."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from agents.code import fingerprint
 from agents.files import write_atomic
 from agents.record import versions, write_table
 from agents.spec.base import Identified
+from agents.store import CODE
 
 
 class Outcome(NamedTuple):
@@ -19,22 +22,25 @@ class Outcome(NamedTuple):
 
 
 class Product(NamedTuple):
-    """What a finished run hands over: its tables (agents/record.py) and more facts for run.json."""
+    """What a finished run hands over: its tables (agents/record.py), more facts for run.json, and what it learned.
+
+    `weights`: name -> tensor, of the network that acts; None where a study has none.
+    """
 
     outcome: Outcome
     tables: dict[str, pa.Table]
     facts: dict[str, Any]
+    weights: dict[str, Any] | None
 
 
-def write_outputs(folder: Path, spec: Identified, product: Product, fingerprint: str, volatile: dict[str, Any]) -> None:
-    """Write the Parquet tables and, last, run.json: where it stands, the others are whole. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_outputs(folder: Path, spec: Identified, product: Product, code: str, volatile: dict[str, Any]) -> None:
+    """Write the Parquet tables, run.json, weights.pt and the text that `code`'s fingerprint is of. Raises OSError."""
     outcome = product.outcome
     provenance = {
         "run": spec.name(),
         "spec": spec.model_dump(mode="json"),
         "digest": spec.digest(),
-        "fingerprint": fingerprint,
+        "fingerprint": fingerprint(code),
         "versions": versions(),
         "status": outcome.status,
         "frames": outcome.frames,
@@ -51,6 +57,18 @@ def write_outputs(folder: Path, spec: Identified, product: Product, fingerprint:
         "resumes": outcome.resumes,
     }
     write_atomic(folder / "run.json", json.dumps(facts, indent=1, sort_keys=True).encode())
+    if product.weights is not None:
+        write_atomic(folder / "weights.pt", _weights(product.weights))
+    write_atomic(folder / CODE, code.encode())
+
+
+def _weights(tensors: dict[str, Any]) -> bytes:
+    """Plain tensors, which `torch.load(weights_only=True)` reads; equal bytes for equal tensors."""
+    import torch
+
+    raw = io.BytesIO()
+    torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}, raw)
+    return raw.getvalue()
 
 
 def _device(kind: str) -> str:

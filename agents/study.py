@@ -17,4 +17,4 @@ def perform(spec: Identified, say: Callable[[int], None]) -> Product:
     rows, updates = component("study", spec.agent.kind)(spec, say)
     seconds = time.monotonic() - started
     tables = {**Recorder().tables(), "summary": as_table(rows)}
-    return Product(Outcome("finished", spec.budget_frames, seconds, 0), tables, {"updates": updates})
+    return Product(Outcome("finished", spec.budget_frames, seconds, 0), tables, {"updates": updates}, None)

@@ -44,7 +44,8 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
     solved_length = getattr(spec.environment, "solved_length", None)  # not every suite is ever solved
     if solved_length is not None:
         length = episodes["length"].to_numpy()
-        count, solved = episodes_to_solve(frame, length, spec.learning.start_frames, solved_length)
+        limit = spec.environment.solved_episodes
+        count, solved = episodes_to_solve(frame, length, spec.learning.start_frames, solved_length, limit)
         rows.append(("episodes_to_solve", budget, float(count), 1))
         rows.append(("episodes_to_solve_censored", budget, float(not solved), 1))
 
@@ -63,17 +64,18 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
     return as_table(rows)
 
 
-def episodes_to_solve(frame: np.ndarray, length: np.ndarray, start: int, solved: int) -> tuple[int, bool]:
-    """Episodes until the mean length of the last 100 reached `solved` frames, and whether it did.
+def episodes_to_solve(frame: np.ndarray, length: np.ndarray, start: int, solved: int, limit: int) -> tuple[int, bool]:
+    """Episodes until the mean length of the last 100 reached `solved` frames, and whether it did within `limit`.
 
-    Counted from the first episode that begins once learning may, at frame `start`; episodes not yet played count
-    as length 0 in the mean. Without success: all episodes counted, so the run would have needed more than these.
+    Counted from the first episode that begins once learning may, at frame `start`. Those before it are in the mean
+    too, and episodes not yet played count as length 0 in it. Without success: all episodes counted, `limit` at most,
+    so the run would have needed more than these.
     """
-    if start > 0:
-        length = length[np.searchsorted(frame, start) + 1 :]
-    sums = np.concatenate([np.zeros(LAST), np.cumsum(length, dtype=np.float64)])
-    reached = np.flatnonzero((sums[LAST:] - sums[:-LAST]) / LAST >= solved)
-    return (int(reached[0]) + 1, True) if len(reached) else (len(length), False)
+    before = int(np.searchsorted(frame, start)) + 1 if start > 0 else 0
+    sums = np.concatenate([np.zeros(LAST), np.cumsum(length[: before + limit], dtype=np.float64)])
+    means = ((sums[LAST:] - sums[:-LAST]) / LAST)[before:]  # after each counted episode
+    reached = np.flatnonzero(means >= solved)
+    return (int(reached[0]) + 1, True) if len(reached) else (len(means), False)
 
 
 def as_table(rows: Iterable[Row]) -> pa.Table:

@@ -33,7 +33,8 @@ def parser() -> argparse.ArgumentParser:
 
     scores = command("scores", "Collect the summaries of one experiment's runs.")
     scores.add_argument("--experiment", required=True, type=Path, metavar="JSON", help="the experiment's file")
-    scores.add_argument("--runs", required=True, type=Path, metavar="DIR", help="folder of run folders")
+    scores.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the sealed results")
+    scores.add_argument("--missing-allowed", action="store_true", help="score the runs that are there")
     command("figure", "Draw one figure: PDF, SVG, PNG, CSV, JSON caption.", spec="a figure")
     command("table", "Make one table: CSV, Markdown, LaTeX, JSON caption.", spec="a table")
     command("claims", "Check a paper's claims.", spec="a list of claims")
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--tables", type=Path, metavar="DIR", help="<paper>/<id>.* of tables; default: as figures")
     report.add_argument("--claims", nargs="*", default=[], type=Path, metavar="JSON", help="<paper>.json of claims")
     report.add_argument("--experiments", nargs="*", default=[], type=Path, metavar="JSON", help="experiments' files")
-    report.add_argument("--runs", required=True, type=Path, metavar="DIR", help="folder of run folders")
+    report.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the sealed results")
     return top
 
 
@@ -113,12 +114,11 @@ def _inner(model: Any, field: str) -> list[Any]:
 def run(arguments: argparse.Namespace) -> None:
     # imports here: 'scores' needs no plotting, and --help needs nothing
     if arguments.command == "scores":
-        from analysis.load import write_scores
+        from analysis.load import few, write_scores
 
-        missing = write_scores(arguments.experiment, arguments.runs, arguments.out)
+        missing = write_scores(arguments.experiment, arguments.store, arguments.out, arguments.missing_allowed)
         if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            print(f"{len(missing)} run(s) have no summary yet: {shown}", file=sys.stderr)
+            print(f"{few(missing)} not finished yet", file=sys.stderr)
     elif arguments.command == "figure":
         from analysis.figure import make_figure
 
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not isinstance(papers, list) or not all(isinstance(p, dict) and "paper" in p for p in papers):
             raise UserError("--papers: needs a list of objects with at least the key 'paper'")
         make_report(
-            papers, arguments.figures, arguments.claims, arguments.experiments, arguments.runs, arguments.out,
+            papers, arguments.figures, arguments.claims, arguments.experiments, arguments.store, arguments.out,
             arguments.tables,
         )  # fmt: skip
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.curves import Curves
-from analysis.load import Scores
+from analysis.curves import Curves, scored
+from analysis.load import Scores, chosen
 from analysis.metrics import SCORES, meaning
 from analysis.normalise import SCALES
 from analysis.spec import Interval
@@ -17,6 +17,8 @@ _SCORE = {
     "best": "its best checkpoint (optimistic)",
     "average": "its mean over all frames",
 }
+NAMED = 3  # runs named in a sentence; the rest are counted
+CUTS = 4  # curves whose cut is told, each by a sentence
 _METHOD = {"rliable": "n of n seeds per game", "rescaled": "n - 1 of n seeds per game"}
 
 
@@ -58,18 +60,23 @@ def from_runs(
     curves: Mapping[str, Curves],
     extra: Iterable[str] = (),
     interval: bool = True,
+    metrics: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Caption of a figure or table made from runs: `curves` are those that entered it, by label.
 
-    `interval` is False where no interval is shown.
+    `interval` is False where no interval is shown; `metrics` are those drawn, by default the spec's own.
     """
     per_label = {label: _seeds(curve) for label, curve in curves.items()}
     n = (min(v[0] for v in per_label.values()), max(v[1] for v in per_label.values()))
-    runs = sorted({run for curve in curves.values() for run in curve.runs + curve.empty})
     diverged = sorted({run for curve in curves.values() for run in curve.held})
-    empty = sorted({run for curve in curves.values() for run in curve.empty})
-    missing = [m for m in scores.missing if m["experiment"] in spec.experiments and _wanted(spec, m)]
     about = scales(scores, spec.experiments)
+    rows, missing = chosen(scores, spec)
+    shown = {run for curve in curves.values() for run in curve.runs}
+    with_score = set(scored(rows[rows.metric.isin(metrics or [spec.metric])]).run)
+    empty = sorted(set(rows.run) - shown - with_score)
+    left_out = sorted(with_score - shown)
+    unit = about[0]["clock"] or "frames"
+    ends = {run: last for curve in curves.values() for run, (_, last) in curve.spans.items()}
     filled = sum(curve.filled for curve in curves.values())
     sentences = [f"{seeds_text(n)}{'' if n[0] == n[1] else ' per game'}."]
     for scale in {budget_text(s): s for s in about}.values():
@@ -83,16 +90,25 @@ def from_runs(
     if spec.metric in SCORES:
         sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
     if getattr(spec, "score", None):
-        sentences.append(f"Each run counts with {_SCORE[spec.score]}.")
+        sentences.append(f"Each run counts with {_SCORE[spec.score]}{where_runs_end(list(curves.values()), unit)}.")
+    sentences += _cuts(curves, unit)
+    early = early_ends([curve for curve in curves.values() if not curve.cut])
+    if early:
+        sentences.append(f"{early}.")
     if spec.window > 1:
         sentences.append(f"Each run is smoothed by a trailing mean over {spec.window} checkpoints.")
     if interval:
         sentences.append(interval_text(spec.interval, n))
     sentences += list(extra)
     if diverged:
-        sentences.append(f"{len(diverged)} diverged run(s) keep their last score from there on.")
+        sentences.append(f"{len(diverged)} diverged run(s) keep their last score from there on: {at(diverged, ends)}.")
     if empty:
-        sentences.append(f"{len(empty)} run(s) left no score and are not drawn.")
+        sentences.append(f"{len(empty)} run(s) left no score and are not drawn: {at(empty)}.")
+    if left_out:
+        sentences.append(
+            f"{len(left_out)} run(s) have a score but no place here, without a varied key of the figure or a frame in "
+            f"common with the other seeds: {at(left_out)}."
+        )
     if missing:
         sentences.append(f"{len(missing)} planned run(s) are missing.")
     if filled:
@@ -104,11 +120,27 @@ def from_runs(
         "interval": spec.interval.model_dump() if interval and n[1] > 1 else None,
         "seeds": {label: list(v) for label, v in per_label.items()},
         "scales": about,
-        "runs": runs,
+        "runs": sorted(shown | set(empty)),
+        "last_frames": ends,
         "diverged": diverged,
         "without_score": empty,
         "missing": sorted(m["run"] for m in missing),
         "interpolated": filled,
+    }
+
+
+def without_data(spec: Any, scores: Scores, reason: str) -> dict[str, Any]:
+    """Caption of a figure or table for which no run has anything: it says why."""
+    about = scales(scores, spec.experiments)
+    _, missing = chosen(scores, spec)
+    sentences = [f"Not drawn: {reason.rstrip('.')}.", *{budget_text(scale): None for scale in about}]
+    if missing:
+        sentences.append(f"{len(missing)} planned run(s) are missing.")
+    return base(spec, sentences) | {
+        "experiments": list(spec.experiments),
+        "scales": about,
+        "missing": sorted(m["run"] for m in missing),
+        "no_data": reason,
     }
 
 
@@ -134,10 +166,60 @@ def _seeds(curves: Curves) -> tuple[int, int]:
     return min(counts), max(counts)
 
 
-def _wanted(spec: Any, entry: Mapping[str, Any]) -> bool:
-    vary = entry.get("vary") or {}
-    return (
-        (spec.variants is None or entry["variant"] in spec.variants)
-        and (spec.games is None or entry["game"] in spec.games)
-        and all(key in vary and vary[key] == value for key, value in spec.where.items())
-    )
+def at(runs: Sequence[str], frames: Mapping[str, int] | None = None) -> str:
+    """'a at 40k, b at 50k and 3 more': the first few runs by name, with a frame of each."""
+    named = [f"{run} at {frames_text(frames[run])}" if frames else run for run in runs[:NAMED]]
+    return ", ".join(named) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
+
+
+def _ends(curves: Iterable[Curves]) -> dict[str, dict[str, int]]:
+    """game -> run -> frame of its last value; diverged runs are told of elsewhere."""
+    ends: dict[str, dict[str, int]] = {}
+    for each in curves:
+        for run, game in zip(each.runs, each.games, strict=True):
+            if run not in each.held and run in each.spans:
+                ends.setdefault(game, {})[run] = each.spans[run][1]
+    return ends
+
+
+def where_runs_end(curves: Sequence[Curves], unit: str = "frames") -> str:
+    """', at 60k frames', or between where the last values lie; `unit` names what the frames count."""
+    frames = [frame for runs in _ends(curves).values() for frame in runs.values()]
+    if not frames:
+        return ""
+    low, high = frames_text(min(frames)), frames_text(max(frames))
+    return f", at {low} {unit}" if low == high else f", at {low} to {high} {unit}"
+
+
+def early_ends(curves: Sequence[Curves]) -> str:
+    """'2 run(s) end before others of their game: a at 40k, b at 50k'; nothing where all of a game end together."""
+    ends = _ends(curves)
+    every = {run: frame for runs in ends.values() for run, frame in runs.items()}
+    early = [run for runs in ends.values() for run, frame in runs.items() if frame < max(runs.values())]
+    early.sort(key=lambda run: (every[run], run))
+    return f"{len(early)} run(s) end before others of their game: {at(early, every)}" if early else ""
+
+
+def _cuts(curves: Mapping[str, Curves], unit: str) -> list[str]:
+    """Which curves begin late or end early since a run of theirs does, at which frame, and for which run."""
+    sentences = []
+    for label, each in curves.items():
+        if not each.cut:
+            continue
+        first, last = int(each.frames[0]), int(each.frames[-1])
+        begins = [run for run in each.cut if each.spans[run][0] < first]
+        goes_on = [run for run in each.cut if each.spans[run][1] > last]
+        late = [run for run, span in each.spans.items() if span[0] == first]
+        early = [run for run, span in each.spans.items() if span[1] == last and run not in each.held]
+        parts = []
+        if begins:
+            parts.append(f"begins at {frames_text(first)} {unit}, with the first value of {at(late)}")
+        if goes_on:
+            more = max(each.spans[run][1] for run in goes_on)
+            parts.append(
+                f"ends at {frames_text(last)} {unit}, with the last value of {at(early)} "
+                f"(others go on, up to {frames_text(more)})"
+            )
+        sentences.append(f"{label} {' and '.join(parts)}.")
+    hidden = len(sentences) - CUTS
+    return sentences[:CUTS] + ([f"{hidden} more curve(s) are cut alike."] if hidden > 0 else [])

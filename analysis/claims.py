@@ -1,8 +1,9 @@
 """Statements of a paper as checks on data, each with a verdict.
 
-'reproduced': the whole interval is beyond the margin (or the published numbers agree); 'not reproduced': the
-whole interval is on the wrong side; 'inconclusive': neither, or no interval (one seed); 'not run at this
-scale': the runs are missing or their scale is below the one the statement needs.
+'reproduced': by our runs, the whole interval is beyond the margin; 'recomputed': published numbers give what is
+stated, and no run of ours entered; 'not reproduced': the whole interval is on the wrong side, or published numbers
+do not give it; 'inconclusive': neither, or no interval (one seed); 'not run at this scale': the runs are missing or
+their scale is below the one the statement needs. A verdict that rests on two seeds of some game is marked as weak.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 
 from analysis import caption
 from analysis.curves import one_number, scored
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
 from analysis.normalise import SCALES, normalise, one_scale
-from analysis.published import recompute, values
+from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
 from analysis.spec import (
     CLAIMS,
@@ -38,11 +39,14 @@ from analysis.spec import (
 )
 from analysis.spec import SCALES as RUN_SCALES
 
+FEW = 3  # seeds of a game below which an interval says little
+WEAK = "; weak: fewer than three seeds of a game"
+
 
 def check(specs: Iterable[ClaimSpec], scores: Iterable[Path], reference: Path, out: Path) -> list[dict[str, Any]]:
     """Check every claim and write the list of results as JSON; returns it."""
     loaded, facts = read_scores(scores), Reference(reference)
-    results = [resolve(CLAIMS[spec.kind])(spec, loaded, facts) for spec in specs]
+    results = [_check(spec, loaded, facts) for spec in specs]
     names = [result["id"] for result in results]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -51,9 +55,18 @@ def check(specs: Iterable[ClaimSpec], scores: Iterable[Path], reference: Path, o
     return results
 
 
+def _check(spec: ClaimSpec, scores: Scores, reference: Reference) -> dict[str, Any]:
+    try:
+        return resolve(CLAIMS[spec.kind])(spec, scores, reference)
+    except NoData as reason:
+        return _result(spec, "not run at this scale", "–", str(reason), experiments=list(spec.experiments))
+
+
 def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
     base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
-    return base | {
+    # what was looked at: our runs, or published numbers alone
+    basis = {"basis": "runs" if spec.experiments else "published", "weak": False}
+    return base | basis | {
         "id": spec.id,
         "kind": spec.kind,
         "text": spec.text,
@@ -125,6 +138,10 @@ def _compare(
     else:
         value = _minus(estimate(*numbers[0], spec.statistic, spec.interval), float(spec.b))
     verdict, why = judge(value)
+    weak = _weak(verdict, value)
+    why += WEAK * weak
+    early = caption.early_ends(arms)
+    why += f"; {early}" if early else ""
     gone = sum(m["variant"] in sides for m in missing)
     if gone:
         why += f"; {gone} planned run(s) missing"
@@ -137,7 +154,7 @@ def _compare(
         why += f"; {diverged} diverged run(s) counted with their last score"
     runs = sorted({run for arm in arms for run in arm.runs})
     return _result(
-        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs,
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak,
         n=caption.seeds_text(value.n).removeprefix("n = "), **common,
     )  # fmt: skip
 
@@ -164,12 +181,16 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
         return _result(spec, "inconclusive", "–", "the two variants were not run with the same settings", **common)
     value = share_difference(*arms, spec.threshold, spec.interval)
     verdict, why = _judge(value, spec.margin)
+    weak = _weak(verdict, value)
+    why += WEAK * weak
+    early = caption.early_ends([cell.curves for cell in found if cell.curves is not None])
+    why += f"; {early}" if early else ""
     shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
     ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
     low, high = (None if side is None else float(side) for side in (value.low, value.high))
     runs = sorted({run for cell in found if cell.curves for run in cell.curves.runs})
     return _result(
-        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs,
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak,
         n=caption.seeds_text(value.n).removeprefix("n = "), **common,
     )  # fmt: skip
 
@@ -177,6 +198,11 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
 def _minus(value: Estimate, number: float) -> Estimate:
     low, high = (None if side is None else side - number for side in (value.low, value.high))
     return Estimate(value.point - number, low, high, value.n)
+
+
+def _weak(verdict: Verdict, value: Estimate) -> bool:
+    """Whether a verdict that an interval decides rests on fewer than three seeds of some game."""
+    return verdict in ("reproduced", "not reproduced") and value.n[0] < FEW
 
 
 def _judge(value: Estimate, margin: float) -> tuple[Verdict, str]:
@@ -207,8 +233,9 @@ def published_value(spec: PublishedValue, scores: Scores, reference: Reference) 
     printed = reference.number(spec.printed)
     value, games = recompute(spec.recomputed, str(printed["unit"]), reference)
     gap = abs(value - float(printed["value"]))
-    verdict: Verdict = "reproduced" if gap <= spec.tolerance else "not reproduced"
+    verdict: Verdict = "recomputed" if gap <= spec.tolerance else "not reproduced"
     why = f"recomputed over {games} games; differs by {gap:.3g}, tolerance {spec.tolerance:g}"
+    why += left_out(spec.recomputed, reference)
     if printed["confidence"] != "source":
         why += f"; the printed value is {printed['confidence']}"
     shown = spec.model_copy(update={"published": spec.published or float(printed["value"])})
@@ -221,7 +248,7 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     found = [values(bar, "percent", reference) for bar in spec.order]
     numbers = [(v.get("recomputed") or v["published"])[0] for v in found]
     falls = bool(np.all(np.diff(numbers) < 0))
-    verdict: Verdict = "reproduced" if falls else "not reproduced"
+    verdict: Verdict = "recomputed" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
     return _result(spec, verdict, ours, "published numbers only", unit="percent", n="published")
 
@@ -233,7 +260,7 @@ def published_below(spec: PublishedBelow, scores: Scores, reference: Reference) 
     below = {game for game, value in zip(printed.index, ratio, strict=True) if value < 1}
     wanted = set(reference.per_game(spec.scores, spec.below).index)
     same = below == wanted
-    verdict: Verdict = "reproduced" if same else "not reproduced"
+    verdict: Verdict = "recomputed" if same else "not reproduced"
     why = f"below: {', '.join(sorted(below)) or 'none'}" + ("" if same else f"; expected {', '.join(sorted(wanted))}")
     ours = f"{len(printed) - len(below)} of {len(printed)} games above"
     return _result(spec, verdict, ours, why, value=len(printed) - len(below), unit="games", n="published")

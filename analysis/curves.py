@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.errors import UserError
+from analysis.errors import NoData
 from analysis.normalise import SCALES, normalise
 from analysis.reference import Reference
 from analysis.text import natural
@@ -25,6 +27,8 @@ class Curves:
     held: list[str]  # diverged runs, counted with their last score after the end
     filled: int  # checkpoints between two values of a run that were interpolated
     empty: list[str]  # runs without a single score
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # run -> frames of its own first and last value
+    cut: list[str] = field(default_factory=list)  # runs with values before or after the common frames
 
     def scaled(self, normalisation: str, reference: Reference) -> Curves:
         """The same curves in drawing units of a normalisation (percent where that is customary)."""
@@ -43,14 +47,30 @@ def scored(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[np.isfinite(rows["mean"].to_numpy(dtype=np.float64, na_value=np.nan))]
 
 
-def align(rows: pd.DataFrame, window: int = 1) -> Curves:
-    """Put the runs of one label and metric on the frames where all of them have a value.
+@dataclass(frozen=True)
+class _Series:
+    """The values of one run at its own frames."""
 
-    A gap between two values of a run is interpolated and counted; nothing is made up before a run's first
-    value or after its last one, except that a diverged run keeps its last score (it is a result, not a gap).
-    `window` is a trailing mean over the run's own checkpoints.
+    run: str
+    game: str
+    seed: int
+    frames: np.ndarray  # int64 [T], ascending
+    means: np.ndarray  # float64 [T]
+    diverged: bool
+
+    def held_until(self, frame: int) -> _Series:
+        """The same with its last value once more at `frame`, if it ends before."""
+        if self.frames[-1] >= frame:
+            return self
+        return replace(self, frames=np.r_[self.frames, frame], means=np.r_[self.means, self.means[-1]])
+
+
+def _series(rows: pd.DataFrame, window: int) -> tuple[list[_Series], list[str]]:
+    """The runs by game and seed, each smoothed by a trailing mean over its own checkpoints; and those without a score.
+
+    NoData where none has one.
     """
-    series, held, empty = [], [], []
+    series, empty = [], []
     for run, group in rows.sort_values(["game", "seed", "frame"], kind="stable").groupby("run", sort=False):
         group = scored(group)
         if group.empty:
@@ -60,64 +80,91 @@ def align(rows: pd.DataFrame, window: int = 1) -> Curves:
         if window > 1:
             means = pd.Series(means).rolling(window, min_periods=1).mean().to_numpy()
         first = group.iloc[0]
-        if first.status == "diverged":
-            held.append(str(run))
-        series.append((str(run), str(first.game), int(first.seed), frames, means))
+        series.append(_Series(str(run), str(first.game), int(first.seed), frames, means, first.status == "diverged"))
     if not series:
-        raise UserError(f"none of the runs has a score: {', '.join(empty[:3]) or 'no rows'}")
+        raise NoData(f"none of the runs has a score: {', '.join(empty[:3]) or 'no rows'}")
+    return series, empty
+
+
+def _facts(series: list[_Series]) -> dict[str, Any]:
+    """What `Curves` says of each run."""
+    return {
+        "runs": [s.run for s in series],
+        "games": [s.game for s in series],
+        "seeds": [s.seed for s in series],
+        "held": [s.run for s in series if s.diverged],
+        "spans": {s.run: (int(s.frames[0]), int(s.frames[-1])) for s in series},
+    }
+
+
+def align(rows: pd.DataFrame, window: int = 1) -> Curves:
+    """Put the runs of one label and metric on the frames where all of them have a value.
+
+    A gap between two values of a run is interpolated and counted; nothing is made up before a run's first
+    value or after its last one, except that a diverged run keeps its last score (it is a result, not a gap). Runs
+    that go on beyond the common frames, or begin before them, are listed in `cut`.
+    `window` is a trailing mean over the run's own checkpoints. NoData where no run has a score, or no frame is common.
+    """
+    series, empty = _series(rows, window)
+    facts = _facts(series)
     # a diverged run ends early but does not shorten the others
-    lasts = [s[3][-1] for s in series if s[0] not in held] or [max(s[3][-1] for s in series)]
-    start, stop = max(s[3][0] for s in series), min(lasts)
-    grid = np.unique(np.concatenate([s[3] for s in series]))
+    lasts = [s.frames[-1] for s in series if not s.diverged] or [max(s.frames[-1] for s in series)]
+    start, stop = max(s.frames[0] for s in series), min(lasts)
+    grid = np.unique(np.concatenate([s.frames for s in series]))
     grid = grid[(grid >= start) & (grid <= stop)]
     if len(grid) == 0:
-        raise UserError(f"the runs {series[0][0]} … {series[-1][0]} have no frames in common")
-    values = np.stack([np.interp(grid, s[3], s[4]) for s in series])
-    filled = sum(int((~np.isin(grid, s[3]) & (grid < s[3][-1]) & (grid > s[3][0])).sum()) for s in series)
-    runs, games, seeds = ([s[i] for s in series] for i in range(3))
-    return Curves(grid, values, runs, games, seeds, held, filled, empty)
+        raise NoData(f"the runs {series[0].run} … {series[-1].run} have no frames in common")
+    values = np.stack([np.interp(grid, s.frames, s.means) for s in series])
+    inside = [(grid > s.frames[0]) & (grid < s.frames[-1]) & ~np.isin(grid, s.frames) for s in series]
+    cut = [run for run, (first, last) in facts["spans"].items() if first < grid[0] or last > grid[-1]]
+    return Curves(grid, values, filled=int(np.sum(inside)), empty=empty, cut=cut, **facts)
 
 
 def one_number(rows: pd.DataFrame, score: str, window: int = 1) -> Curves:
-    """`align` and then one number for each run: curves of a single column, which `numbers` gives.
+    """One number for each run, from its own checkpoints: curves of a single column, which `numbers` gives.
 
-    Games may have budgets of their own, so only the runs of one game are brought to common frames.
+    The runs may end at different frames (`spans`); none is cut for another's sake. final: a run's own last
+    checkpoint; best: its highest; average: its mean over its own frames by trapezoids, where a diverged run keeps its
+    last score until the last frame of its game. NoData where no run has a score.
     """
-    present = rows.game.isin(scored(rows).game)
-    if not present.any():
-        return align(rows, window)  # says what is missing
-    parts = [align(group, window) for _, group in rows[present].groupby("game")]
-    return Curves(
-        frames=np.array([max(part.frames[-1] for part in parts)]),
-        values=np.concatenate([_one_number(part, score) for part in parts])[:, None],
-        runs=[run for part in parts for run in part.runs],
-        games=[game for part in parts for game in part.games],
-        seeds=[seed for part in parts for seed in part.seeds],
-        held=[run for part in parts for run in part.held],
-        filled=sum(part.filled for part in parts),
-        empty=[run for part in parts for run in part.empty] + sorted(rows[~present].run.unique()),
-    )
+    series, empty = _series(rows, window)
+    series.sort(key=lambda s: s.game)
+    lasts: dict[str, int] = {}
+    for s in series:
+        lasts[s.game] = max(lasts.get(s.game, 0), int(s.frames[-1]))
+    numbers = [_one_number(s.held_until(lasts[s.game]) if s.diverged else s, score) for s in series]
+    frames = np.array([max(lasts.values())])
+    return Curves(frames, np.array(numbers)[:, None], filled=0, empty=sorted(empty), **_facts(series))
 
 
-def _one_number(curves: Curves, score: str) -> np.ndarray:
-    """[R]: final (last checkpoint), best (highest checkpoint) or average (trapezoid mean over frames)."""
+def _one_number(run: _Series, score: str) -> float:
     if score == "final":
-        return curves.values[:, -1]
+        return float(run.means[-1])
     if score == "best":
-        return curves.values.max(axis=1)
-    span = curves.frames[-1] - curves.frames[0]
-    if span == 0:
-        return curves.values[:, 0]
-    return np.trapezoid(curves.values, curves.frames, axis=1) / span
+        return float(run.means.max())
+    span = run.frames[-1] - run.frames[0]
+    return float(np.trapezoid(run.means, run.frames) / span) if span else float(run.means[0])
 
 
 def by_label(rows: pd.DataFrame, order: list[str] | None, window: int, score: str | None = None) -> dict[str, Curves]:
     """label -> its curves; labels in the order of their variants, then by name, with numbers in theirs.
 
-    With `score` the curves have one column, as `one_number` makes them.
+    A label without any score, or whose runs have no frame in common, is left out (the caption counts its runs). With
+    `score` the curves have one column, as `one_number` makes them.
     """
     rank = {name: i for i, name in enumerate(order or [])}
     variant = rows.drop_duplicates("label").set_index("label").variant
     labels = sorted(variant.index, key=lambda label: (rank.get(variant[label], 0), natural(label)))
     groups = {label: rows[rows.label == label] for label in labels}
-    return {name: one_number(each, score, window) if score else align(each, window) for name, each in groups.items()}
+    found: dict[str, Curves] = {}
+    for label, group in groups.items():
+        with contextlib.suppress(NoData):
+            found[label] = one_number(group, score, window) if score else align(group, window)
+    return found
+
+
+def some(curves: dict[str, Curves], name: str) -> dict[str, Curves]:
+    """The same; NoData where there is none."""
+    if not curves:
+        raise NoData(f"{name}: no variant has runs with a score at a frame in common")
+    return curves

@@ -10,6 +10,10 @@ class UserError(Exception):
     """A mistake in the input, worded for the person who made it."""
 
 
+class NoData(UserError):
+    """The input is right, but no run has anything for it: a figure or table shows this reason; it is no failure."""
+
+
 def unknown(what: str, name: object, choices: Iterable[object], where: str = "") -> UserError:
     """'unknown game 'pongg' in X; did you mean 'pong'?'; without a near choice, the known ones."""
     known = sorted(str(choice) for choice in choices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from analysis import style
+from analysis import caption, style
+from analysis.errors import NoData
+from analysis.figures import common
 from analysis.files import csv_text, dump_json, resolve, target, write_atomic, write_text
-from analysis.load import read_scores
+from analysis.load import Scores, read_scores
 from analysis.reference import Reference
 from analysis.spec import FIGURES, FigureSpec
 
@@ -26,7 +29,12 @@ _METADATA: dict[str, dict[str, Any]] = {
 def make_figure(spec: FigureSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
     """Draw `spec` from scores files and write out.pdf, .svg, .png, .csv and .json; returns their paths."""
     with style.context():
-        drawing = resolve(FIGURES[spec.kind])(spec, read_scores(scores), Reference(reference))
+        loaded = read_scores(scores)
+        try:
+            drawing = resolve(FIGURES[spec.kind])(spec, loaded, Reference(reference))
+        except NoData as reason:
+            plt.close("all")  # a figure may have been begun
+            drawing = placeholder(spec, loaded, str(reason))
         try:
             # lay out once: all formats show the same, and the layout is most of the time
             drawing.figure.draw_without_rendering()
@@ -39,3 +47,12 @@ def make_figure(spec: FigureSpec, scores: Iterable[Path], reference: Path, out: 
     write_text(target(out, "csv"), csv_text(drawing.data))
     write_text(target(out, "json"), dump_json(drawing.caption))
     return [target(out, suffix) for suffix in (*_METADATA, "csv", "json")]
+
+
+def placeholder(spec: FigureSpec, scores: Scores, reason: str) -> common.Drawing:
+    """What stands in place of a figure for which no run has anything: the reason, and no numbers."""
+    figure, (axes,) = common.grid(spec, 1, 1, 1.4, [])
+    axes.set_axis_off()
+    wide = int(14 * figure.get_figwidth())  # characters of this size in the width
+    common.nothing(axes, "\n".join(textwrap.wrap(f"No data: {reason}", wide)))
+    return common.Drawing(figure, common.Sheet().table(), caption.without_data(spec, scores, reason))

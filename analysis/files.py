@@ -15,26 +15,20 @@ import pandas as pd
 
 from analysis.errors import UserError
 
-FORGOTTEN = 3600  # seconds after which a temporary file is nobody's any more
-
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path`, then rename it into place; OSError -> UserError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # on whatever host and in whatever thread
+    # Nobody else's, on any host that shares the folder, and no longer than a file's name may be.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        now = temporary.stat().st_mtime
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):  # the folder itself may be what failed
             temporary.unlink()
-    for other in path.parent.glob(f".{path.name}.*.tmp"):  # of processes that were killed
-        with contextlib.suppress(OSError):
-            if other.stat().st_mtime < now - FORGOTTEN:
-                other.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,18 +7,22 @@ filled in.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.errors import UserError, unknown
+from analysis import metrics
+from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
 from analysis.spec import FromRuns
 
@@ -79,10 +83,35 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def read_parquet(path: Path, columns: Iterable[str]) -> pa.Table:
-    """The named columns and the file's metadata; UserError names the path and the cause."""
+def read_sealed(folder: Path, name: str) -> bytes:
+    """A file of a finished run, checked against the manifest that it was sealed with.
+
+    UserError if it is damaged: the run is no longer sealed then, so that the next start makes it anew.
+    """
+    manifest = folder / "manifest.json"
+    body = read_json(manifest)
+    seal = body.pop("seal")
+    data = (folder / name).read_bytes() if (folder / name).exists() else b""
+    sums = [hashlib.sha256(content).hexdigest() for content in (json.dumps(body, sort_keys=True).encode(), data)]
+    if sums != [seal, body.get("files", {}).get(name, {}).get("sha256")]:
+        os.replace(manifest, folder / "damaged.json")
+        raise UserError(f"{folder / name} is damaged and is not used; start again, and the run is trained anew")
+    return data
+
+
+def few(names: Sequence[str]) -> str:
+    """How many runs, and the first of them by name."""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} run{'s'[: len(names) > 1]} ({shown})"
+
+
+def read_parquet(path: Path, columns: Iterable[str], data: bytes | None = None) -> pa.Table:
+    """The named columns and the file's metadata; UserError names the path and the cause.
+
+    `data`: the file's content, where it was read already.
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path if data is None else pa.BufferReader(data)) as file:
             lost = [name for name in columns if name not in file.schema_arrow.names]
             if lost:
                 raise UserError(f"{path}: no column {', '.join(lost)}; it has {', '.join(file.schema_arrow.names)}")
@@ -104,11 +133,11 @@ def metadata_of(table: pa.Table, path: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------- scores of one experiment
 
 
-def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
+def collect_scores(experiment: Mapping[str, Any], store: Path) -> pa.Table:
     """Summaries of an experiment's runs as one table [run x metric x frame].
 
-    `experiment` is the JSON that lists its runs; `runs` holds one folder per run. Runs without a summary are
-    listed in the metadata ('missing'). UserError for a damaged summary or an experiment without its keys.
+    `experiment` is the JSON that lists its runs and where in the store each is sealed. Runs that are not are listed
+    in the metadata ('missing'). UserError for a damaged summary or an experiment without its keys.
     """
     lost = [key for key in ("paper", "experiment", "scale", "runs") if key not in experiment]
     if lost:
@@ -116,18 +145,22 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
     keep = experiment.get("metrics")
     tables, missing = [], []
     for entry in experiment["runs"]:
-        path = Path(runs) / entry["run"] / "summary.parquet"
-        if not path.exists():
+        path = Path(store) / entry["sealed"] / "summary.parquet"
+        if not path.with_name("manifest.json").exists():
             missing.append(entry)
             continue
-        summary = read_parquet(path, COLUMNS["summary.parquet"])
+        summary = read_parquet(path, COLUMNS["summary.parquet"], read_sealed(path.parent, path.name))
         status = metadata_of(summary, path).get("status", "finished")
         summary = summary.set_column(
             summary.column_names.index("metric"), "metric", summary["metric"].cast(pa.string())
         )
-        summary = _with_speed(summary, path.with_name("run.json"), experiment.get("budget_frames"))
+        facts = json.loads(read_sealed(path.parent, "run.json"))
+        summary = _with_speed(summary, facts, experiment.get("budget_frames"))
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
+        if len(summary) == 0:  # a run that left nothing is known by one row without metric and number
+            nothing = {"metric": "", "frame": 0, "mean": None, "count": 0}
+            summary = pa.Table.from_pylist([nothing], schema=summary.schema)
         names = [entry["run"], entry["variant"], entry["game"], status, canonical(entry.get("vary") or {})]
         run, variant, game, state, vary = (_constant(name, len(summary)) for name in names)
         seed = pa.array([entry["seed"]] * len(summary), pa.int64())
@@ -145,9 +178,8 @@ def collect_scores(experiment: Mapping[str, Any], runs: Path) -> pa.Table:
     return table.combine_chunks().replace_schema_metadata({METADATA: canonical(about).encode()})
 
 
-def _with_speed(summary: pa.Table, facts: Path, frame: int | None) -> pa.Table:
+def _with_speed(summary: pa.Table, info: Mapping[str, Any], frame: int | None) -> pa.Table:
     """A summary and what the wall clock said of the run, which is no part of it: frames per second."""
-    info = read_json(facts) if facts.exists() else {}
     if info.get("frames_per_second") is None:
         return summary
     row = {
@@ -163,11 +195,14 @@ def _constant(text: str, length: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0] * length, pa.int32()), pa.array([text], pa.string()))
 
 
-def write_scores(experiment: Path, runs: Path, out: Path) -> list[str]:
-    """Make one scores file; returns the names of the missing runs."""
-    table = collect_scores(read_json(experiment), runs)
+def write_scores(experiment: Path, store: Path, out: Path, missing_allowed: bool = True) -> list[str]:
+    """Make one scores file; returns the names of the missing runs. UserError if there are any and none may be."""
+    table = collect_scores(read_json(experiment), store)
+    missing = [entry["run"] for entry in metadata_of(table, out)["missing"]]
+    if missing and not missing_allowed:
+        raise UserError(f"{few(missing)} did not finish: see logs/train/ in the results, and start again")
     write_atomic(out, lambda path: pq.write_table(table, path, compression="zstd"))
-    return [entry["run"] for entry in metadata_of(table, out)["missing"]]
+    return missing
 
 
 # ---------------------------------------------------------------- scores of several experiments, for a figure
@@ -200,12 +235,10 @@ def read_scores(paths: Iterable[Path]) -> Scores:
     return Scores(frame, experiments, missing)
 
 
-def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.DataFrame:
-    """Rows of one metric that a figure, table or claim asks for, with a column `label`.
+def chosen(scores: Scores, spec: FromRuns) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Rows (of every metric) of the runs that a figure, table or claim asks for, and its runs that are missing.
 
-    A variant whose runs differ in varied keys becomes one label per combination, so that different settings
-    are never averaged as if they were seeds. UserError names an experiment, metric, variant, game or key that
-    is unknown.
+    UserError names an experiment, variant, game or key that is unknown.
     """
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -213,12 +246,6 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     rows = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     if len(spec.experiments) > 1:  # experiments may share runs
         rows = rows.drop_duplicates(["run", "variant", "metric", "frame"])
-    if rows.empty:
-        raise UserError(f"no finished run in {', '.join(spec.experiments)}")
-    metric = metric or spec.metric
-    names = rows.metric.unique()
-    if metric not in names:
-        raise unknown("metric", metric, names, ", ".join(spec.experiments))
     missing = [entry for entry in scores.missing if entry["experiment"] in spec.experiments]
     for column, wanted in (("variant", spec.variants), ("game", spec.games)):
         if wanted is None:
@@ -228,17 +255,56 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
             if name not in planned:
                 raise unknown(column, name, planned, ", ".join(spec.experiments))
         rows = rows[rows[column].isin(wanted)]
+        missing = [entry for entry in missing if entry[column] in wanted]
     if spec.where:
         vary = {text: json.loads(text) for text in rows.vary.unique()}
-        keys = {key for values in vary.values() for key in values}
+        settings = [*vary.values(), *(entry.get("vary") or {} for entry in missing)]
+        keys = {key for values in settings for key in values}
         for key in spec.where:
             if key not in keys:
                 raise unknown("varied key", key, keys, "where")
-        kept = [t for t, v in vary.items() if all(k in v and v[k] == wanted for k, wanted in spec.where.items())]
-        rows = rows[rows.vary.isin(kept)]
-        if rows.empty:
+        kept = [values for values in settings if all(k in values and values[k] == v for k, v in spec.where.items())]
+        if not kept:
             raise UserError(f"no run matches where {canonical(spec.where)}")
-    rows = rows[rows.metric == metric].copy()
+        rows = rows[rows.vary.isin([text for text, values in vary.items() if values in kept])]
+        missing = [entry for entry in missing if (entry.get("vary") or {}) in kept]
+    return rows, missing
+
+
+def planned_variants(scores: Scores, spec: FromRuns) -> set[str]:
+    """Variants that a figure, table or claim asks for, with or without a finished run."""
+    rows, missing = chosen(scores, spec)
+    return set(rows.variant) | {entry["variant"] for entry in missing}
+
+
+def varied_keys(scores: Scores, spec: FromRuns) -> set[str]:
+    """Keys that the runs it asks for vary, finished or not."""
+    rows, missing = chosen(scores, spec)
+    settings = [*map(json.loads, rows.vary.unique()), *(entry.get("vary") or {} for entry in missing)]
+    return {key for values in settings for key in values}
+
+
+def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.DataFrame:
+    """Rows of one metric that a figure, table or claim asks for, with a column `label`.
+
+    A variant whose runs differ in varied keys becomes one label per combination, so that different settings
+    are never averaged as if they were seeds. A run without a value of the metric has one row without a number, so
+    that it is counted. UserError names an experiment, metric, variant, game or key that is unknown; NoData says why
+    none of the runs has a value.
+    """
+    rows, _ = chosen(scores, spec)
+    metric = metric or spec.metric
+    names = set(scores.rows.metric[scores.rows.experiment.isin(spec.experiments)]) - {""}
+    where = ", ".join(spec.experiments)
+    if names and metric not in names and not metrics.known(metric):
+        raise unknown("metric", metric, names | set(metrics.SCORES) | set(metrics.READINGS), where)
+    if rows.empty:
+        raise NoData(f"no finished run in {where}")
+    silent = rows[~rows.run.isin(rows.run[rows.metric == metric])].drop_duplicates(["run", "variant"])
+    silent = silent.assign(metric=metric, frame=0, mean=float("nan"), count=0)
+    rows = pd.concat([rows[rows.metric == metric], silent])
+    if not np.isfinite(rows["mean"]).any():
+        raise NoData(f"no run in {where} has a value of {metric}: {metrics.absence(metric)}")
     rows["label"] = _labels(rows)
     seen = rows.drop_duplicates(["label", "game", "seed", "run"])
     twice = seen[seen.duplicated(["label", "game", "seed"], keep=False)]

@@ -9,9 +9,15 @@ SCORES: dict[str, str] = {
     "training_return": "mean return of the training episodes that ended in the bin, exploring policy",
     "training_return_100": "mean return of the last 100 training episodes, exploring policy",
 }
+CONDITION = "return_"  # followed by the name of a condition that runs are evaluated under once more
 # name up to the bracket -> axis, meaning
 READINGS: dict[str, tuple[str, str]] = {
     "loss": ("Loss", "mean over the updates of the bin"),
+    "policy_loss": ("Policy loss", "mean over the updates of the bin"),
+    "baseline_loss": ("Baseline loss", "mean over the updates of the bin"),
+    "entropy": ("Entropy (nats)", "of the policy, mean over the updates of the bin"),
+    "ratio_mean": ("pi / mu", "likelihood ratio of learning to acting policy, mean over the updates of the bin"),
+    "value_mean": ("Mean V", "mean over the updates of the bin"),
     "q_mean": ("Mean Q", "mean over batches and actions"),
     "grad_norm": ("Gradient norm", "before clipping, mean over the updates of the bin"),
     "penalty": ("Penalty", "mean over the updates of the bin"),
@@ -35,7 +41,7 @@ READINGS: dict[str, tuple[str, str]] = {
     "episodes_to_solve": (
         "Episodes until solved",
         "training episodes until the last 100 were long enough on average, those not yet played counting as 0; a run "
-        "that never got there counts with the episodes it played",
+        "that never got there counts with the episodes it played, up to the number at which it gives up",
     ),
     "updates_to_learn": (
         "Updates until learned",
@@ -51,8 +57,26 @@ READINGS: dict[str, tuple[str, str]] = {
 }
 
 
+PERCENTILES = ("td_error", "replay_probability")  # recorded as name[q10], name[q50], …
+
+
 def _stem(metric: str) -> str:
     return metric.partition("[")[0]
+
+
+def known(metric: str) -> bool:
+    """Whether some run may have it, even if none of those at hand does."""
+    stem = _stem(metric).removesuffix("_censored")
+    return stem in SCORES or stem in READINGS or stem.startswith(CONDITION)
+
+
+def absence(metric: str) -> str:
+    """Why no run has a value of it, as far as the metric alone says."""
+    if metric == "evaluation_return":
+        return "no evaluation has an episode that ended; is its budget of frames shorter than an episode?"
+    if metric in SCORES:
+        return "no training episode ended"
+    return "none of the runs recorded it"
 
 
 def meaning(metric: str) -> str:

@@ -7,7 +7,7 @@ by |human - random| (Gorila, Double DQN and prioritised replay). `clipped_record
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError
-from analysis.reference import Reference
+from analysis.reference import ATARI, MINATAR, PUBLISHED, Reference
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ _COLUMNS = {
     "record_dreamerv2": ("random_dreamerv2_json", "human_record"),
     "clipped_record_dreamerv2": ("random_dreamerv2_json", "human_record"),
 }
+_SHARED = ("gamer_dreamerv2", "record_dreamerv2", "clipped_record_dreamerv2")  # conventions with one column of random
 _MINATAR_METRIC = "moving_avg100_return_mean_of_4.8M_to_5M"
 
 
@@ -67,18 +68,51 @@ def short(game: str) -> str:
     return game.rsplit("/", 1)[-1]
 
 
-def bounds(reference: Reference, convention: str, regime: str = "noop_starts") -> pd.DataFrame:
-    """low and high score of every game that has both (index = game without suite)."""
+def _limits(reference: Reference, convention: str, regime: str = "noop_starts") -> tuple[pd.DataFrame, str]:
+    """low and high score of every game (index = game without suite; NaN where unknown), and where they stand."""
     if convention == "minatar_dqn":
         rows = reference.minatar
         rows = rows[(rows.algorithm == "DQN") & (rows.metric == _MINATAR_METRIC)].set_index("game")
-        return pd.DataFrame({"low": 0.0, "high": rows.score})
+        if rows.index.has_duplicates:
+            name = rows.index[rows.index.duplicated()][0]
+            raise UserError(f"{reference.folder / MINATAR}: {name} has several rows of DQN's {_MINATAR_METRIC}")
+        return pd.DataFrame({"low": 0.0, "high": rows.score}), f"{reference.folder / MINATAR}, score of DQN"
     low, high = _COLUMNS[convention]
     if regime == "human_starts" and convention in ("standard", "vp0", "abs"):
         low, high = "random_human_starts", "human_human_starts"
+    for column in (low, high):
+        if column not in reference.scores.columns:
+            raise UserError(f"{reference.folder / ATARI}: no column {column}, which normalisation {convention!r} needs")
     table = pd.DataFrame({"low": reference.scores[low], "high": reference.scores[high]})
     if convention == "vp0":
         table.loc["video_pinball", "low"] = 0.0
+    return table, f"{reference.folder / ATARI}, columns {low} and {high}"
+
+
+def bounds(
+    reference: Reference, convention: str, regime: str = "noop_starts", games: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """low and high score of every game that has both (index = game without suite), or of `games` alone.
+
+    UserError names a game whose scores cannot scale anything: one of the two is missing, or the high score is not above
+    the low one (`abs`: is the same). Where random and human are swapped, a better score would count for less; `abs`
+    and `vp0` are the conventions for the one game of which that is true, Video Pinball under human starts.
+    """
+    table, where = _limits(reference, convention, regime)
+    if games is not None:
+        table = table[table.index.isin([short(game) for game in games])]
+    own = convention not in _SHARED  # low and high are of one source, so a game has both or none
+    for game, low, high in table.itertuples():
+        if (np.isnan(low) and np.isnan(high)) or (not own and (np.isnan(low) or np.isnan(high))):
+            continue
+        span = abs(high - low) if convention == "abs" else high - low
+        if not span > 0:
+            shown = ["missing" if np.isnan(value) else f"{value:g}" for value in (low, high)]
+            rule = "different" if convention == "abs" else "above low"
+            raise UserError(
+                f"normalisation {convention!r} cannot scale {game}: low (random) is {shown[0]} and high (human or "
+                f"record) is {shown[1]}, and high has to be {rule} ({where})"
+            )
     return table.dropna()
 
 
@@ -91,14 +125,14 @@ def normalise(
 ) -> np.ndarray:
     """Scores [R] or [R, T] of runs on `games` [R] -> the same shape, as ratios (raw: unchanged).
 
-    UserError names the games that have no reference score, and conventions that fit the suite.
+    UserError names the games that have no reference score, or none that can scale, and conventions that fit the suite.
     """
     values = np.asarray(values, dtype=np.float64)
     if convention == "raw":
         return values
     suites = {game.split("/", 1)[0] for game in games if "/" in game}
     wrong = suites - ({"minatar"} if convention == "minatar_dqn" else {"atari"})
-    table = bounds(reference, convention, regime)
+    table = bounds(reference, convention, regime, games)
     names = [short(game) for game in games]
     lost = sorted(set(names) - set(table.index))
     if wrong or lost:
@@ -108,6 +142,7 @@ def normalise(
         raise UserError(
             f"normalisation {convention!r} has no reference score for {what}; use 'raw'"
             + (" or 'minatar_dqn'" if "minatar" in wrong else "")
+            + f" ({_limits(reference, convention, regime)[1]})"
         )
     low = table.low.reindex(names).to_numpy()
     span = table.high.reindex(names).to_numpy() - low
@@ -118,15 +153,35 @@ def normalise(
     return np.minimum(ratio, 1.0) if convention == "clipped_record_dreamerv2" else ratio
 
 
+def without_reference(
+    games: Iterable[str], convention: str, reference: Reference, regime: str = "noop_starts"
+) -> list[str]:
+    """Those of the games that the convention has no reference scores for; none for raw scores."""
+    names = list(games)
+    return [] if convention == "raw" else sorted(set(names) - set(bounds(reference, convention, regime, names).index))
+
+
 def published_aggregate(
-    scores: pd.Series, statistic: str, convention: str, reference: Reference, regime: str = "noop_starts"
+    scores: pd.Series,
+    statistic: str,
+    convention: str,
+    reference: Reference,
+    regime: str = "noop_starts",
+    game_set: str | None = None,
 ) -> tuple[float, int]:
     """Mean or median over games of printed per-game scores, as a ratio, and the number of games.
 
-    Games without both reference scores (e.g. no human score) are left out, as every paper did.
+    Without a `game_set` that says which games belong to it, games without both reference scores (e.g. no human score)
+    are left out, as every paper did; a set has to be complete. UserError names a game that makes the number wrong.
     """
-    if convention != "raw":
-        scores = scores[scores.index.isin(bounds(reference, convention, regime).index)]
+    names = list(scores.index)
+    empty = [name for name, score in scores.items() if not np.isfinite(score)]
+    if empty:
+        raise UserError(f"{reference.folder / PUBLISHED}: no finite score for {', '.join(map(str, empty))}")
+    if game_set is None:
+        scores = scores.drop(without_reference(names, convention, reference, regime))
+    if scores.empty:
+        raise UserError(f"normalisation {convention!r} has no reference score for any of {', '.join(names)}")
     ratio = normalise(scores.to_numpy(), list(scores.index), convention, reference, regime)
     return float(np.median(ratio) if statistic == "median" else np.mean(ratio)), len(scores)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.normalise import published_aggregate
+from analysis.normalise import published_aggregate, without_reference
 from analysis.reference import Reference
 from analysis.spec import PublishedBar, Recomputation
 
@@ -12,8 +12,17 @@ UNIT = {"percent": 100.0, "ratio": 1.0}
 def recompute(wanted: Recomputation, unit: str, reference: Reference) -> tuple[float, int]:
     """The number and its count of games, in `unit`."""
     scores = reference.per_game(wanted.scores, wanted.game_set)
-    value, games = published_aggregate(scores, wanted.statistic, wanted.normalisation, reference, wanted.scores.regime)
+    value, games = published_aggregate(
+        scores, wanted.statistic, wanted.normalisation, reference, wanted.scores.regime, wanted.game_set
+    )
     return value * (UNIT[unit] if wanted.normalisation != "raw" else 1.0), games
+
+
+def left_out(wanted: Recomputation, reference: Reference) -> str:
+    """'; left out, without a reference score: a, b', or nothing: the games that a recomputation does without."""
+    printed = reference.per_game(wanted.scores, wanted.game_set)
+    lost = without_reference(printed.index, wanted.normalisation, reference, wanted.scores.regime)
+    return f"; left out, without a reference score: {', '.join(lost)}" if lost else ""
 
 
 def values(bar: PublishedBar, unit: str, reference: Reference) -> dict[str, tuple[float, str]]:
@@ -27,6 +36,7 @@ def values(bar: PublishedBar, unit: str, reference: Reference) -> dict[str, tupl
         value, games = recompute(bar.recomputed, unit, reference)
         rows = bar.recomputed
         text = f"{rows.statistic} over {games} games of {rows.scores.paper}/{rows.scores.algorithm}"
+        text += left_out(rows, reference)
         found["recomputed"] = (value, text)
     return found
 

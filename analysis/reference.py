@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError, unknown
 from analysis.spec import PublishedNumber, PublishedScores
 
 CURVE_COLUMNS = ("game", "algorithm", "frames", "mean", "sd", "n_seeds")
+
+
+ATARI = "atari_reference_scores.csv"
+MINATAR = "minatar_reference.csv"
+PUBLISHED = "published_scores.csv"
+
+
+def _numbers(table: pd.DataFrame, columns: list[str], path: Path, rows: list[Any]) -> pd.DataFrame:
+    """The table with finite numbers (or nothing) in these columns; `rows` names each row."""
+    table = table.copy()
+    for column in columns:
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        wrong = (table[column].notna() & ~np.isfinite(numbers)).to_numpy()
+        if wrong.any():
+            place = int(wrong.argmax())
+            text = str(table[column].iloc[place])
+            raise UserError(f"{path}: {rows[place]}: {column} is {text!r}, which is no finite number")
+        table[column] = numbers
+    return table
 
 
 class Reference:
@@ -35,12 +56,17 @@ class Reference:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """Random, human and record scores; index = game."""
-        return self._read("atari_reference_scores.csv", ("game", "random", "human")).set_index("game")
+        """Random, human and record scores; index = game. UserError for what is no number, and games named twice."""
+        table = self._read(ATARI, ("game", "random", "human")).set_index("game")
+        if table.index.has_duplicates:
+            raise UserError(f"{self.folder / ATARI}: {table.index[table.index.duplicated()][0]} has several rows")
+        return _numbers(table, list(table.columns), self.folder / ATARI, list(table.index))
 
     @cached_property
     def minatar(self) -> pd.DataFrame:
-        return self._read("minatar_reference.csv", ("algorithm", "game", "metric", "score"))
+        table = self._read(MINATAR, ("algorithm", "game", "metric", "score"))
+        names = list(table.algorithm.astype(str) + " on " + table.game.astype(str))
+        return _numbers(table, ["score"], self.folder / MINATAR, names)
 
     @cached_property
     def game_sets(self) -> dict[str, list[str]]:
@@ -49,7 +75,7 @@ class Reference:
 
     @cached_property
     def published(self) -> pd.DataFrame:
-        return self._read("published_scores.csv", ("paper", "algorithm", "game", "regime", "score", "source"))
+        return self._read(PUBLISHED, ("paper", "algorithm", "game", "regime", "score", "source"))
 
     @cached_property
     def aggregates(self) -> pd.DataFrame:
@@ -63,7 +89,7 @@ class Reference:
 
     def per_game(self, wanted: PublishedScores, game_set: str | None = None) -> pd.Series:
         """Raw scores by game (index = game) that one paper printed; UserError when there are none."""
-        table, where = self.published, str(self.folder / "published_scores.csv")
+        table, where = self.published, str(self.folder / PUBLISHED)
         for column in ("paper", "algorithm", "regime"):
             rows = table[table[column] == getattr(wanted, column)]
             if rows.empty:

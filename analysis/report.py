@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 import os
 import re
@@ -24,7 +25,7 @@ from analysis import caption
 from analysis.curves import scored
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
-from analysis.load import canonical, read_parquet
+from analysis.load import canonical, read_parquet, read_sealed
 from analysis.metrics import meaning
 from analysis.normalise import short
 from analysis.text import frames_text, number
@@ -32,7 +33,13 @@ from analysis.text import frames_text, number
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
 RETURNS = ("evaluation_return", "training_return_100", "training_return")  # first one found is "last return"
-VERDICTS = ("reproduced", "not reproduced", "inconclusive", "not run at this scale")
+VERDICTS = {  # verdict -> what the front of the page says of its claims
+    "reproduced": "reproduced by our runs",
+    "recomputed": "recomputed from published numbers",
+    "not reproduced": "not reproduced",
+    "inconclusive": "inconclusive",
+    "not run at this scale": "not run at this scale",
+}
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
 
 
@@ -41,7 +48,7 @@ def make_report(
     figures: Path,
     claims: Iterable[Path],
     experiments: Iterable[Path],
-    runs: Path,
+    store: Path,
     out: Path,
     tables: Path | None = None,
 ) -> None:
@@ -52,7 +59,7 @@ def make_report(
     """
     loaded = [_experiment(path) for path in experiments]
     results = {path.name.removesuffix(".json"): read_json(path) for path in map(Path, claims)}
-    run_rows = _runs(loaded, Path(runs))
+    run_rows = _runs(loaded, Path(store))
     sections = [_paper(paper, figures, tables or figures, results, out.parent) for paper in papers]
     unknown = sorted(set(results) - {section["paper"] for section in sections})
     if unknown:
@@ -159,7 +166,7 @@ def _runs(experiments: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[s
     for about in experiments:
         name = f"{about['paper']}.{about['experiment']}"
         for entry in about["runs"]:
-            row = rows.setdefault(entry["run"], _run(entry, folder / entry["run"]))
+            row = rows.setdefault(entry["run"], _run(entry, folder / entry["sealed"]))
             row["experiments"].append(name)
             if entry["variant"] not in row["variants"]:
                 row["variants"].append(entry["variant"])
@@ -167,8 +174,9 @@ def _runs(experiments: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[s
 
 
 def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    info = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    last = _last_return(folder / "summary.parquet")
+    finished = (folder / "manifest.json").exists()
+    info = json.loads(read_sealed(folder, "run.json")) if finished else {}
+    last = _last_return(folder / "summary.parquet") if finished else None
     speed = info.get("frames_per_second")
     vary = entry.get("vary") or {}
     return {
@@ -192,9 +200,7 @@ def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _last_return(path: Path) -> float | None:
-    if not path.exists():
-        return None
-    table = scored(read_parquet(path, ("metric", "frame", "mean")).to_pandas())
+    table = scored(read_parquet(path, ("metric", "frame", "mean"), read_sealed(path.parent, path.name)).to_pandas())
     for metric in RETURNS:
         rows = table[table.metric == metric]
         if len(rows):
@@ -212,9 +218,22 @@ def _status(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 # ---------------------------------------------------------------- summaries
 
 
-def _counts(sections: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    found = [claim["verdict"] for section in sections for claim in section["claims"]]
-    return [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
+def _counts(sections: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """What the front says of the claims: (verdict in words, how many, what of them is weaker than it looks).
+
+    Nothing where there is no claim; a verdict of which there is none is told too, but for 'inconclusive'.
+    """
+    claims = [claim for section in sections for claim in section["claims"]]
+    found = []
+    for verdict, text in VERDICTS.items():
+        mine = [claim for claim in claims if claim["verdict"] == verdict]
+        weak = sum(claim["weak"] for claim in mine)
+        printed = sum(claim["basis"] == "published" for claim in mine) if verdict == "not reproduced" else 0
+        notes = [f"{weak} weak, with fewer than three seeds"] * bool(weak)
+        notes += [f"{printed} by published numbers alone"] * bool(printed)
+        if claims and (mine or verdict != "inconclusive"):
+            found.append((text, len(mine), "; ".join(notes)))
+    return found
 
 
 def _scales(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -248,9 +267,11 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
             f"'{interval['method']}'; a run is the unit, and one seed per game gives no interval."
         )
     text.append(
-        "A claim counts as reproduced when the whole interval of the difference is beyond its margin, as not "
-        "reproduced when the whole interval is on the other side, and as inconclusive otherwise. Claims are "
-        "checked one by one, without correction for their number."
+        "A claim counts as reproduced when the whole interval of the difference of our runs is beyond its margin, as "
+        "not reproduced when the whole interval is on the other side, and as inconclusive otherwise; with fewer than "
+        "three seeds of a game either verdict is marked as weak, since such an interval is too narrow. A claim about "
+        "published numbers alone counts as recomputed when they give what is stated, which says nothing of our runs, "
+        "and as not reproduced otherwise. Claims are checked one by one, without correction for their number."
     )
     text.append("Diverged runs stay in every average with their last score; missing runs are listed, not filled in.")
     return [sentence for sentence in text if sentence]

@@ -1,10 +1,13 @@
-"""How figures look: widths, fonts, one fixed colour per algorithm, and files whose bytes do not change."""
+"""How figures look: widths, fonts, plain text, one fixed colour per algorithm, and files whose bytes do not change."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -13,8 +16,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, MaxNLocator
 
 from analysis.text import frames_text
 
@@ -27,12 +31,13 @@ WIDTHS: dict[str, tuple[float, float]] = {
     "tmlr": (3.1, 6.5),
     "aaai": (3.3, 6.975),
 }
-# seaborn's "colorblind" palette; written out because importing seaborn costs every figure a second
+# the colours of seaborn's "colorblind" palette; written out because importing seaborn costs every figure a second
 BASE = [
     "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc",
-    "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
+    "#56b4e9", "#ca9161", "#fbafe4", "#949494", "#ece133",
 ]  # fmt: skip
-BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = BASE
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BROWN, PINK, GREY, YELLOW = BASE
+STRONG = 8  # the first of them stand out on white; grey is a random policy's, and yellow is too pale to be given out
 # Algorithms that papers draw side by side have different colours; families may share a hue.
 COLOURS: dict[str, str] = {
     "random": "#666666", "random policy": "#666666", "human": "#222222",
@@ -65,19 +70,33 @@ COLOURS: dict[str, str] = {
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip
 _KNOWN = {label.casefold(): shade for label, shade in COLOURS.items()}
-_DASHES = ["-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2, 2, 2, 2, 2))]
+# dash of a line, its marker, hatch of a bar: what tells labels apart beside the colour
+PATTERNS: list[tuple[object, str, str]] = [
+    ("-", "", ""),
+    ((0, (6, 2)), "o", "////"),
+    ((0, (2, 1.2)), "s", "...."),
+    ((0, (6, 1.5, 1.5, 1.5)), "^", "xxxx"),
+    ((0, (9, 2, 2, 2, 2, 2)), "D", "----"),
+    ((0, (3, 1, 1, 1)), "v", "\\\\\\\\"),
+    ((0, (12, 2)), "P", "||||"),
+    ((0, (5, 1, 1, 1, 1, 1)), "X", "oooo"),
+    ((0, (4, 1)), "*", "++++"),
+]
+APART = 0.12  # distance of two colours that are told apart at a glance; `distance` of orange and red is 0.11
 PUBLISHED_DASH = (0, (4, 2))
 REFERENCE_DASH = (0, (1.2, 1.6))
 
 
 def context() -> AbstractContextManager[None]:
-    """rcParams of every figure; no TeX, real text in PDF, hashed SVG ids from a fixed salt."""
+    """rcParams of every figure; no TeX or formulas, real text in PDF, hashed SVG ids from a fixed salt."""
     return plt.rc_context(
         {
             **matplotlib.rcParamsDefault,
             "backend": "Agg",
             "font.family": "DejaVu Sans",
             "font.size": 8,
+            # labels come from the user's YAML: a dollar in them is a dollar, never the start of a formula
+            "text.parse_math": False,
             "axes.titlesize": 8.5,
             "axes.labelsize": 8,
             "xtick.labelsize": 7,
@@ -112,31 +131,119 @@ def width(venue: str, column: str) -> float:
     return WIDTHS[venue][0 if column == "single" else 1]
 
 
+class Mark(NamedTuple):
+    """How one label is drawn, as a line or as a bar."""
+
+    colour: str
+    dash: object
+    marker: str
+    hatch: str
+
+
 def colour(label: str) -> str:
-    """The colour of an algorithm or variant, always the same; an unknown label gets one from its text."""
-    if label.casefold() in _KNOWN:
-        return _KNOWN[label.casefold()]
-    import seaborn as sns
-
-    # a hue and lightness from a hash: no order of drawing and no other label can change it
-    digest = hashlib.sha256(label.encode()).digest()
-    hue, light = int.from_bytes(digest[:2], "big") / 65536, 0.36 + 0.16 * digest[2] / 255
-    return to_hex(sns.husl_palette(1, h=hue, s=0.85, l=light + 0.1)[0])
+    """The colour of an algorithm or variant that is drawn alone."""
+    return shades([label])[label]
 
 
-def marks(labels: Iterable[str]) -> dict[str, tuple[str, object]]:
-    """label -> (colour, dash). Labels whose colours are hard to tell apart get different dashes."""
-    chosen: dict[str, tuple[str, object]] = {}
-    for label in labels:
-        own = colour(label)
-        close = [dash for other, dash in chosen.values() if _distance(own, other) < 0.18]
-        free = [dash for dash in _DASHES if dash not in close]
-        chosen[label] = (own, free[0] if free else _DASHES[len(close) % len(_DASHES)])
+def shades(labels: Iterable[str]) -> dict[str, str]:
+    """label -> colour, for labels that are drawn together.
+
+    Known labels have their fixed colours. The others, in whatever order they come, get colours at least APART from all
+    the rest, as far as there are such: first from the colour-blind palette, beginning at a place that the label's own
+    text decides, then the farthest of many hues.
+    """
+    names = sorted(dict.fromkeys(labels))
+    chosen = {name: _KNOWN[name.casefold()] for name in names if name.casefold() in _KNOWN}
+    for name in (name for name in names if name not in chosen):
+        taken = set(chosen.values())
+        start = hashlib.sha256(name.encode()).digest()[0] % STRONG
+        free = [*BASE[start:STRONG], *BASE[:start], GREY]
+        near = {shade: min((distance(shade, other) for other in taken), default=1.0) for shade in free}
+        if max(near.values()) < APART:
+            near |= {shade: min(distance(shade, other) for other in taken) for shade in _hues()}
+        chosen[name] = next((shade for shade in free if near[shade] >= APART), max(near, key=lambda s: near[s]))
     return chosen
 
 
-def _distance(a: str, b: str) -> float:
-    return float(np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))))
+@cache
+def _hues() -> list[str]:
+    """72 colours: 18 hues, dark to light, by seaborn; importing it costs a second, so it is done when needed."""
+    import seaborn as sns
+
+    return [to_hex(c) for light in (0.35, 0.5, 0.65, 0.8) for c in sns.husl_palette(18, h=0.02, s=0.9, l=light)]
+
+
+def marks(labels: Iterable[str]) -> dict[str, Mark]:
+    """label -> how it is drawn, in the order of the labels.
+
+    Known labels are solid lines and plain bars, unless two have colours that are hard to tell apart; every other label
+    has a dash, marker and hatch of its own beside its colour, as far as there are such.
+    """
+    names = list(dict.fromkeys(labels))
+    colours = shades(names)
+    pattern: dict[str, int] = {}
+    for label in sorted(names, key=lambda name: name.casefold() not in _KNOWN):
+        close = [k for other, k in pattern.items() if distance(colours[label], colours[other]) < APART]
+        others = [] if label.casefold() in _KNOWN else list(pattern.values())
+        pattern[label] = min(range(len(PATTERNS)), key=lambda k: (close.count(k), others.count(k), k))
+    return {label: Mark(colours[label], *PATTERNS[pattern[label]]) for label in names}
+
+
+def fill(mark: Mark) -> dict[str, Any]:
+    """Keywords of a bar."""
+    return {"color": mark.colour, "hatch": mark.hatch or None, "edgecolor": "white", "linewidth": 0}
+
+
+def outline(mark: Mark) -> dict[str, Any]:
+    """Keywords of a bar that is told from ours: white, with its colour around it and as a hatch."""
+    return {"facecolor": "white", "edgecolor": mark.colour, "hatch": mark.hatch or "////", "linewidth": 0.8}
+
+
+# Ottosson 2020, "A perceptual color space for image processing" (OKLab): linear RGB -> LMS -> Lab
+_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+                 [0.0883024619, 0.2817188376, 0.6299787005]])  # fmt: skip
+_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+                 [0.0259040371, 0.7827717662, -0.8086757660]])  # fmt: skip
+# Machado et al. 2009, severity 1.0: how protanopes and deuteranopes see linear RGB
+_BLIND = [
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+]
+
+
+@cache
+def distance(a: str, b: str) -> float:
+    """How different two colours look: Euclidean in OKLab (black and white: 1), or twice the distance that is left to
+    those who do not tell red from green, whichever is less."""
+    seen = [np.linalg.norm(x - y) for x, y in zip(_seen(a), _seen(b), strict=True)]
+    return float(min(seen[0], 2 * seen[1], 2 * seen[2]))
+
+
+@cache
+def _seen(shade: str) -> list[np.ndarray]:
+    """OKLab coordinates of a colour: with normal vision, as a protanope and as a deuteranope."""
+    rgb = np.array(to_rgb(shade))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return [_LAB @ np.cbrt(_LMS @ np.clip(view @ linear, 0, 1)) for view in (np.eye(3), *_BLIND)]
+
+
+class _Powers(LogFormatterSciNotation):
+    """Ticks of a logarithmic axis as plain text, '2×10⁻⁴': formulas are switched off."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos)
+        text = re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(_RAISED), text)
+        return re.sub(r"\$|\\mathdefault|[{}]", "", text.replace(r"\times", "×")).strip()
+
+
+_RAISED = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+
+def logarithmic(axis: Axis) -> None:
+    """Make an x or y axis logarithmic."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(_Powers(10.0))
+    axis.set_minor_formatter(_Powers(10.0, labelOnlyBase=False))
 
 
 def frame_axis(axes: Axes, label: bool = True, text: str = "Environment frames") -> None:

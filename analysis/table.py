@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import caption
+from analysis.errors import NoData
 from analysis.files import csv_text, dump_json, resolve, target, write_text
 from analysis.load import read_scores
 from analysis.reference import Reference
@@ -27,13 +30,18 @@ class Sheet:
 
 def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
     """Build `spec` and write out.csv, .md, .tex and .json; returns their paths."""
-    sheet: Sheet = resolve(TABLES[spec.kind])(spec, read_scores(scores), Reference(reference))
-    caption = sheet.caption | {"head": sheet.head, "body": sheet.body}
+    loaded = read_scores(scores)
+    try:
+        sheet: Sheet = resolve(TABLES[spec.kind])(spec, loaded, Reference(reference))
+    except NoData as reason:
+        columns = ["label", "role", "value", "low", "high", "n"]
+        about = caption.without_data(spec, loaded, str(reason))
+        sheet = Sheet(["No data"], [[str(reason)]], pd.DataFrame(columns=columns), about)
     texts = {
         "csv": csv_text(sheet.data),
         "md": markdown(sheet),
         "tex": latex(sheet),
-        "json": dump_json(caption),
+        "json": dump_json(sheet.caption | {"head": sheet.head, "body": sheet.body}),
     }
     for suffix, text in texts.items():
         write_text(target(out, suffix), text)
@@ -41,19 +49,34 @@ def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Pa
 
 
 def markdown(sheet: Sheet) -> str:
-    escape = lambda cell: cell.replace("|", "\\|")  # noqa: E731
     lines = [sheet.head, ["---"] + ["---:"] * (len(sheet.head) - 1), *sheet.body]
-    text = "\n".join("| " + " | ".join(map(escape, line)) + " |" for line in lines)
-    return f"{text}\n\n{sheet.caption['text']}\n"
+    rule = lines[1]
+    rows = ["| " + " | ".join(line if line is rule else map(markdown_escape, line)) + " |" for line in lines]
+    return "\n".join(rows) + f"\n\n{markdown_escape(sheet.caption['text'])}\n"
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it is: no emphasis, code, link, HTML, formula or column comes of it."""
+    text = re.sub(r"([\\`*_<>|~$&]|^[#+=-])", r"\\\1", _one_line(text))
+    return re.sub(r"\](?=[(\[:])", r"\\]", text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
           "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+          "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}",
           "±": r"$\pm$", "–": "--", "−": "$-$"}  # fmt: skip
 
 
 def tex_escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text that LaTeX sets as it is."""
+    text = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\0", _one_line(text)))
+    text = text.replace("\0", "{}")  # two hyphens would become a dash
+    # after \\\\ or \\midrule, a bracket or star at the start of a row would be an option of theirs
+    return f"{{}}{text}" if text[:1] in ("[", "*") else text
 
 
 def latex(sheet: Sheet) -> str:

@@ -89,7 +89,7 @@ def snakemake(folder: Path, *options: str) -> tuple[float, str]:
 
 def finish(folder: Path) -> None:
     """Make up every output, and Snakemake's record of each training run after that of one really executed."""
-    with (folder / "results/experiments/sweep.sweep/runs.json").open() as file:
+    with (folder / "results/paper/experiments/sweep.sweep/runs.json").open() as file:
         runs = [row["run"] for row in json.load(file)["runs"]]
     sys.path.insert(0, str(folder))
     from workflow.config import Project

@@ -1,7 +1,7 @@
 # Figures, tables and the check of claims. An edit to the code of one kind of figure redraws the figures of that kind.
-# in:  results/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter
-# out: results/figures/<paper>/<id>.{pdf,svg,png,csv,json}, results/tables/<paper>/<id>.{csv,md,tex,json},
-#      results/claims/<paper>.json
+# in:  results/<scale>/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter
+# out: results/<scale>/figures/<paper>/<id>.{pdf,svg,png,csv,json}, results/<scale>/tables/<paper>/<id>.{csv,md,tex,json},
+#      results/<scale>/claims/<paper>.json
 
 
 rule figure:
@@ -15,6 +15,7 @@ rule figure:
     localrule: True
     params:
         spec=lambda wildcards: P.drawn_json(P.item("figures", wildcards.paper, wildcards.id)),
+        code=lambda wildcards: P.code_sum(P.drawn_code("figures", wildcards)),
         reference=P.reference,
         out=lambda wildcards, output: output.svg.rpartition(".")[0],
     shell:
@@ -33,6 +34,7 @@ rule table:
     localrule: True
     params:
         spec=lambda wildcards: P.drawn_json(P.item("tables", wildcards.paper, wildcards.id)),
+        code=lambda wildcards: P.code_sum(P.drawn_code("tables", wildcards)),
         reference=P.reference,
         out=lambda wildcards, output: output.csv.rpartition(".")[0],
     shell:
@@ -50,6 +52,7 @@ rule claims:
     localrule: True
     params:
         spec=lambda wildcards: P.claims(wildcards.paper),
+        code=lambda wildcards: P.code_sum(P.claims_code(wildcards)),
         reference=P.reference,
     shell:
         "python -m analysis claims --spec {params.spec:q} --scores {input.scores:q}"

@@ -1,6 +1,6 @@
 # The page about the papers: index.html for those of config/config.yaml together, <paper>.html for one of several.
 # in:  figures, tables, claims, scores and lists of runs of its papers; analysis/templates/
-# out: results/report/<page>.html
+# out: results/<scale>/report/<page>.html
 
 
 rule report:
@@ -14,8 +14,9 @@ rule report:
     params:
         papers=P.report_json,
         shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
-        runs=f"{RESULTS}/runs",
+        store=f"{RESULTS}/store",
+        code=P.code_sum(CODE["report"]),
     shell:
         "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
         " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"
-        " --runs {params.runs:q} --out {output:q} > {log:q} 2>&1"
+        " --store {params.store:q} --out {output:q} > {log:q} 2>&1"

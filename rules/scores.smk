@@ -1,11 +1,12 @@
 # The scores of one experiment: the summaries of its runs in one table.
-# in:  results/experiments/<paper>.<experiment>/runs.json (its runs), results/runs/<run>/summary.parquet
-# out: results/scores/<paper>.<experiment>.parquet
+# in:  results/<scale>/experiments/<paper>.<experiment>/runs.json (its runs), the marks of finished runs, whose summaries
+#      lie in results/store/
+# out: results/<scale>/scores/<paper>.<experiment>.parquet
 
 
 rule score:
     input:
-        unpack(P.score_input),
+        unpack(lambda wildcards: P.score_input(wildcards, workflow.dag.forcefiles)),
     output:
         f"{SHOWN}/scores/{{experiment}}.parquet",
     log:
@@ -13,7 +14,9 @@ rule score:
     localrule: True
     params:
         members=P.members_digest,
-        runs=f"{RESULTS}/runs",
+        store=f"{RESULTS}/store",
+        code=P.code_sum(CODE["score"]),
+        missing="--missing-allowed" if P.config.partial else "",
     shell:
-        "python -m analysis scores --experiment {input.members:q} --runs {params.runs:q}"
+        "python -m analysis scores --experiment {input.members:q} --store {params.store:q} {params.missing}"
         " --out {output:q} > {log:q} 2>&1"

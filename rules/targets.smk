@@ -1,6 +1,6 @@
 # What can be asked for by name beside `all`: each file of config/papers, and the same with _figures.
 # in:  config/papers/*.yaml (a paper's file is read only when it is asked for)
-# out: results/figures/, results/tables/, results/claims/, results/report/
+# out: results/<scale>/figures/, results/<scale>/tables/, results/<scale>/claims/, results/<scale>/report/
 
 
 # `name=name`: a loop's variable would be read too late.

@@ -7,6 +7,7 @@ runs             the finished runs and what differs between them
 diff A B         what differs between two runs
 explain RUN      everything that determined one run
 done PAPER       the paths of a paper's figures and report
+gc               what the results hold that nothing needs any more; --delete removes it
 check            read all of config/ and say everything that is wrong with it
 schema           write config/schema/*.json
 """
@@ -14,20 +15,26 @@ schema           write config/schema/*.json
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from workflow import runs, schema, status, terminal
-from workflow.config import Project
-from workflow.pipeline import Pipeline
-from workflow.plan import plan
-from workflow.progress import run
-from workflow.strict_yaml import ConfigError, Document, nearest
-from workflow.terminal import show
+try:
+    from workflow import gc, lookahead, runs, schema, status
+    from workflow.config import Project
+    from workflow.expand import SMALLER, expand
+    from workflow.invocation import invocation
+    from workflow.pipeline import Pipeline
+    from workflow.plan import plan, snakemake_command
+    from workflow.progress import run
+    from workflow.strict_yaml import ConfigError, Document
+    from workflow.terminal import say, silence, take_any_text
+except ModuleNotFoundError as error:
+    from workflow.missing import explain
+
+    sys.exit(explain(error))
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,49 +44,54 @@ def main(arguments: list[str] | None = None) -> int:
     passed: list[str] = []
     if "--" in words:
         words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
-    terminal.prepare()
+    take_any_text()
     try:
-        return _command(_parser().parse_args(words), passed)
+        code = _command(_parser().parse_args(words), passed)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
-        show(str(error), sys.stderr)
+        say(f"{error}\n", sys.stderr)
         return 1
-    except OSError as error:  # of what is printed, or of the results folder
-        show(f"{error.filename or 'writing the output'}: {error.strerror or error}", sys.stderr)
-        return 1
+    except BrokenPipeError:  # | head
+        silence(sys.stdout)
+        return 0
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    finally:
-        with contextlib.suppress(OSError):
-            show("", end="")  # what argparse printed
 
 
 def _command(options: argparse.Namespace, passed: list[str]) -> int:
     overrides = _overrides(options.config)
     if options.command == "schema":
         for path in schema.write(ROOT):
-            show(str(path.relative_to(ROOT)))
+            print(path.relative_to(ROOT))
         return 0
     project = Project(ROOT, overrides)
     if options.command == "check":
-        return _check(project)
+        return _check(project, overrides)
     # Looking needs no writable results; Snakemake itself writes what its jobs take in.
     pipeline = Pipeline(ROOT, overrides, main=options.command == "run")
     results = Path(pipeline.results)
     if options.command == "runs":
-        show(runs.overview(results, options.all_columns, options.csv))
+        print(runs.overview(results, options.all_columns, options.csv))
     elif options.command == "diff":
-        show(runs.diff(results, options.a, options.b))
+        print(runs.diff(results, options.a, options.b))
     elif options.command == "explain":
-        show(runs.explain(results, options.run))
+        print(runs.explain(results, options.run))
     elif options.command == "done":
         return _done(pipeline, options.paper)
+    elif options.command == "gc":
+        print(gc.collect(pipeline, options.delete, time.time()))
     elif options.command == "status":
         _status(pipeline, options)
     else:
-        _check_targets(pipeline, options.targets)
+        pipeline.check(options.targets)
         if options.command == "run":
+            pipeline.set_environment()
+            asked = invocation(snakemake_command(pipeline, options.targets, *passed)[3:])
+            _note(lookahead.look(pipeline, asked))
             return run(pipeline, options.targets, passed)
-        show(plan(pipeline, options.targets))
+        print(plan(pipeline, options.targets))
+        _note(lookahead.doubts(pipeline, options.targets))
     return 0
 
 
@@ -104,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("b")
     add("explain", parents=[common]).add_argument("run")
     add("done", parents=[common]).add_argument("paper")
+    add("gc", parents=[common]).add_argument("--delete", action="store_true", help="remove what is listed")
     add("check", parents=[common])
     add("schema", parents=[common])
     return parser
@@ -120,22 +133,28 @@ def _overrides(words: list[str]) -> dict[str, Any]:
     return {key: yaml.safe_load(value) for key, value in pairs}
 
 
-def _check(project: Project) -> int:
+def _note(warnings: list[str]) -> None:
+    for warning in warnings:
+        print(f"note: {warning}", file=sys.stderr)
+
+
+def _check(project: Project, overrides: dict[str, Any]) -> int:
+    """All files, and each paper at each scale."""
     project.check()
-    show(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
+    problems: dict[Any, None] = {}
+    notes: dict[str, None] = {}
+    for scale in (*SMALLER, "paper"):
+        scaled = Project(ROOT, overrides | {"scale": scale})
+        for paper in project.paper_names:
+            try:
+                notes |= {str(doubt): None for e in expand(scaled, paper).values() for doubt in e.doubts}
+            except ConfigError as error:
+                problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    _note(list(notes))
+    print(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
     return 0
-
-
-def _check_targets(pipeline: Pipeline, targets: list[str]) -> None:
-    """Papers must exist and be in order. Whatever has a slash or a dot is a file, for Snakemake to judge."""
-    papers = pipeline.project.paper_names
-    known = ["all", *papers, *(f"{name}_figures" for name in papers)]
-    for target in targets:
-        if target not in known and "/" not in target and "." not in target:
-            guess = nearest(target, known)
-            hint = f"did you mean {guess!r}?" if guess else f"valid: {', '.join(known)}"
-            raise ConfigError(f"unknown target {target!r}; {hint}")
-    pipeline.check(targets)
 
 
 def _paper(pipeline: Pipeline, name: str) -> str:
@@ -149,9 +168,9 @@ def _done(pipeline: Pipeline, name: str) -> int:
     """Print what there is of a paper; 1 if something is missing."""
     paths = [p for p in pipeline.figure_files(_paper(pipeline, name)) if p.endswith((".pdf", ".md"))]
     paths.append(pipeline.report([name]))
-    missing = [path for path in paths if not Path(path).exists()]
-    show("\n".join(f"{path} (missing)" if path in missing else path for path in paths))
-    return int(bool(missing))
+    for path in paths:
+        print(path if Path(path).exists() else f"{path} (missing)")
+    return int(not all(Path(path).exists() for path in paths))
 
 
 def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
@@ -159,10 +178,9 @@ def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
     while True:
         shown = status.render(status.states(pipeline, papers), limit=10**9 if options.all else 40)
         if not options.watch:
-            show(shown)
+            print(shown)
             return
-        if not show(f"\x1b[H\x1b[2J{shown}" if sys.stdout.isatty() else shown + "\n"):
-            return
+        print(f"\x1b[H\x1b[2J{shown}" if sys.stdout.isatty() else shown + "\n", flush=True)
         try:
             time.sleep(2)
         except KeyboardInterrupt:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import functools
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 
 from agents.spec import VERSION, model_of
 from workflow.models import AlgorithmFile, Cluster, Config, Experiment, Paper, Scale
-from workflow.strict_yaml import ConfigError, Document, Location, Problem, load
+from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
 from workflow.typed import complaint, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
@@ -31,13 +33,14 @@ RESERVED = ("all", "train", "score", "figure", "table", "claims", "report", "ind
 
 
 class Algorithm(NamedTuple):
-    """An algorithm with what it extends merged in. `keys`: its dotted keys, inner ones too."""
+    """An algorithm with what it extends (the name of another) merged in. `keys`: its dotted keys, inner ones too."""
 
     name: str
     label: str
     spec: dict[str, Any]
     cluster: Cluster
     keys: frozenset[str]
+    extends: str | None
 
 
 def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -65,6 +68,20 @@ def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
+def folder_name(text: str) -> str:
+    """A results folder with ~ and $NAME put in. ValueError where that cannot be, or jobs could not use it."""
+    found = os.path.expandvars(os.path.expanduser(text))
+    if found.startswith("~"):
+        raise ValueError(f"nobody's home is {text.split('/')[0]!r}")
+    if unset := re.search(r"\$\{?\w+", found):
+        raise ValueError(f"the variable {unset[0].lstrip('${')} is not set here: {text!r}")
+    if wrong := re.search(r"[{}$*?\[\]\"'\\\x00-\x1f]", found):
+        raise ValueError(f"a results folder cannot have {wrong[0]!r} in its name: {found!r}")
+    if text and not found.strip("/. "):
+        raise ValueError(f"{text!r} is not a folder for results alone")
+    return found
+
+
 class Project:
     """The configuration under one checkout. Files are read when first asked for, and once.
 
@@ -78,8 +95,27 @@ class Project:
     def _load(self, *parts: str) -> Document:
         return load(self.root.joinpath("config", *parts), "/".join(("config", *parts)))
 
+    def _files(self, folder: str) -> dict[str, str]:
+        """File name -> the name that it ought to have, of all that look like YAML in a folder of config/."""
+        paths = (self.root / "config" / folder).glob("*")
+        found = (p for p in paths if p.suffix.lower() in (".yaml", ".yml") and not p.name.startswith("."))
+        return {path.name: f"{right_name(path.stem)}.yaml" for path in sorted(found)}
+
     def _names(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.root / "config" / folder).glob("*.yaml"))
+        return [file.removesuffix(".yaml") for file, right in self._files(folder).items() if file == right]
+
+    def misnamed(self, folder: str) -> list[Problem]:
+        """Files that would be passed over."""
+        wrong = ((file, right) for file, right in self._files(folder).items() if file != right)
+        return [Problem(f"config/{folder}/{f}", 0, (), f"not read under this name: call it {r}") for f, r in wrong]
+
+    def _unknown(self, doc: Document, at: Location, what: str, name: object, valid: list[str]) -> Problem:
+        """A name that no file has; `what`: paper or algorithm. A file that nearly has it is named."""
+        plain = right_name(Path(str(name)).name.removesuffix(".yaml").removesuffix(".yml"))
+        for file, right in self._files(f"{what}s").items():
+            if file != right and plain == right.removesuffix(".yaml"):
+                return doc.problem(at, f"unknown {what} {name!r}: config/{what}s/{file} must be called {right}")
+        return doc.problem(at, f"unknown {what} {name!r}", plain if plain in valid else name, valid)
 
     @functools.cached_property
     def paper_names(self) -> list[str]:
@@ -101,16 +137,21 @@ class Project:
             lines = {at: n for at, n in document.lines.items() if at and at[0] not in self.overrides}
             document = Document("config/config.yaml", merged, lines)
         config, problems = validate(Config, document)
-        problems = [
-            p._replace(file="--config") if p.location[:1] and p.location[0] in self.overrides else p for p in problems
-        ]
         asked = config.papers if config else document.data.get("papers")
         for i, paper in enumerate(asked if isinstance(asked, list) else []):
             if paper not in self.paper_names:
-                problems.append(document.problem(("papers", i), f"unknown paper {paper!r}", paper, self.paper_names))
+                problems.append(self._unknown(document, ("papers", i), "paper", paper, self.paper_names))
+        results = config.results if config else ""
+        try:
+            results = folder_name(results)
+        except ValueError as error:
+            problems.append(document.problem(("results",), str(error)))
         if problems or config is None:
-            raise ConfigError(problems)
-        return config
+            raise ConfigError(
+                p._replace(file="--config", line=0) if p.location[:1] and p.location[0] in self.overrides else p
+                for p in problems
+            )
+        return config.model_copy(update={"results": results})
 
     @functools.cached_property
     def game_sets(self) -> dict[str, list[str]]:
@@ -152,9 +193,7 @@ class Project:
         if file.extends is not None:
             if file.extends not in self.algorithm_names or file.extends == name:
                 others = [n for n in self.algorithm_names if n != name]
-                problems.append(
-                    document.problem(("extends",), f"unknown algorithm {file.extends!r}", file.extends, others)
-                )
+                problems.append(self._unknown(document, ("extends",), "algorithm", file.extends, others))
                 raise ConfigError(problems)
             if self._load("algorithms", f"{file.extends}.yaml").data.get("extends"):
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
@@ -173,14 +212,15 @@ class Project:
                     problems.append(document.problem(("spec", *location), *rest))
         if problems:
             raise ConfigError(problems)
-        return Algorithm(name, file.label, spec, cluster, frozenset(dict(flatten(spec, inner=True))))  # type: ignore[arg-type]
+        keys = frozenset(dict(flatten(spec, inner=True)))
+        return Algorithm(name, file.label, spec, cluster, keys, file.extends)  # type: ignore[arg-type]
 
     @functools.cache  # noqa: B019
     def _paper(self, name: str) -> tuple[Document, Paper | None, list[Problem]]:
         """A paper's file as far as it can be judged alone."""
         if name not in self.paper_names:
             nowhere = Document("config/papers", None)
-            raise ConfigError([nowhere.problem((), f"unknown paper {name!r}", name, self.paper_names)])
+            raise ConfigError([self._unknown(nowhere, (), "paper", name, self.paper_names)])
         document = self._load("papers", f"{name}.yaml")
         return document, *validate(Paper, document)
 
@@ -214,7 +254,7 @@ class Project:
         for name, where in used.items():
             if name not in self.algorithm_names:
                 broken = True
-                yield doc.problem(where, f"unknown algorithm {name!r}", name, self.algorithm_names)
+                yield self._unknown(doc, where, "algorithm", name, self.algorithm_names)
                 continue
             try:
                 keys |= self.algorithm(name).keys
@@ -283,7 +323,7 @@ class Project:
             other, _, key = full.partition(".")
             where = (*at, "experiments", j)
             if other not in self.paper_names:
-                yield doc.problem(where, f"unknown paper {other!r}", other, self.paper_names)
+                yield self._unknown(doc, where, "paper", other, self.paper_names)
                 return
             source = self._paper(other)[1]
             if source is None:  # its own check reports what is wrong with it
@@ -312,9 +352,14 @@ class Project:
             if key not in varied:
                 yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
 
+    def unknown_target(self, word: str, known: list[str]) -> str:
+        """What is wrong with a target that no paper has."""
+        message = self._unknown(Document("", None), (), "paper", word, known).message
+        return message.replace("unknown paper", "unknown target", 1)
+
     def check(self, papers: list[str] | None = None) -> None:
         """Read the config, all algorithms and the given papers (default: all); report all problems at once."""
-        problems: list[Problem] = []
+        problems = [] if papers else [p for folder in ("papers", "algorithms") for p in self.misnamed(folder)]
         tasks: list[Any] = [lambda: self.config]
         tasks += [functools.partial(self.algorithm, name) for name in (self.algorithm_names if papers is None else [])]
         tasks += [functools.partial(self.paper, name) for name in (self.paper_names if papers is None else papers)]

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
-from workflow.models import Cluster, Config, Experiment
+from workflow.doubts import doubts, faults
+from workflow.models import Cluster, Config, Experiment, Scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, nearest
 from workflow.typed import complaint
 
@@ -28,7 +29,10 @@ _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contain
 _RUN = re.compile(
     r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
 )
-CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds; config.yaml's device is for the others
+CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds
+# Scales that an experiment may have, smallest first. For one that it has not, it runs at the next larger, or as in the
+# paper.
+SMALLER = ("smoke", "reduced")
 
 
 class Point(NamedTuple):
@@ -37,8 +41,10 @@ class Point(NamedTuple):
     variant: str
     vary: dict[str, Any]
     algorithm: str
+    extends: str | None  # the algorithm that this one changes
     agent: str
     suite: str
+    device: str
     threads: int
     driver: str
     executor: str
@@ -66,7 +72,10 @@ class Run(NamedTuple):
 
 
 class Expansion(NamedTuple):
-    """An experiment at one scale."""
+    """An experiment at one scale: `scale` is the one that it has, if not the one that is asked for.
+
+    `doubts`: what it may be good to know before anything runs.
+    """
 
     paper: str
     experiment: str
@@ -80,6 +89,7 @@ class Expansion(NamedTuple):
     games: list[str]
     seeds: list[int]
     points: list[Point]
+    doubts: list[Problem]
 
     @property
     def name(self) -> str:
@@ -90,13 +100,14 @@ class Expansion(NamedTuple):
         for seed, point, game in itertools.product(self.seeds, self.points, self.games):
             yield point.run(game, seed)
 
-    def members(self) -> str:
-        """The JSON text that tells the analysis which runs are the experiment's."""
+    def members(self, sealed: Callable[[Run], str]) -> str:
+        """The JSON text that tells the analysis which runs are the experiment's; `sealed`: where in the store."""
         head = {k: getattr(self, k) for k in ("paper", "experiment", "scale", "budget_frames", "paper_frames")}
         head |= {"clock": self.clock, "cuts": self.cuts, "reduced": self.reduced, "metrics": self.metrics}
         rows = [
             {
                 "run": run.name,
+                "sealed": sealed(run),
                 "variant": run.point.variant,
                 "game": run.game,
                 "seed": run.seed,
@@ -180,16 +191,17 @@ class Papers:
 
 def _expand(project: Project, doc: Document, paper: str, key: str, experiment: Experiment) -> Expansion:
     config, at = project.config, ("experiments", key)
-    scale = experiment.scales.get(config.scale) if config.scale != "paper" else None
-    if scale is None and config.scale != "paper":
-        message = f"has no scale {config.scale!r}; it has {', '.join(sorted(['paper', *experiment.scales]))}"
-        raise ConfigError([doc.problem((*at, "scales"), message)])
+    named, scale = _scale(experiment, config.scale)
+    doubted: dict[Problem, None] = {}
+    if named != config.scale:
+        as_it_runs = "as in the paper" if named == "paper" else f"at scale {named!r}"
+        doubted[doc.problem(at, f"has no scale {config.scale!r}: it runs {as_it_runs}")] = None
 
     def chosen(name: str) -> tuple[Location, Any]:
         """A value of the scale if it gives one, else of the experiment, and where it stands."""
         value = getattr(scale, name, None)
         if value is not None:
-            return (*at, "scales", config.scale, name), value
+            return (*at, "scales", named, name), value
         return (*at, name), getattr(experiment, name)
 
     games_at, names = chosen("games")
@@ -203,7 +215,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
     zipped_at, zipped = chosen("zip")
     sources: list[tuple[Location, dict[str, Any]]] = [((*at, "set"), experiment.set)]
     if scale is not None:
-        sources.append(((*at, "scales", config.scale, "set"), scale.set))
+        sources.append(((*at, "scales", named, "set"), scale.set))
     change = experiment.cluster.model_dump(exclude_none=True)
     change |= scale.cluster.model_dump(exclude_none=True) if scale else {}
 
@@ -214,6 +226,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
     for variant, overlay in variants.items():
         algorithm = project.algorithm(str(overlay.get("algorithm", experiment.algorithm)))
         own = {k: v for k, v in overlay.items() if k != "algorithm"}
+        cluster = algorithm.cluster.model_copy(update=change)
         suite = algorithm.spec["environment"]["suite"]
         for i, game in enumerate(games):
             if not game.startswith(f"{suite}/"):
@@ -228,7 +241,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
                 for dotted, value in layer.items():
                     tree = _put(tree, dotted, value)
             try:
-                spec = _spec(tree, budget, config)
+                spec = _spec(tree, budget, config.threads, _device(config, named, tree, cluster))
             except ValidationError as error:
                 for item in error.errors(include_url=False):
                     location, message, bad, valid = complaint(item, model_of(tree), tree)
@@ -236,10 +249,17 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
                     name = ".".join(map(str, location))
                     problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
                 continue
+
+            def placed_problem(key: str, message: str, placed: dict = placed, variant: str = variant) -> Problem:
+                where = _placed(tuple(key.split(".")), placed, (*at, "variants", variant))
+                return doc.problem(where, f"{key}: {message}")
+
+            problems += [placed_problem(*said) for said in faults(spec)]
+            doubted |= dict.fromkeys(placed_problem(*said) for said in doubts(spec))
             clocks.setdefault(spec.clock, (*at, "variants", variant))
             if isinstance(spec, Spec):
                 cuts.add(spec.evaluation.cap_frames)
-            points.append(_point(spec, variant, vary, algorithm, algorithm.cluster.model_copy(update=change)))
+            points.append(_point(spec, variant, vary, algorithm, cluster))
     if len(clocks) > 1:
         problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
     if problems:
@@ -248,7 +268,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
     return Expansion(
         paper,
         key,
-        config.scale,
+        named,
         budget,
         experiment.budget_frames,
         reduced,
@@ -258,7 +278,16 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
         games,
         seeds,
         points,
+        list(doubted),
     )
+
+
+def _scale(experiment: Experiment, wanted: str) -> tuple[str, Scale | None]:
+    """The name of the scale that an experiment has for the one wanted, and how it shrinks there."""
+    for name in SMALLER[SMALLER.index(wanted) :] if wanted in SMALLER else ():
+        if name in experiment.scales:
+            return name, experiment.scales[name]
+    return "paper", None
 
 
 def _points(crossed: dict[str, list[Any]], zipped: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
@@ -276,11 +305,16 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
     return tree | {head: _put(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
 
 
-def _spec(tree: dict[str, Any], budget: int, config: Config) -> Identified:
+def _spec(tree: dict[str, Any], budget: int, threads: int, device: str) -> Identified:
     tree = _put(tree, "environment.game", "any")
     fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
-    device = "cpu" if _executor(tree) in CPU_ONLY else config.device
-    return model_of(tree).model_validate(tree | fixed | {"device": device, "threads": config.threads})
+    return model_of(tree).model_validate(tree | fixed | {"device": device, "threads": threads})
+
+
+def _device(config: Config, scale: str, tree: dict[str, Any], cluster: Cluster) -> str:
+    """Where a run trains. `cluster.gpu` says whether a GPU serves it; `auto` uses one only at the paper's scale."""
+    wanted = {"cpu": False, "cuda": True, "auto": scale == "paper"}[config.device]
+    return "cuda" if wanted and cluster.gpu and _executor(tree) not in CPU_ONLY else "cpu"
 
 
 def _executor(tree: dict[str, Any]) -> Any:
@@ -310,8 +344,10 @@ def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algo
         variant,
         vary,
         algorithm.name,
+        algorithm.extends,
         spec.agent.kind,
         suite,
+        spec.device,
         beside.get(kind, spec.threads),
         spec.driver,
         kind,

@@ -6,10 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agents.spec.base import Count, Period, Whole
+from agents.spec.base import Count, Identified, Period, Whole
 from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
+from workflow.typed import NAME
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Name = Annotated[str, Field(pattern=NAME)]
+_seed = Identified.model_fields["seed"]
+MOST_SEEDS = 10_000  # more cannot be meant, and no workflow could hold their jobs
+# What a run's own spec says of its seed: the numbers that its outputs can hold.
+Seed = Annotated[Whole, *_seed.metadata]
 Text = Annotated[str, Field(min_length=1)]
 ScaleName = Literal["smoke", "reduced", "paper"]
 
@@ -26,6 +31,8 @@ def _seeds(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
             raise ValueError("at least one seed is wanted")
+        if value > MOST_SEEDS:
+            raise ValueError(f"at most {MOST_SEEDS:,} seeds are wanted; for one seed of that number write [{value}]")
         return list(range(value))
     if isinstance(value, list) and (twice := sorted({str(s) for s in value if value.count(s) > 1})):
         raise ValueError(f"seed {', '.join(twice)} given twice")
@@ -33,7 +40,7 @@ def _seeds(value: Any) -> Any:
 
 
 Seeds = Annotated[
-    list[Annotated[Whole, Field(ge=0)]],
+    list[Seed],
     BeforeValidator(_seeds, json_schema_input_type=Count | list[Annotated[int, Field(ge=0)]]),
     Field(min_length=1, description="a number of seeds (0, 1, …) or the seeds themselves"),
 ]
@@ -48,18 +55,23 @@ class Config(Strict):
     """config/config.yaml: what to run."""
 
     papers: Annotated[
-        list[Name], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
+        list[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
     ] = Field(description="files of config/papers that `all` and the report stand for")
     scale: ScaleName = Field(description="smoke: seconds; reduced: honest on two cores; paper: as published")
     results: Text = Field(description="results folder; relative to where snakemake is started")
     code_changes: Literal["rerun", "ignore"] = Field(description="whether an edit to the code reruns what used it")
-    device: Literal["cpu", "cuda"] = Field(description="where runs train; identifies a run")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="where runs train: cuda: on a GPU if their cluster.gpu is above 0; auto: those, at the paper's "
+        "scale; cpu: none; the device found identifies a run"
+    )
     threads: Count = Field(description="torch threads of a run; they change its bits, so they identify it")
     normalisation: Literal["standard", "vp0", "abs"] = Field(
         description="of aggregates over Atari games that name none; vp0: Video Pinball's random score is 0"
     )
     interval: Interval = Field(description="bootstrap intervals of figures that name none")
-    partial: bool = Field(description="draw from the runs that exist, into <results>/partial, and train nothing")
+    partial: bool = Field(
+        description="draw from the runs that exist, into <results>/<scale>/partial, and train nothing"
+    )
 
 
 class Cluster(Strict):
@@ -68,7 +80,7 @@ class Cluster(Strict):
     runtime_minutes: Count
     mem_mb: Count = Field(description="of the first attempt; a second one gets twice as much, and so on")
     cpus: Count
-    gpu: Annotated[Whole, Field(ge=0)] = Field(description="asked for only with `device: cuda`")
+    gpu: Annotated[Whole, Field(ge=0)] = Field(description="0: runs on CPUs whatever config.yaml's `device` says")
     nodes: Count = Field(1, description="of one job; more than one only for runs whose executor is `ray`")
 
 
@@ -85,7 +97,7 @@ class AlgorithmFile(Strict):
 
     label: Text = Field(description="name in figures")
     source: Text = Field(description="where the numbers come from")
-    extends: Name | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
+    extends: Text | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
     spec: dict[str, Any] = Field(description="see agents/spec/; without seed, budget, device, threads and game")
     cluster: Cluster | None = Field(None, description="may be left to the extended algorithm")
 
@@ -114,7 +126,7 @@ class Experiment(Strict):
     """A named set of runs: games × variants × varied keys × seeds, as the paper has them."""
 
     title: Text
-    algorithm: Name
+    algorithm: Text
     games: Games
     seeds: Seeds
     budget_frames: Period

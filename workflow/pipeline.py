@@ -8,25 +8,25 @@ import io
 import json
 import os
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from agents.attempts import BATCH, memory
+from agents.code import Code, CodeError, fingerprint
 from analysis.spec import CLAIMS, FIGURES, TABLES
-from workflow.config import Project
-from workflow.expand import CPU_ONLY, Expansion, Papers, Run
-from workflow.fingerprint import Code, write_if_changed
+from workflow.config import RESERVED, Project
+from workflow.expand import Expansion, Papers, Run
+from workflow.fingerprint import write_if_changed
+from workflow.finished import Finished
 from workflow.strict_yaml import ConfigError, nearest
 
-RUN_FILES = (
-    "run.json",
-    "summary.parquet",
-    "episodes.parquet",
-    "evaluations.parquet",
-    "learning.parquet",
-    "timing.parquet",
-)
+# How often a training that failed on a cluster may start again by itself. One that gets on is cut off any number of
+# times; one that does not gives up by itself (agents/attempts.py). Here, a person looks first: none.
+RETRIES = 10_000
 FIGURE_FILES = ("pdf", "svg", "png", "csv", "json")
 TABLE_FILES = ("csv", "md", "tex", "json")
 # The modules behind each command of analysis/. Figures, tables and claims add that of their kind.
@@ -59,11 +59,13 @@ class Pipeline:
         self.config = self.project.config
         self.papers = Papers(self.project)
         self.results = self.config.results.rstrip("/")
-        self.shown = f"{self.results}/partial" if self.config.partial else self.results
+        # What is drawn has a folder per scale; runs are shared, since their names say all that made them.
+        self.shown = f"{self.results}/{self.config.scale}" + ("/partial" if self.config.partial else "")
+        self.limits: dict[str, int] = {}  # of this machine, on what the runs at work here use together; see `bound`
         self._code = Code(self.root)
-        self._fresh: dict[str, str] = {}
-        if main:
-            check_writable(Path(self.results))
+        self._fresh: set[str] = set()
+        any_code = self.config.code_changes == "ignore"
+        self.finished = Finished(Path(self.results), self._code, any_code, main, dryrun)
 
     def set_environment(self) -> None:
         """What the rules' shells find: our packages, a `python`, and the switch that must not be a parameter.
@@ -74,6 +76,8 @@ class Pipeline:
         if not activated or not shutil.which("python"):
             os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ["PYTHONPATH"] = str(self.root)
+        if self.main:
+            os.environ[BATCH] = f"{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         accept = self.config.code_changes == "ignore"
         os.environ["ACCEPT_CODE_CHANGES"] = "--accept-code-changes" if accept else ""
 
@@ -82,30 +86,47 @@ class Pipeline:
     def run(self, wildcards: Any) -> Run:
         return self.papers.run(wildcards.run)
 
-    def run_code(self, run: Run) -> str:
-        """The fingerprint file of the code that a run reaches."""
-        parts = run.point.components
-        name = f"{run.point.agent}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:8]}"
-        return self.code(name, (run.point.driver, "agents.outputs", *parts))
+    def mem_mb(self, run: Run) -> int:
+        """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it."""
+        return self.within("mem_mb", memory(Path(self.results) / "work" / run.name, run.point.cluster.mem_mb))
 
-    def code(self, name: str, roots: Iterable[str]) -> str:
-        """The fingerprint file of that name, brought up to date by the main process.
+    def job_logs(self, given: Path | None) -> Path:
+        """Where the logs of cluster jobs lie: with the results that they belong to, unless a place was given."""
+        return given or Path(self.results) / "logs" / "slurm"
+
+    def code(self, name: str, roots: Iterable[str]) -> list[str]:
+        """The fingerprint file of that name, brought up to date by the main process; a dry run writes nothing.
 
         It has a folder of its own, as the file of `members` has: Snakemake lists the folders of the first target's
         inputs once, and would hold a file that is written there later for missing.
         """
-        path = f"{self.results}/code/{name}/modules.fp"
-        if self.main and name not in self._fresh:
-            self._fresh[name] = self._code.text(roots)
-            if write_if_changed(Path(path), self._fresh[name]):
-                # Kept by the hash that run.json notes: `plan` names the modules that changed since.
-                seen = hashlib.sha256(self._fresh[name].encode()).hexdigest()
-                write_if_changed(Path(f"{self.results}/code/seen/{seen}.fp"), self._fresh[name])
-        return path
+        return self._written(Path(f"{self.results}/code/{name}/modules.fp"), lambda: self._code_text(roots))
+
+    def _code_text(self, roots: Iterable[str]) -> str:
+        try:
+            return self._code.text(roots)
+        except CodeError as error:
+            raise ConfigError(str(error)) from None
+
+    def _written(self, path: Path, text: Callable[[], str]) -> list[str]:
+        """The path of a small input, which says `text()`; none where a dry run finds no file."""
+        if self.main and str(path) not in self._fresh and not self.dryrun():
+            if not self._fresh:
+                check_writable(Path(self.results))
+            self._fresh.add(str(path))
+            write_if_changed(path, text())
+        return [] if self.dryrun() and not path.exists() else [str(path)]
+
+    def code_sum(self, roots: Iterable[str]) -> str:
+        """Makes changed code a changed parameter, whatever happened to its file."""
+        return fingerprint(self._code_text(roots))[:12]
 
     def gpus(self, run: Run) -> int:
-        on_gpu = self.config.device == "cuda" and run.point.executor not in CPU_ONLY
-        return max(1, run.point.cluster.gpu) if on_gpu else 0
+        return run.point.cluster.gpu if run.point.device == "cuda" else 0
+
+    def within(self, resource: str, wanted: int) -> int:
+        """What a run asks for, at most all that there is: one that wants more runs alone, and is warned of before."""
+        return min(wanted, self.limits.get(resource, wanted))
 
     def launch(self, run: Run) -> str:
         """What stands before a run's command."""
@@ -113,30 +134,36 @@ class Pipeline:
 
     # ------------------------------------------------------------ scores
 
-    def members(self, experiment: Expansion) -> str:
-        """The file that lists an experiment's runs. A dry run leaves one that another run may use."""
+    def members(self, experiment: Expansion) -> list[str]:
+        """The file that lists an experiment's runs."""
         path = Path(f"{self.shown}/experiments/{experiment.name}/runs.json")
-        if self.main and str(path) not in self._fresh and not (self.dryrun() and path.exists()):
-            self._fresh[str(path)] = ""
-            write_if_changed(path, experiment.members())
-        return str(path)
+        return self._written(path, lambda: self._members(experiment))
 
-    def summaries(self, experiment: Expansion) -> list[str]:
-        """The run summaries that an experiment's scores are made of: those that exist, with `partial`."""
-        paths = [f"{self.results}/runs/{name}/summary.parquet" for name in self.papers.runs(experiment.name)]
-        return [path for path in paths if os.path.exists(path)] if self.config.partial else paths
+    def _members(self, experiment: Expansion) -> str:
+        return experiment.members(self.finished.place)
 
-    def score_input(self, wildcards: Any) -> dict[str, Any]:
+    def marks(self, experiment: Expansion) -> list[str]:
+        """What tells Snakemake that an experiment's runs are finished: of the finished ones only, with `partial`."""
+        runs = self.papers.runs(experiment.name).values()
+        return [self.finished.mark(run) for run in runs if not self.config.partial or not self.finished.problem(run)]
+
+    def score_input(self, wildcards: Any, forced: set[str]) -> dict[str, Any]:
+        """Inputs of an experiment's scores. Marks of runs that are not whole in the store join `forced`.
+
+        Snakemake would not train these where the scores made of them are up to date by its own account.
+        """
         experiment = self.papers.experiment(wildcards.experiment)
+        runs = self.papers.runs(experiment.name).values()
+        forced.update(self.finished.mark(run) for run in runs if self.finished.problem(run) is not None)
         return {
             "members": self.members(experiment),
-            "summaries": self.summaries(experiment),
+            "marks": self.marks(experiment),
             "code": self.code("scores", CODE["score"]),
         }
 
     def members_digest(self, wildcards: Any) -> str:
         """Makes a changed list of runs a changed parameter, whatever happened to the file."""
-        return hashlib.sha256(self.papers.experiment(wildcards.experiment).members().encode()).hexdigest()[:12]
+        return hashlib.sha256(self._members(self.papers.experiment(wildcards.experiment)).encode()).hexdigest()[:12]
 
     def scores(self, experiments: Iterable[str]) -> list[str]:
         return [f"{self.shown}/scores/{name}.parquet" for name in experiments]
@@ -164,13 +191,17 @@ class Pipeline:
                 values["normalisation"] = self.config.normalisation
         return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
 
+    def drawn_code(self, part: str, wildcards: Any) -> list[str]:
+        """Where the code of one figure or table begins."""
+        kind = self.item(part, wildcards.paper, wildcards.id).kind
+        return [*CODE[part], (FIGURES if part == "figures" else TABLES)[kind]]
+
     def drawn_input(self, part: str, wildcards: Any) -> dict[str, Any]:
         """Inputs of one figure or table: scores, the code of its kind, the published numbers."""
         item = self.item(part, wildcards.paper, wildcards.id)
-        root = (FIGURES if part == "figures" else TABLES)[item.kind]
         return {
             "scores": self.scores(item.experiments),
-            "code": self.code(f"{part[:-1]}-{item.kind}", [*CODE[part], root]),
+            "code": self.code(f"{part[:-1]}-{item.kind}", self.drawn_code(part, wildcards)),
             "reference": self.reference_files(),
         }
 
@@ -178,13 +209,16 @@ class Pipeline:
         """The canonical JSON of a paper's claims."""
         return f"[{','.join(self.drawn_json(claim) for claim in self._claims(paper))}]"
 
+    def claims_code(self, wildcards: Any) -> list[str]:
+        """Where the code of a paper's claims begins."""
+        return [*CODE["claims"], *sorted({CLAIMS[claim.kind] for claim in self._claims(wildcards.paper)})]
+
     def claims_input(self, wildcards: Any) -> dict[str, Any]:
         claims = self._claims(wildcards.paper)
-        kinds = sorted({claim.kind for claim in claims})
         names = sorted({name for claim in claims for name in getattr(claim, "experiments", [])})
         return {
             "scores": self.scores(names),
-            "code": [self.code(f"claim-{kind}", [*CODE["claims"], CLAIMS[kind]]) for kind in kinds],
+            "code": self.code(f"claims-{wildcards.paper}", self.claims_code(wildcards)),
             "reference": self.reference_files(),
         }
 
@@ -194,7 +228,7 @@ class Pipeline:
     def _drawable(self, item: Any) -> bool:
         """With `partial`: whether each experiment behind it has a finished run."""
         names = getattr(item, "experiments", [])
-        return not self.config.partial or all(self.summaries(self.papers.experiment(name)) for name in names)
+        return not self.config.partial or all(self.marks(self.papers.experiment(name)) for name in names)
 
     @property
     def reference(self) -> str:
@@ -222,7 +256,40 @@ class Pipeline:
 
     def experiments(self, paper: str) -> list[Expansion]:
         """A paper's experiments, those with a finished run only with `partial`."""
-        return [e for e in self.papers[paper].values() if not self.config.partial or self.summaries(e)]
+        return [e for e in self.papers[paper].values() if not self.config.partial or self.marks(e)]
+
+    def asked(self, targets: Iterable[str]) -> dict[str, Run]:
+        """Run name -> run, of all that these targets are made of (papers, their figures, files; none: `all`)."""
+        found: dict[str, Run] = {}
+        for target in list(targets) or ["all"]:
+            for name in self._asked_experiments(target):
+                found |= self.papers.runs(name)
+            if target.startswith(f"{self.results}/sealed/"):
+                run = self.papers.run(target.removeprefix(f"{self.results}/sealed/").partition("/")[0])
+                found[run.name] = run
+        return found
+
+    def _asked_experiments(self, target: str) -> list[str]:
+        if target == "all":
+            return [name for paper in self.config.papers for name in self._asked_experiments(paper)]
+        paper = target.removesuffix("_figures")
+        if paper in self.project.paper_names:
+            described = self.project.paper(paper)[0]
+            items = [*described.figures, *described.tables]
+            own = [] if target != paper else [f"{paper}.{key}" for key in self.papers[paper]]
+            items += [] if target != paper else described.claims
+            return list(dict.fromkeys([*own, *(name for item in items for name in getattr(item, "experiments", []))]))
+        match Path(target.removeprefix(f"{self.shown}/")).parts:
+            case ["scores", file]:
+                return [file.removesuffix(".parquet")]
+            case ["report", file]:
+                return self._asked_experiments("all" if file == "index.html" else file.removesuffix(".html"))
+            case ["claims", file]:
+                claims = self._claims(file.removesuffix(".json"))
+                return [name for claim in claims for name in getattr(claim, "experiments", [])]
+            case [("figures" | "tables") as part, paper, file]:
+                return list(getattr(self.item(part, paper, file.partition(".")[0]), "experiments", []))
+        return []
 
     def targets(self, papers: list[str]) -> list[str]:
         """What `snakemake <paper>` makes (or `all`, for several papers). The rest comes with the report."""
@@ -230,7 +297,12 @@ class Pipeline:
 
     def check(self, words: Iterable[str]) -> None:
         """Read the papers that a command line names (else the configured ones), to report every problem at
-        once and before anything runs. (Snakemake tells a Snakefile its targets only later.)"""
+        once and before anything runs. What has a slash or a dot is a file, for Snakemake to judge."""
+        papers = self.project.paper_names
+        known = ["all", *papers, *(f"{name}_figures" for name in papers)]
+        for word in words:
+            if word not in known and word not in RESERVED and "/" not in word and "." not in word:
+                raise ConfigError(self.project.unknown_target(word, known))
         named = {word.removesuffix("_figures") for word in words} & set(self.project.paper_names)
         wanted = sorted(named) or self.config.papers
         self.project.check(wanted)
@@ -266,25 +338,27 @@ class Pipeline:
             "figures": [path for name in names for path in self.figure_files(name)],
             "claims": [f"{self.shown}/claims/{name}.json" for name in names],
             "scores": self.scores(e.name for e in experiments),
-            "members": [self.members(e) for e in experiments],
+            "members": [path for e in experiments for path in self.members(e)],
             "code": self.code("report", CODE["report"]),
             "templates": [str(path.relative_to(self.root) if inside else path) for path in templates if path.is_file()],
         }
 
     def write_index(self) -> None:
-        """results/index.csv: run -> experiments that ask for it. Rows of papers not expanded now stay."""
-        path = Path(f"{self.results}/index.csv")
-        rows = set(read_index(path)) - {row for row in read_index(path) if row[1] in self.papers.expanded}
+        """results/index.csv: run -> experiments that ask for it. Rows of other scales and papers stay."""
+        path, scale = Path(f"{self.results}/index.csv"), self.config.scale
+        rows = {row for row in read_index(path) if row[1] not in self.papers.expanded or row[7] != scale}
         for paper, experiments in self.papers.expanded.items():
             for key in experiments:
                 runs = self.papers.experiment(f"{paper}.{key}").runs()
-                rows |= {(r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed)) for r in runs}
+                rows |= {
+                    (r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed), scale) for r in runs
+                }
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([INDEX, *sorted(rows)])
         write_if_changed(path, text.getvalue())
 
 
-INDEX = ("run", "paper", "experiment", "variant", "algorithm", "game", "seed")
+INDEX = ("run", "paper", "experiment", "variant", "algorithm", "game", "seed", "scale")
 
 
 def read_index(path: Path) -> Iterator[tuple[str, ...]]:
@@ -304,15 +378,3 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"the results folder {str(folder)!r} is not writable: {error.strerror}") from None
-
-
-def start(root: str, overrides: dict[str, Any], main: bool, dryrun: Callable[[], bool]) -> Pipeline:
-    """The Snakefile's pipeline. A mistake in the configuration ends the process with a plain message."""
-    try:
-        pipeline = Pipeline(root, overrides, main, dryrun)
-        if main:
-            pipeline.check(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
-    pipeline.set_environment()
-    return pipeline

@@ -9,17 +9,18 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
-from workflow import runs, text
+from agents import store as sealed
+from agents.code import changed
+from agents.lease import living
+from agents.store import CODE
+from workflow import cost, machine, runs, status, text
 from workflow.config import flatten
 from workflow.expand import Run
-from workflow.fingerprint import changed
-from workflow.pipeline import RUN_FILES, Pipeline, read_index
+from workflow.finished import digest
+from workflow.pipeline import Pipeline, read_index
 from workflow.strict_yaml import ConfigError
-
-_FALLBACK_BYTES = 2e6  # of a run of which nothing like it is finished
 
 
 class Job(NamedTuple):
@@ -38,11 +39,19 @@ def snakemake_command(pipeline: Pipeline, targets: list[str], *options: str) -> 
     return command
 
 
+def snakemake_environment(pipeline: Pipeline) -> dict[str, str]:
+    """What Snakemake and its jobs write is UTF-8, which is read here, whatever the terminal can show."""
+    fixed = {"PYTHONPATH": str(pipeline.root), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+    return os.environ | fixed
+
+
 def dry_run(pipeline: Pipeline, targets: list[str]) -> list[Job]:
     """The jobs that Snakemake would run, with its reasons. ConfigError with its words if it refuses."""
     command = snakemake_command(pipeline, targets, "--dry-run", "--quiet", "host")
-    environment = os.environ | {"PYTHONPATH": str(pipeline.root)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    environment = snakemake_environment(pipeline)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+    )
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
         noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")
@@ -61,73 +70,79 @@ def parse(log: str) -> list[Job]:
     return jobs
 
 
-def why(pipeline: Pipeline, run: Run, reason: str, former: dict[tuple[str, ...], str]) -> str:
-    """Why a run would train: new, changed spec (where), changed code (which modules), …"""
-    results = Path(pipeline.results)
-    folder = results / "runs" / run.name
-    if not (folder / "run.json").exists():
-        key = (run.point.variant, run.game, str(run.seed))
-        old = runs.read(results / "runs" / former[key]) if key in former and former[key] != run.name else None
-        if old is None:
-            return "new"
-        spec = dict(flatten(json.loads(run.spec)))
-        keys = runs.differing([old.spec, spec])
-        return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''})"
-    if "results/code/" in reason or ".fp" in reason:
-        before = _code_before(pipeline, folder)
-        after = Path(pipeline.run_code(run)).read_text(encoding="utf-8")
-        modules = changed(before, after) if before is not None else []
+def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
+    """Why a run that is not finished would train: new, changed spec (where), changed code (which modules), …
+
+    `former`: the finished run that stood in its place in the experiment.
+    """
+    results, finished = Path(pipeline.results), pipeline.finished
+    work = results / "work" / run.name
+    if owner := living(work / "lease.json"):
+        return f"being trained now (by {owner}): waits for it"
+    if frame := status.saved(work):
+        return f"resumes at {text.frames(frame)}"
+    if finished.folder(run).exists():
+        return f"damaged result ({finished.problem(run)})"
+    if others := finished.store.codes(digest(run)):
+        before = finished.store.folder(digest(run), others[0]) / CODE
+        modules = changed(before.read_text(encoding="utf-8"), finished.code_text(run))
         return "changed code" + (f" ({', '.join(modules)})" if modules else "")
-    missing = [name for name in RUN_FILES if not (folder / name).exists()]
-    return f"incomplete (no {', '.join(missing)})" if missing else reason
-
-
-def _code_before(pipeline: Pipeline, folder: Path) -> str | None:
-    """The fingerprint text that a finished run was made with; run.json holds its hash."""
-    run = runs.read(folder)
-    path = Path(pipeline.results) / "code" / "seen" / f"{run.facts.get('fingerprint') if run else None}.fp"
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    old = runs.read(results / "runs" / former) if former and former != run.name else None
+    if old is None:
+        return "new"
+    keys = runs.differing([old.spec, dict(flatten(json.loads(run.spec)))])
+    again = [key for key in keys if key.startswith("evaluation.")]
+    because = "; evaluations are made on the way, by networks that are not kept" if keys and again == keys else ""
+    return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}{because})"
 
 
 def plan(pipeline: Pipeline, targets: list[str]) -> str:
-    """The whole account, as text."""
-    jobs = dry_run(pipeline, targets)
-    if not jobs:
+    """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
+    asked = pipeline.asked(targets)
+    training = [run for run in asked.values() if pipeline.finished.problem(run) is not None]
+    shown = [sealed.read(pipeline.finished.folder(run)) for run in asked.values() if not pipeline.finished.problem(run)]
+    hidden = sum(not pipeline.finished.store.is_shown(each) for each in shown)
+    rest = [job for job in dry_run(pipeline, targets) if job.rule != "train" and job.rule not in _names(pipeline)]
+    if not (training or rest or hidden):
         return "nothing to do: everything is up to date"
-    results = Path(pipeline.results)
-    former: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
-    for name, paper, experiment, variant, _, game, seed in read_index(results / "index.csv"):
-        if (results / "runs" / name / "run.json").exists():
-            former[f"{paper}.{experiment}"][variant, game, seed] = name
-    asked = _experiments(pipeline)
-    training = [(pipeline.papers.run(job.wildcards["run"]), job.reason) for job in jobs if job.rule == "train"]
     reasons: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for run, reason in training:
-        reasons[why(pipeline, run, reason, former[asked.get(run.name, "")])] += 1
+    former = _former(pipeline)
+    for run in training:
+        reasons[why(pipeline, run, former.get(run.name))] += 1
         counts[run.point.algorithm][run.game] += 1
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
+    if hidden:
+        lines.append(f"  {hidden} finished before are linked into {pipeline.results}/runs again (seconds)")
     if training:
         lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), "", *_cost(pipeline, [run for run, _ in training])]
-    rest = Counter(job.rule for job in jobs if job.rule != "train" and job.rule not in _names(pipeline))
+        lines += ["", _counts(counts), "", *_cost(pipeline, training, len(rest))]
     if rest:
-        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(rest.items()))]
-        for job in jobs:
-            if job.rule in ("figure", "table") and ".fp" in job.reason:
+        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
+        for job in rest:
+            if job.rule in ("figure", "table") and "code" in job.reason:
                 lines.append(f"  {job.rule} {job.wildcards.get('paper')}/{job.wildcards.get('id')}: changed code")
     return "\n".join(lines)
+
+
+def _former(pipeline: Pipeline) -> dict[str, str]:
+    """Run -> the finished run of the same experiment, variant, game and seed, before the spec was changed."""
+    results, before = Path(pipeline.results), {}
+    for name, paper, experiment, variant, _, game, seed, scale in read_index(results / "index.csv"):
+        if scale == pipeline.config.scale and (results / "runs" / name / "run.json").exists():
+            before[f"{paper}.{experiment}", variant, game, seed] = name
+    return {
+        run.name: before[key]
+        for paper, found in pipeline.papers.expanded.items()
+        for each in found
+        for run in pipeline.papers.runs(f"{paper}.{each}").values()
+        if (key := (f"{paper}.{each}", run.point.variant, run.game, str(run.seed))) in before
+    }
 
 
 def _names(pipeline: Pipeline) -> set[str]:
     papers = pipeline.project.paper_names
     return {"all", *papers, *(f"{name}_figures" for name in papers)}
-
-
-def _experiments(pipeline: Pipeline) -> dict[str, str]:
-    """Run -> an experiment that asks for it, among the papers read so far."""
-    names = [f"{paper}.{key}" for paper, found in pipeline.papers.expanded.items() for key in found]
-    return {run: name for name in names for run in pipeline.papers.runs(name)}
 
 
 def _counts(counts: dict[str, Counter[str]]) -> str:
@@ -139,33 +154,24 @@ def _counts(counts: dict[str, Counter[str]]) -> str:
     return text.table(["algorithm", *games, "runs"], rows, right=(*games, "runs"))
 
 
-def _cost(pipeline: Pipeline, planned: list[Run]) -> list[str]:
-    """Core-hours, GPU-hours, disk: by finished runs of the same algorithm, else by its cluster table."""
-    results = Path(pipeline.results)
-    algorithm_of = {row[0]: row[4] for row in read_index(results / "index.csv")}
-    speeds: dict[str, list[float]] = defaultdict(list)
-    sizes: dict[str, list[float]] = defaultdict(list)
-    for done in runs.finished(results):
-        name = algorithm_of.get(done.name, "")
-        if speed := done.facts.get("frames_per_second"):
-            speeds[name].append(speed)
-        files = (results / "runs" / done.name).iterdir()
-        sizes[name].append(sum(file.stat().st_size for file in files) / max(1, done.facts.get("frames") or 1))
-    core = gpu = size = 0.0
-    measured = True
-    for run in planned:
-        budget, name = json.loads(run.spec)["budget_frames"], run.point.algorithm
-        if speeds[name]:
-            hours = budget / median(speeds[name]) / 3600
-            size += budget * median(sizes[name])
-        else:
-            hours, measured = run.point.cluster.runtime_minutes / 60, False
-            size += _FALLBACK_BYTES
-        core += hours * run.point.cluster.cpus
-        gpu += hours * pipeline.gpus(run)
-    basis = (
-        "by the speed of finished runs"
-        if measured
-        else "at most, by the time limits in `cluster:` where no run is finished"
-    )
-    return [f"about {core:.1f} core-hours, {gpu:.1f} GPU-hours and {text.size(size)} of results ({basis})"]
+def _cost(pipeline: Pipeline, training: list[Run], others: int) -> list[str]:
+    """Time by the clock on this machine, core-hours, GPU-hours, disk."""
+    results, machine_ = Path(pipeline.results), machine.look()
+    algorithms = {row[0]: row[4] for row in read_index(results / "index.csv")}
+    past = [
+        cost.Past(algorithms.get(done.name, ""), done.facts["spec"], seconds)
+        for done in runs.finished(results)
+        if (seconds := done.facts.get("seconds"))
+    ]
+    speeds = cost.read_speeds(pipeline.root)
+    here = cost.Here(os.cpu_count() or 1, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
+    planned = [cost.Planned(run, status.saved(results / "work" / run.name) or 0) for run in training]
+    found = cost.estimate(planned, here, speeds, past, others)
+    hours, gpu_hours = found.core_seconds / 3600, found.gpu_seconds / 3600
+    lines = [
+        f"about {text.duration(found.seconds)} by the clock on the {here.cores} cores of this machine; "
+        f"{hours:.{1 if hours >= 1 else 2}f} core-hours, {gpu_hours:.1f} GPU-hours, {text.size(found.bytes)} of results"
+    ]
+    if found.bounded:
+        lines.append(f"  ({found.bounded} runs by their time limits, cluster.runtime_minutes: nothing else is known)")
+    return lines

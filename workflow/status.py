@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ from agents.identity import is_dead
 from workflow import text
 from workflow.pipeline import Pipeline
 
+BEGINNING_SECONDS = 10.0  # until a process that writes a log has its lease
 STALE_SECONDS = 60.0  # runs beat every two seconds; an evaluation or a slow disk may take longer
 ORDER = ("lost", "failed", "running", "evaluating", "preempted", "diverged", "finished", "waiting")
 
@@ -35,6 +37,15 @@ def _silent(beat: dict[str, Any], now: float) -> bool:
     return now - beat["time"] > STALE_SECONDS or is_dead(beat) is True
 
 
+def saved(work: Path) -> int | None:
+    """The frame of the newest checkpoint in a run's working folder, None if there is none."""
+    newest = max(work.glob("checkpoints/manifest-*.json"), key=lambda path: path.stat().st_mtime_ns, default=None)
+    try:
+        return json.loads(newest.read_bytes())["frame"] if newest else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
     """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
     results = Path(pipeline.results)
@@ -50,23 +61,44 @@ def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
                     "experiment": experiment.name,
                     "variant": run.point.variant,
                 }
-                done = results / "runs" / name / "run.json"
                 if name in alive:
                     row |= alive[name]
-                elif done.exists():
-                    try:
-                        facts = json.loads(done.read_text(encoding="utf-8"))
-                    except (OSError, ValueError):
-                        facts = {}
+                elif pipeline.finished.problem(run) is None:
+                    facts = json.loads((pipeline.finished.folder(run) / "run.json").read_bytes())
                     row |= {"state": facts.get("status", "finished"), "frame": facts.get("frames")}
                     row |= {"frames_per_second": facts.get("frames_per_second"), "host": facts.get("host")}
                 else:
                     row["state"] = "waiting"
+                if row["state"] in ("lost", "waiting") and (log := _log_of_failure(results, name)):
+                    row |= {"state": "failed", "log": str(log)}
                 row["budget_frames"] = experiment.budget_frames
                 rows[name] = row
     return sorted(
         rows.values(), key=lambda r: (ORDER.index(r["state"]) if r["state"] in ORDER else -1, r["experiment"])
     )
+
+
+def _log_of_failure(results: Path, run: str, now: float | None = None) -> Path | None:
+    """The log of an attempt that ended by itself without a result.
+
+    A process that fails lets go of its lease; one that is killed leaves it, and its run is lost, not failed. So is one
+    that was told to stop: that leaves a sign of life which says so.
+    """
+    now, logs = time.time() if now is None else now, results / "logs"
+    paths = [logs / "train" / f"{run}.log", *(logs / "slurm" / "rule_train" / run).glob("*.log")]
+    ages = {path: now - path.stat().st_mtime for path in paths if path.exists() and path.stat().st_size}
+    held = (results / "work" / run / "lease.json").exists()
+    if held or not ages or min(ages.values()) < BEGINNING_SECONDS:
+        return None
+    return min(ages, key=ages.__getitem__)
+
+
+def _last_line(log: str) -> str:
+    """What a log ends with."""
+    with open(log, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
@@ -101,4 +133,7 @@ def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
             f"lost (no sign of life for {STALE_SECONDS:.0f} s, or their process is gone): {', '.join(lost)}",
         ]
         lines.append("they resume from their last checkpoint when snakemake is started again")
+    if failed := [row for row in rows if row["state"] == "failed" and "log" in row]:
+        lines += ["", "failed, and tried again when snakemake is started again:"]
+        lines += [f"  {row['log']}: {_last_line(row['log'])}" for row in failed[:limit]]
     return "\n".join(lines)

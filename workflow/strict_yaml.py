@@ -31,6 +31,12 @@ def nearest(bad: object, valid: Iterable[str]) -> str | None:
     return tails[close[0]] if close else None
 
 
+def right_name(bad: str) -> str:
+    """The nearest name that a file, experiment or figure may have: MyPaper -> my_paper."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bad).lower()
+    return re.sub(r"[^a-z0-9_-]+", "_", parted).strip("_-")[:64]
+
+
 class Problem(NamedTuple):
     """One thing wrong with the configuration. `line` is 0 where there is none (the command line)."""
 

@@ -1,54 +1,61 @@
-"""What commands print: whatever terminal, pipe or file is behind it, it ends no command and hides no exit code."""
+"""Writing for people: in any encoding, to a pipe or a terminal that may be gone."""
 
 from __future__ import annotations
 
 import codecs
-import contextlib
-import errno
-import io
 import os
 import sys
 from typing import IO
 
-GONE = (errno.EPIPE, errno.EIO)  # a reader that has left (| head), a terminal that was closed
-ASCII = {"…": "...", "·": "|", "–": "-", "—": "-", "×": "x", "→": "->"}
+# What our messages use beyond ASCII, for terminals and files that cannot take it.
+PLAIN = {"…": "...", "–": "-", "—": "-", "·": "|", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "ε": "eps", "λ": "lambda"}
 
 
-def prepare() -> None:
-    """Make standard output and error take any text, in whatever encoding they have, and be there at all."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by who started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="nearest")
+def take_any_text() -> None:
+    """Let the standard streams replace what their encoding lacks, where they would raise UnicodeEncodeError."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="plain")
 
 
-def show(text: str, out: IO[str] | None = None, end: str = "\n") -> bool:
-    """Print at once; False if nobody reads any more. Raises OSError where text cannot be kept, as on a full disk."""
-    out = sys.stdout if out is None else out
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+def say(text: str, out: IO[str] | None = None) -> None:
+    """Write now, or drop what nobody can read any more: whoever waits for others must not end for that."""
+    out = out or sys.stdout
     try:
-        out.write(text + end)
+        out.write(text)
         out.flush()
-    except OSError as error:
-        mute(out)
-        if error.errno in GONE:
-            return False
-        raise
-    return True
+    except OSError:  # `| head` has what it wanted, the connection dropped, or the disk is full
+        silence(out)
 
 
-def mute(out: IO[str]) -> None:
-    """Let all that is still to be written to `out` go nowhere, also what is in its buffer."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+def silence(out: IO[str]) -> None:
+    """Let all that is still written to a stream go nowhere, also at the interpreter's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out.fileno())
+    os.close(nowhere)
 
 
-def _nearest(error: UnicodeError) -> tuple[str, int]:
-    """For characters that an encoding lacks."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(ASCII.get(c, "?") for c in error.object[error.start : error.end]), error.end
+class Screen:
+    """Lines drawn in place on a terminal; elsewhere one line each time."""
 
+    def __init__(self, out: IO[str]):
+        self.out, self.live, self.height = out, out.isatty(), 0
 
-codecs.register_error("nearest", _nearest)
+    def draw(self, lines: list[str]) -> None:
+        if not self.live:
+            if lines:
+                say(" |".join(lines) + "\n", self.out)
+            return
+        try:
+            width = os.get_terminal_size(self.out.fileno()).columns or 80
+        except OSError:
+            width = 80
+        back = f"\x1b[{self.height}F" if self.height else ""
+        say(back + "\x1b[J" + "".join(line[: width - 1] + "\n" for line in lines), self.out)
+        self.height = len(lines)

@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from workflow.strict_yaml import Document, Location, Problem
+from workflow.strict_yaml import Document, Location, Problem, right_name
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# What a pattern asks for, in words.
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+PATTERNS = {
+    NAME: "small letters, digits, - and _ are wanted, at most 64",
+    r"^[a-z0-9_-]+\.[a-z0-9_-]+$": "paper.experiment is wanted",
+    r"^[a-z0-9_]+(/[a-z0-9_]+)?$": "the name of a game is wanted",
+    "^(https?://.*)?$": "an address that starts with https:// is wanted, or nothing",
+}
 
 _SAY = {
     "missing": "is missing",
@@ -66,7 +75,9 @@ def complaint(item: dict[str, Any], model: type[BaseModel], data: Any) -> tuple[
         valid = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
         message = f"unknown value {given!r}"
     elif kind == "string_pattern_mismatch":
-        message = f"{given!r} does not match {context['pattern']}"
+        message = f"{PATTERNS.get(context['pattern'], 'must match ' + context['pattern'])}, not {given!r}"
+        if context["pattern"] == NAME and right_name(given):
+            message += f"; did you mean {right_name(given)!r}?"
     elif kind != "missing" and not isinstance(given, dict | list):
         message += f", not {given!r}" if f"{given!r}" not in message else ""
     return location, message, bad, valid

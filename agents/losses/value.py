@@ -25,8 +25,8 @@ class Scalar:
     size = 1
 
     def __init__(self, loss: str):
-        self.huber = {"squared": False, "huber": True}[loss]
-        self._distance = F.smooth_l1_loss if self.huber else F.mse_loss
+        self.huber, self.compiled = loss == "huber", loss != "absolute"  # the compiled form knows the other two
+        self._distance = {"squared": F.mse_loss, "huber": F.smooth_l1_loss, "absolute": F.l1_loss}[loss]
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
         """[..., 1] -> [...]: the action value itself."""

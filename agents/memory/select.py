@@ -69,19 +69,16 @@ class Fifo:
         """Windows of one stream that were ever complete."""
         return max(0, max(self.store.count, self.store.seen) - 1) // self.store.window
 
-    def _fresh(self, size: int) -> int:
-        return max(1, size - round(size * self.spec.replay_share))
-
     def due(self, ticks: int, size: int) -> int:
         """As many updates as there are batches of new whole windows."""
-        return (self._whole() * self.store.streams - self.taken) // self._fresh(size)
+        return (self._whole() * self.store.streams - self.taken) // self.spec.fresh(size)
 
     def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], those of the oldest windows that were not drawn yet first; weights [size] of ones.
 
         Raises LookupError when the memory is too short to hold a batch of windows.
         """
-        store, fresh = self.store, self._fresh(size)
+        store, fresh = self.store, self.spec.fresh(size)
         windows = self.taken + np.arange(fresh)
         self.taken += fresh
         oldest = max(store.count, store.seen) - store.rows + store.stack - 1  # its stack's history must be there too

@@ -148,6 +148,18 @@ class Spec(Identified):
         return self
 
     @model_validator(mode="after")
+    def _lags_as_said(self) -> "Spec":
+        """Several updates made of one unroll of all streams would add their number to the lags that were asked for."""
+        if isinstance(self.agent, ActorCritic) and any(getattr(self.executor, "lags_updates", [])):
+            streams, fresh = self.environment.streams, self.memory.select.fresh(self.learning.batch)
+            if streams != fresh:
+                raise ValueError(
+                    f"executor.lags_updates are those of acting and learning only where an unroll of all streams makes "
+                    f"one update: {streams} environment.streams, but {fresh} new unrolls in learning.batch"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _hogwild(self) -> "Spec":
         """What lock-free actor-learners can do; each has its memory and its own copy of the network."""
         if self.executor.kind != "hogwild":

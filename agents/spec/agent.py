@@ -9,7 +9,7 @@ from agents.spec.base import Count, Frames, Part, Probability, Real, Whole
 
 class Scalar(Part):
     kind: Literal["scalar"] = Field(description="one expected return per action")
-    loss: Literal["squared", "huber"] = Field(description="of the TD error; mean over the batch")
+    loss: Literal["squared", "huber", "absolute"] = Field(description="of the TD error; mean over the batch")
 
     @property
     def size(self) -> int:

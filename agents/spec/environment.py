@@ -89,13 +89,14 @@ class CartPole(Suite):
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")
     reward: Literal["standard", "goal"] = Field(
-        description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 from "
-        "step 195 on; there the time limit ends the return too"
+        description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 "
+        "after 196 steps or more; there the time limit ends the return too"
     )
     solved_length: Period = Field(
-        description="frames; solved when the last 100 episodes after learning starts are this long on average, "
-        "those not yet played counting as 0"
+        description="frames; solved when the last 100 episodes are this long on average, those not yet played "
+        "counting as 0; episodes are counted from the first one that begins after learning starts"
     )
+    solved_episodes: Count = Field(description="a run not solved after so many counted episodes has given up")
     cap_frames: Period | None = Field(description="a lower limit on episodes; null: the game's own")
 
     @property

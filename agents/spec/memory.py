@@ -17,6 +17,10 @@ class FifoSelect(Part):
         description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
     )
 
+    def fresh(self, batch: int) -> int:
+        """New windows in a batch; the others are replayed."""
+        return max(1, batch - round(batch * self.replay_share))
+
 
 class NewestSelect(Part):
     kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")

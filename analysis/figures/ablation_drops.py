@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 
 from analysis import caption, style
 from analysis.curves import Curves, one_number, scored
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.load import Scores, select
+from analysis.load import Scores, planned_variants, select
 from analysis.reference import Reference
 from analysis.spec import AblationDrops
 from analysis.text import game_title
@@ -31,13 +31,18 @@ def draw(spec: AblationDrops, scores: Scores, reference: Reference) -> common.Dr
             curves = one_number(group, "average", spec.window).scaled(spec.normalisation, reference)
             used[f"{label} on {game}"] = curves
             areas.setdefault(label, {})[game] = float(curves.numbers.mean())
+    names = planned_variants(scores, spec) | set(rows.label)
     for name in (spec.full, spec.base):
+        if name not in names:
+            raise unknown("variant", name, names, spec.id)
         if name not in areas:
-            raise unknown("variant", name, areas, spec.id)
+            raise NoData(f"{spec.id}: no run of {name} has a score")
     rank = {name: i for i, name in enumerate(spec.variants or [])}
     ablations = sorted(set(areas) - {spec.full, spec.base}, key=lambda label: (rank.get(label, 0), label))
-    if not ablations:
+    if not names - {spec.full, spec.base}:
         raise UserError(f"{spec.id}: there is no variant beside {spec.full!r} and {spec.base!r}")
+    if not ablations:
+        raise NoData(f"{spec.id}: no run of a variant beside {spec.full} and {spec.base} has a score")
     both = sorted(set(areas[spec.full]) & set(areas[spec.base]))
     games = [game for game in both if areas[spec.full][game] > areas[spec.base][game]]
     notes = [f"Drop of the area under the curve, from {spec.full} (0 %) to {spec.base} (100 %), mean over seeds."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis import caption, style
 from analysis.aggregate import game_means
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, select
@@ -17,12 +17,14 @@ TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "O
 
 def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names and for raw scores of several games."""
+    common.check_reference_lines(spec, scores)
     rows = select(scores, spec)
     one_scale(spec, list(rows.game), spec.statistics)
     fixed = rows.variant.isin(spec.reference_lines)
-    lines = by_label(rows[~fixed], spec.variants, spec.window)
+    lines = some(by_label(rows[~fixed], spec.variants, spec.window), spec.id)
     references = by_label(rows[fixed], spec.reference_lines, 1, "average")
-    marks = style.marks(lines)
+    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    marks = style.marks([*lines, *references, *printed.values()])
     sheet = common.Sheet()
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
     across = (2 if len(spec.statistics) == 4 else 3) if spec.column == "double" else 1
@@ -39,10 +41,11 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
         for label, curves in level.items():
             value = estimate(curves.numbers, curves.games, statistic, spec.interval, gamma=factor)
-            common.reference_line(panel, sheet, title, label, value)
+            common.reference_line(panel, sheet, title, label, value, marks[label].colour)
         for wanted in spec.published:
             if wanted.statistic in (None, statistic):
-                common.published_curve(panel, sheet, title, wanted, reference, None, last)
+                shade = marks[printed[wanted.algorithm]].colour
+                common.published_curve(panel, sheet, title, wanted, reference, None, last, shade)
         panel.set_title(title)
         panel.set_xlim(left=0)
         style.frame_axis(panel)

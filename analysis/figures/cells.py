@@ -51,12 +51,11 @@ def cells(rows: pd.DataFrame, spec: Reduced, reference: Reference, pooled: bool 
     return sorted(found, key=lambda cell: (order[cell.variant], canonical(cell.vary)))
 
 
-def by_value(found: list[Cell], key: str, name: str) -> dict[str, list[tuple[Any, Cell]]]:
-    """variant -> (value of a varied key, cell), values ascending.
+def by_value(found: list[Cell], key: str, name: str, keys: set[str]) -> dict[str, list[tuple[Any, Cell]]]:
+    """variant -> (value of a varied key, cell), values ascending. `keys` are those that planned runs vary.
 
     UserError for a key that nothing varies, and where cells with one value differ in another key.
     """
-    keys = {k for cell in found for k in cell.vary}
     if key not in keys:
         raise unknown("varied key", key, keys, name)
     lines: dict[str, list[tuple[Any, Cell]]] = {}

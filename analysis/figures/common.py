@@ -18,10 +18,12 @@ from analysis import style
 from analysis.curves import Curves
 from analysis.errors import UserError
 from analysis.intervals import Estimate
-from analysis.load import Scores
+from analysis.load import Scores, planned_variants
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
+
+MARKERS = 8  # on a curve, at most about so many
 
 
 @dataclass
@@ -57,6 +59,12 @@ def clock_text(spec: Any, scores: Scores) -> str:
     return CLOCKS[clocks.pop()]
 
 
+def check_reference_lines(spec: Any, scores: Scores) -> None:
+    """UserError for a name that no planned run has."""
+    for name in set(spec.reference_lines) - planned_variants(scores, spec):
+        raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
+
+
 def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """A figure of `panels` axes, `across` per row, with room below for a legend; unused axes are removed."""
     across = min(across, panels)
@@ -89,7 +97,10 @@ def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
     """One legend for all panels, under them and outside the data."""
     if entries:
         columns = _columns(list(entries), figure.get_figwidth())
-        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
+        numbers = [str(i) for i in range(len(entries))]
+        legend = figure.legend(list(entries.values()), numbers, loc="outside lower center", ncols=columns)
+        for text, label in zip(legend.get_texts(), entries, strict=True):
+            text.set_text(label)  # afterwards: a legend leaves out labels that begin with an underscore
 
 
 def line(
@@ -99,13 +110,15 @@ def line(
     label: str,
     frames: np.ndarray,
     value: Estimate,
-    mark: tuple[str, object],
+    mark: style.Mark,
 ) -> None:
     """A curve with its interval band, a dot where it has a single point; its numbers go to the sheet."""
-    dot = "o" if len(frames) == 1 else ""
-    (handle,) = axes.plot(frames, value.point, color=mark[0], linestyle=mark[1], marker=dot, markersize=3, zorder=3)
+    marker = mark.marker or ("o" if len(frames) == 1 else "")
+    every = max(1, len(frames) // MARKERS)
+    look = {"color": mark.colour, "linestyle": mark.dash, "marker": marker, "markersize": 3, "markevery": every}
+    (handle,) = axes.plot(frames, value.point, **look, zorder=3)
     if value.low is not None and value.high is not None:
-        axes.fill_between(frames, value.low, value.high, color=mark[0], alpha=0.2, linewidth=0, zorder=2)
+        axes.fill_between(frames, value.low, value.high, color=mark.colour, alpha=0.2, linewidth=0, zorder=2)
     sheet.legend.setdefault(label, handle)
     nothing = [None] * len(frames)
     low, high = (nothing if side is None else side for side in (value.low, value.high))
@@ -120,14 +133,18 @@ def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves,
             sheet.rows.append(row(panel, f"{label} seed {seed}", "seed", int(x), y, n=1))
 
 
-def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Estimate) -> None:
+def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Estimate, shade: str) -> None:
     """A dotted horizontal line, e.g. a random policy."""
-    shade = style.colour(label)
     y = float(value.point)
     handle = axes.axhline(y, color=shade, linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
     low, high = (None if side is None else float(side) for side in (value.low, value.high))
     sheet.legend.setdefault(label, handle)
     sheet.rows.append(row(panel, label, "reference", None, y, low, high, value.n[1]))
+
+
+def algorithm_name(algorithm: str) -> str:
+    """The label that has the colour of a published algorithm."""
+    return algorithm.replace("_", " ")
 
 
 def published_curve(
@@ -138,7 +155,7 @@ def published_curve(
     reference: Reference,
     game: str | None,
     last: int,
-    shade: str | None = None,
+    shade: str,
 ) -> None:
     """A dashed published curve up to frame `last` (our own budget); nothing where the file lacks the game."""
     table = reference.curve(wanted.file, wanted.algorithm, game)
@@ -157,7 +174,6 @@ def published_curve(
         sheet.note(f"The published curve of {wanted.algorithm} begins after our last frame.")
         return
     label = f"{wanted.label or wanted.algorithm} ({wanted.source})"
-    shade = shade or style.colour(wanted.algorithm.replace("_", " "))
     (handle,) = axes.plot(
         inside.frames, inside["mean"], color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2
     )

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from analysis import caption, style
-from analysis.errors import UserError
+from analysis.errors import NoData
 from analysis.figures import common
 from analysis.figures.cells import by_value, cells, rank
 from analysis.intervals import estimate
-from analysis.load import Scores, canonical, select
+from analysis.load import Scores, canonical, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import DepthBars
@@ -19,17 +19,18 @@ from analysis.spec import DepthBars
 
 def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names or keys, mixed settings of another key, and raw scores of several games."""
+    common.check_reference_lines(spec, scores)
     rows = select(scores, spec)
     fixed = rows.variant.isin(spec.reference_lines)
-    for name in set(spec.reference_lines) - set(rows.variant):
-        raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
     found = cells(rows[~fixed], spec, reference)
-    lines = by_value(found, spec.x, spec.id)
+    lines = by_value(found, spec.x, spec.id, varied_keys(scores, spec))
+    if not lines:
+        raise NoData(f"{spec.id}: no finished run varies {spec.x}")
     values: dict[str, Any] = {}
     for points in lines.values():
         values |= {canonical(value): value for value, _ in points}
     order = sorted(values, key=lambda text: rank(values[text]))
-    marks = style.marks(lines)
+    marks = style.marks([*lines, *spec.reference_lines])
     sheet = common.Sheet()
     curves = {cell.label: cell.curves for cell in found if cell.curves is not None}
     figure, (axes,) = common.grid(spec, 1, 1, 2.3, [*lines, *spec.reference_lines])
@@ -41,7 +42,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
                 continue
             e = estimate(cell.values, cell.games, "mean", spec.interval)
             at = order.index(canonical(value)) + (k - (len(lines) - 1) / 2) * thick
-            bar = axes.bar(at, float(e.point), width=thick * 0.92, color=marks[variant][0])
+            bar = axes.bar(at, float(e.point), width=thick * 0.92, **style.fill(marks[variant]))
             sheet.legend.setdefault(variant, bar)
             if e.low is not None:
                 axes.plot([at, at], [e.low, e.high], color="#222222", linewidth=0.8, solid_capstyle="butt")
@@ -50,10 +51,11 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
             )
     for cell in cells(rows[fixed], spec.model_copy(update={"variants": spec.reference_lines}), reference):
         if cell.values is not None:
-            common.reference_line(axes, sheet, "", cell.label, estimate(cell.values, cell.games, "mean", spec.interval))
+            value = estimate(cell.values, cell.games, "mean", spec.interval)
+            common.reference_line(axes, sheet, "", cell.label, value, marks[cell.variant].colour)
             curves[cell.label] = cell.curves
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score")
+        raise NoData(f"{spec.id}: no run has a score")
     axes.set_xticks(np.arange(len(order)), [tick(values[text]) for text in order])
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x", visible=False)

@@ -9,10 +9,10 @@ import numpy as np
 
 from analysis import caption, style
 from analysis.curves import Curves, align, scored
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
-from analysis.metrics import axis
+from analysis.metrics import PERCENTILES, axis
 from analysis.reference import Reference
 from analysis.spec import Distribution
 from analysis.text import frames_text, game_title
@@ -28,7 +28,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
             if len(scored(group)):
                 panels.setdefault((label, game), {})[percent] = align(group, spec.window)
     if not panels:
-        raise UserError(f"{spec.id}: no run has a value of {spec.metric}")
+        raise NoData(f"{spec.id}: no run has a value of {spec.metric}")
     order = {name: i for i, name in enumerate(spec.variants or [])}
     middle = {key: next(iter(parts.values())) for key, parts in panels.items()}
     keys = sorted(panels, key=lambda key: (order.get(key[0].partition(" (")[0], 0), key))
@@ -64,8 +64,8 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
                     common.row(title, label, "curve", int(frame), y, n=len(middle[key].runs))
                     | {"game": game, "share": x}
                 )
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        style.logarithmic(panel.xaxis)
+        style.logarithmic(panel.yaxis)
         panel.set_title(title)
         panel.set_xlabel("Share of rows with a larger value")
         if i % across == 0:
@@ -73,9 +73,8 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     common.legend_below(figure, dict(sorted(sheet.legend.items(), key=lambda item: texts.index(item[0]))))
     used = {f"{label} on {game}": curves for (label, game), curves in middle.items()}
     notes = ["Lines: percentiles over the memory's rows, mean over seeds; colours: training frames."]
-    return common.Drawing(
-        figure, sheet.table(), caption.from_runs(spec, scores, used, notes + sheet.notes, interval=False)
-    )
+    text = caption.from_runs(spec, scores, used, notes + sheet.notes, interval=False, metrics=found.values())
+    return common.Drawing(figure, sheet.table(), text)
 
 
 def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:
@@ -83,8 +82,8 @@ def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:
     mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     names = [str(name) for name in mine.metric.unique()]
     found = {float(n[len(spec.metric) + 2 : -1]): n for n in names if n.startswith(f"{spec.metric}[q")}
-    if not found and len(mine):
-        stems = sorted({n.partition("[q")[0] for n in names if "[q" in n})
+    stems = {n.partition("[q")[0] for n in names if "[q" in n} | set(PERCENTILES)
+    if spec.metric not in stems:
         raise unknown("metric of percentiles", spec.metric, stems, ", ".join(spec.experiments))
     return dict(sorted(found.items())) or {50.0: f"{spec.metric}[q50]"}
 

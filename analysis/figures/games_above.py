@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import caption, style
 from analysis.aggregate import game_means
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.errors import UserError
 from analysis.figures import common
 from analysis.intervals import SEED, Estimate, draw_counts, runs_per_game
@@ -21,7 +21,7 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
     """UserError for unknown names, and for raw scores, which have no level in common."""
     if spec.normalisation == "raw":
         raise UserError(f"{spec.id}: levels need a normalised score; set 'normalisation'")
-    lines = by_label(select(scores, spec), spec.variants, spec.window)
+    lines = some(by_label(select(scores, spec), spec.variants, spec.window), spec.id)
     lines = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
     marks = style.marks(lines)
     sheet = common.Sheet()

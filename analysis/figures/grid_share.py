@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, style
-from analysis.errors import UserError
+from analysis.errors import NoData
 from analysis.figures import common
 from analysis.figures.cells import cell_means, cells, share_above
 from analysis.load import Scores, select
@@ -25,7 +25,7 @@ def draw(spec: GridShare, scores: Scores, reference: Reference) -> common.Drawin
     found = cells(select(scores, spec), spec, reference)
     curves = {cell.label: cell.curves for cell in found if cell.curves is not None}
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score")
+        raise NoData(f"{spec.id}: no run has a score")
     variants = list(dict.fromkeys(cell.variant for cell in found))
     shares = {v: share_above([c for c in found if c.variant == v], spec.threshold, spec.interval) for v in variants}
     names = {v: _legend(v, shares[v]) for v in variants}
@@ -41,7 +41,7 @@ def draw(spec: GridShare, scores: Scores, reference: Reference) -> common.Drawin
         x = np.r_[start, levels, levels[-1:]]
         y = np.r_[steps[0], steps]
         (handle,) = axes.plot(
-            x, y[: len(x)], drawstyle="steps-pre", color=marks[variant][0], linestyle=marks[variant][1]
+            x, y[: len(x)], drawstyle="steps-pre", color=marks[variant].colour, linestyle=marks[variant].dash
         )
         sheet.legend[names[variant]] = handle
         value = shares[variant]

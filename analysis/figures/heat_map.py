@@ -14,9 +14,9 @@ from matplotlib.patches import Rectangle
 
 from analysis import caption, style
 from analysis.curves import Curves, one_number, scored
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.load import Scores, select
+from analysis.load import Scores, select, varied_keys
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import HeatMap
@@ -37,7 +37,7 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
     rows = select(scores, spec)
     one_scale(spec, list(rows.game))
     vary = {text: json.loads(text) for text in rows.vary.unique()}
-    keys = sorted({key for values in vary.values() for key in values})
+    keys = varied_keys(scores, spec)
     for key in (spec.x, spec.y):
         if key not in keys:
             raise unknown("varied key", key, keys, spec.id)
@@ -51,10 +51,9 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
             raise UserError(f"{spec.id}: {variant} has several settings in cell {pair}; choose one with 'where'")
         cell = cells.setdefault(variant, {}).setdefault(pair, Cell())
         cell.diverged = group[group.status == "diverged"].run.nunique()
-        finite = scored(group)
-        if finite.empty:
+        if scored(group).empty:
             continue
-        reduced = one_number(finite, spec.score, spec.window)
+        reduced = one_number(group, spec.score, spec.window)
         curves[str(group.label.iloc[0])] = reduced
         cell.values = list(reduced.scaled(spec.normalisation, reference).numbers)
     for entry in scores.missing:
@@ -62,7 +61,7 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
         if entry["experiment"] in spec.experiments and entry["variant"] in cells and None not in pair:
             cells[entry["variant"]].setdefault(pair, Cell()).missing += 1
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score and both keys {spec.x!r} and {spec.y!r}")
+        raise NoData(f"{spec.id}: no run has a score and both keys {spec.x!r} and {spec.y!r}")
     order = [v for v in (spec.variants or sorted(cells)) if v in cells]
     return _plot(spec, scores, {variant: cells[variant] for variant in order}, curves)
 

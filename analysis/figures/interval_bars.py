@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.figures import common
 from analysis.figures.aggregate_curves import TITLES
 from analysis.intervals import estimate
@@ -18,19 +18,20 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
     """UserError for unknown names and for raw scores of several games."""
     rows = select(scores, spec)
     one_scale(spec, list(rows.game), spec.statistics)
-    curves = by_label(rows, spec.variants, spec.window, spec.score)
+    curves = some(by_label(rows, spec.variants, spec.window, spec.score), spec.id)
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     across = min(len(spec.statistics), 4 if spec.column == "double" else 2)
     figure, axes = common.grid(spec, len(spec.statistics), across, 0.75 + 0.24 * len(curves), [])
     labels = list(curves)
+    shades = style.shades(labels)
     for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):
         for y, label in enumerate(labels):
             scaled = curves[label].scaled(spec.normalisation, reference)
             value = estimate(scaled.numbers, scaled.games, statistic, spec.interval, gamma=scale.factor)
             point = float(value.point)
             low, high = (None if side is None else float(side) for side in (value.low, value.high))
-            shade = style.colour(label)
+            shade = shades[label]
             if low is not None and high is not None:
                 panel.barh(y, high - low, left=low, height=0.62, color=shade, alpha=0.4, linewidth=0)
             panel.plot([point, point], [y - 0.31, y + 0.31], color=shade, linewidth=2, solid_capstyle="butt")

@@ -15,6 +15,7 @@ from analysis.text import game_title
 
 def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names; a game that lacks a variant simply has no line of it."""
+    common.check_reference_lines(spec, scores)
     rows = select(scores, spec)
     present = set(rows.game.unique())
     games = [game for game in spec.games or sorted(present) if game in present]
@@ -28,30 +29,32 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     }
     labels = list(dict.fromkeys(label for parts in per_game.values() for label in parts["lines"]))
     references = list(dict.fromkeys(label for parts in per_game.values() for label in parts["references"]))
-    for name in set(spec.reference_lines) - set(rows.variant):
-        raise common.UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
-    marks = style.marks(labels)
+    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    marks = style.marks([*labels, *references, *printed.values()])
     sheet = common.Sheet()
     clock = common.clock_text(spec, scores)
     across = spec.panels if spec.column == "double" else min(spec.panels, 1)
     height = 2.2 if min(across, len(games)) < 3 else 1.75
     figure, axes = common.grid(spec, len(games), across, height, labels + references + overlays)
     for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+        if not any(per_game[game].values()):
+            common.nothing(panel, "No run has a score here")
         last = 0
         for label, curves in per_game[game]["lines"].items():
             curves = curves.scaled(spec.normalisation, reference)
             last = max(last, int(curves.frames[-1]))
             value = estimate(curves.values, curves.games, spec.statistic, spec.interval)
             if spec.seeds and len(curves.runs) > 1:
-                common.seed_lines(panel, sheet, game, label, curves, marks[label][0])
+                common.seed_lines(panel, sheet, game, label, curves, marks[label].colour)
             common.line(panel, sheet, game, label, curves.frames, value, marks[label])
         for label, curves in per_game[game]["references"].items():
             curves = curves.scaled(spec.normalisation, reference)
             value = estimate(curves.numbers, curves.games, "mean", spec.interval)
-            common.reference_line(panel, sheet, game, label, value)
-        for wanted in spec.published:
-            common.published_curve(panel, sheet, game, wanted, reference, game, last)
+            common.reference_line(panel, sheet, game, label, value, marks[label].colour)
+        for wanted in spec.published if last else ():
+            shade = marks[printed[wanted.algorithm]].colour
+            common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
         panel.set_xlim(left=0)
         style.frame_axis(panel, label=i + across >= len(games), text=clock)

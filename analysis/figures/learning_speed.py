@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label
-from analysis.errors import unknown
+from analysis.curves import Curves, by_label, some
+from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.intervals import estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, planned_variants, select
 from analysis.reference import Reference
 from analysis.spec import LearningSpeed
 from analysis.text import frames_text
@@ -23,9 +23,13 @@ TITLES = {"max": "Best score so far", "mean": "Mean score so far"}
 
 def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names. A panel is empty where the baseline ends above zero in no game."""
-    lines = by_label(select(scores, spec), spec.variants, spec.window)
+    rows = select(scores, spec)
+    lines = some(by_label(rows, spec.variants, spec.window), spec.id)
+    names = planned_variants(scores, spec) | set(rows.label)
+    if spec.baseline not in names:
+        raise unknown("baseline", spec.baseline, names, spec.id)
     if spec.baseline not in lines:
-        raise unknown("baseline", spec.baseline, lines, spec.id)
+        raise NoData(f"{spec.id}: the baseline {spec.baseline} has no score")
     lines = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
     marks = style.marks(lines)
     sheet = common.Sheet()
@@ -46,7 +50,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
             frame = reaches(curves.frames, value.point, 100.0)
             if label != spec.baseline and frame is not None:
-                panel.axvline(frame, color=marks[label][0], linestyle=style.REFERENCE_DASH, linewidth=1.0)
+                panel.axvline(frame, color=marks[label].colour, linestyle=style.REFERENCE_DASH, linewidth=1.0)
                 sheet.rows.append(common.row(title, label, "equivalence", round(frame), 100.0, n=value.n[1]))
                 share = 100 * frame / lines[spec.baseline].frames[-1]
                 sheet.note(f"{title}: {label} reaches 100 % at {frames_text(round(frame))} frames ({share:.0f} %).")

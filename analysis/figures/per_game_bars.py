@@ -8,15 +8,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label
-from analysis.errors import UserError, unknown
+from analysis.curves import Curves, by_label, some
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.intervals import difference, estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, planned_variants, select
 from analysis.normalise import SCALES, bounds, normalise, short
-from analysis.reference import Reference
+from analysis.reference import ATARI, Reference
 from analysis.spec import PerGameBars
 from analysis.text import game_title, number
+
+IMPROVEMENT = "abs"  # scale of improvements: a human below the random policy will do where the baseline is above it
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Series:
     """Raw scores of one label: game -> scores of its runs (one number for a published score)."""
 
     label: str
+    name: str  # algorithm or variant whose colour it has
     scores: dict[str, np.ndarray]
     published: bool
 
@@ -32,25 +35,36 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     """UserError for unknown names, and where a normalisation or baseline lacks reference scores."""
     curves: dict[str, Curves] = {}
     if spec.experiments:
-        curves = by_label(select(scores, spec), spec.variants, spec.window, spec.score)
-    series = [Series(label, _by_game(c), False) for label, c in curves.items()]
+        curves = some(by_label(select(scores, spec), spec.variants, spec.window, spec.score), spec.id)
+    series = [Series(label, label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)
         label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
-        series.append(Series(label, {g: np.array([s]) for g, s in printed.items()}, True))
-    games = _games(spec, series, reference)
+        name = wanted.label or common.algorithm_name(wanted.algorithm)
+        series.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True))
+    labels = [s.label for s in series]
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise UserError(f"{spec.id}: two kinds of bars have the label {twice!r}; give the published one a 'label'")
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
+    games = _games(spec, series, reference, sheet)
     if spec.baseline is not None:
+        if spec.baseline not in [s.label for s in series]:
+            planned = planned_variants(scores, spec) if spec.experiments else set()
+            if spec.baseline in planned:
+                raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
+            raise unknown("baseline", spec.baseline, {s.label for s in series} | planned, spec.id)
         shown = _improvement(spec, series, games, reference, sheet)
         one = f" of {next(iter(shown))}" if len(shown) == 1 else ""
         axis = f"Improvement{one} over {spec.baseline} (%)"
     else:
         shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
-    figure = _bars(spec, shown, games, axis)
+    marks = style.marks([s.name for s in series])
+    figure = _bars(spec, shown, games, axis, {s.label: marks[s.name] for s in series})
     notes = []
     if spec.published:
-        notes.append("Hatched bars are published scores: " + "; ".join(_source(spec, reference)) + ".")
+        notes.append("Bars with a white ground are published scores: " + "; ".join(_source(spec, reference)) + ".")
     if spec.baseline is not None:
         notes.append(
             f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent, "
@@ -68,15 +82,26 @@ def _by_game(curves: Curves) -> dict[str, np.ndarray]:
     return {str(game): curves.numbers[names == game] for game in np.unique(names)}
 
 
-def _games(spec: PerGameBars, series: list[Series], reference: Reference) -> list[str]:
+def _games(spec: PerGameBars, series: list[Series], reference: Reference, sheet: common.Sheet) -> list[str]:
+    """The games to draw. UserError where a run's game, or one of a game set that is named, has no reference score."""
     names = {game for s in series for game in s.scores}
     if spec.games is not None:
         names &= {short(game) for game in spec.games}
     if spec.game_set is not None:
         names &= set(reference.game_set(spec.game_set))
     if spec.baseline is not None or spec.normalisation != "raw":
-        convention = spec.normalisation if spec.normalisation != "raw" else "standard"
-        names &= set(bounds(reference, convention, _regime(spec)).index)
+        convention = IMPROVEMENT if spec.baseline is not None else spec.normalisation
+        known = set(bounds(reference, convention, _regime(spec), names).index)
+        ours = {game for s in series if not s.published for game in s.scores}
+        lost = sorted((names if spec.game_set is not None else names & ours) - known)
+        if lost:
+            raise UserError(
+                f"{spec.id}: normalisation {convention!r} has no reference score for {', '.join(lost)} "
+                f"({reference.folder / ATARI})"
+            )
+        if names - known:
+            sheet.note(f"Left out, without a reference score: {', '.join(map(game_title, sorted(names - known)))}.")
+        names &= known
     if not names:
         raise UserError(f"{spec.id}: no game is left to draw (needs scores and, if normalised, reference scores)")
     return sorted(names)
@@ -104,20 +129,26 @@ def _levels(
 def _improvement(
     spec: PerGameBars, series: list[Series], games: list[str], reference: Reference, sheet: common.Sheet
 ) -> dict[str, list]:
-    base = next((s for s in series if s.label == spec.baseline), None)
-    if base is None:
-        raise unknown("baseline", spec.baseline, [s.label for s in series], spec.id)
-    limits = bounds(reference, "standard", _regime(spec))
+    base = next(s for s in series if s.label == spec.baseline)
+    limits = bounds(reference, IMPROVEMENT, _regime(spec), games)
     shown: dict[str, list] = {}
+    unscaled: set[str] = set()
     for s in (s for s in series if s is not base):
         for game in (g for g in games if g in s.scores and g in base.scores):
             a, b = s.scores[game], base.scores[game]
-            unit = 100 / (max(limits.high[game], b.mean()) - limits.low[game])
+            span = max(limits.high[game], b.mean()) - limits.low[game]
+            if not span > 0:
+                unscaled.add(game)
+                continue
+            unit = 100 / span
             value = difference(a, [game] * len(a), b, [game] * len(b), "mean", spec.interval)
             low, high = (None if side is None else side * unit for side in (value.low, value.high))
             _keep(shown, sheet, s, game, float(value.point) * unit, low, high, value.n[1])
+    if unscaled:
+        names = ", ".join(map(game_title, sorted(unscaled)))
+        sheet.note(f"Left out, since neither the human nor {spec.baseline} is above the random policy there: {names}.")
     if not shown:
-        raise UserError(f"{spec.id}: nothing to compare with {spec.baseline!r}")
+        raise (NoData if spec.experiments else UserError)(f"{spec.id}: nothing to compare with {spec.baseline!r}")
     return shown
 
 
@@ -128,7 +159,9 @@ def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, 
     sheet.rows.append(common.row(game, s.label, role, None, point, low, high, None if s.published else n))
 
 
-def _bars(spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str) -> Figure:
+def _bars(
+    spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str, marks: dict[str, style.Mark]
+) -> Figure:
     """Horizontal groups, games from best to worst of the first label."""
     first = {game: point for game, point, *_ in next(iter(shown.values()))}
     games = sorted(games, key=lambda game: (-first.get(game, -np.inf), game))
@@ -142,17 +175,8 @@ def _bars(spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str
     for k, (label, bars) in enumerate(shown.items()):
         y = np.array([place[bar[0]] for bar in bars]) + (k - (len(shown) - 1) / 2) * thick
         point = np.array([bar[1] for bar in bars])
-        hatch = "////" if bars[0][4] else None
-        shade = style.colour(label if not bars[0][4] else label.split(" (")[0])
-        legend[label] = axes.barh(
-            y,
-            point,
-            height=thick * 0.92,
-            color=shade,
-            hatch=hatch,
-            edgecolor="white" if hatch else "none",
-            linewidth=0,
-        )
+        look = style.outline if bars[0][4] else style.fill
+        legend[label] = axes.barh(y, point, height=thick * 0.92, **look(marks[label]))
         spread = [(at, bar[1], bar[2], bar[3]) for at, bar in zip(y, bars, strict=True) if bar[2] is not None]
         for at, _, low, high in spread:
             axes.plot([low, high], [at, at], color="#222222", linewidth=0.8, solid_capstyle="butt")

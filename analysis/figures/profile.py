@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label
+from analysis.curves import Curves, by_label, some
+from analysis.errors import NoData
 from analysis.figures import common
 from analysis.intervals import Estimate, estimate
 from analysis.load import Scores, select
@@ -17,7 +18,8 @@ from analysis.spec import Profile, ProfilePanel
 def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names and for raw scores of several games."""
     sheet, used = common.Sheet(), {}
-    found = [_panel(spec, panel, scores, reference, used) for panel in spec.panels]
+    found = [_panel(spec, panel, scores, reference, used, sheet) for panel in spec.panels]
+    some(used, spec.id)
     labels = list(dict.fromkeys(label for columns in found for column in columns for label in column))
     marks = style.marks(labels)
     figure, axes = common.grid(spec, len(spec.panels), 3 if spec.column == "double" else 1, 2.0, labels)
@@ -33,23 +35,33 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
         area.set_xlabel(spec.axis)
         area.set_ylabel(textwrap.fill(panel.axis, 26))
     common.legend_below(figure, sheet.legend)
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes))
+    metrics = {metric for panel in spec.panels for metric in panel.metrics.values()}
+    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes, metrics=metrics))
 
 
 def _panel(
-    spec: Profile, panel: ProfilePanel, scores: Scores, reference: Reference, used: dict[str, Curves]
+    spec: Profile,
+    panel: ProfilePanel,
+    scores: Scores,
+    reference: Reference,
+    used: dict[str, Curves],
+    sheet: common.Sheet,
 ) -> list[dict[str, Estimate]]:
     """For each metric, from left to right: label -> estimate. `used` gains the curves behind them."""
     columns = []
     for name, metric in panel.metrics.items():
-        rows = select(scores, spec, metric)
+        column: dict[str, Estimate] = {}
+        columns.append(column)
+        try:
+            rows = select(scores, spec, metric)
+        except NoData as reason:  # the other metrics are shown
+            sheet.note(f"Nothing for {name}: {reason}.")
+            continue
         one_scale(spec, list(rows.game))
-        column = {}
         for label, curves in by_label(rows, spec.variants, spec.window, spec.score).items():
             curves = curves.scaled(spec.normalisation, reference)
             column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
             used[f"{panel.title} {name} {label}".strip()] = curves
-        columns.append(column)
     return columns
 
 
@@ -62,13 +74,14 @@ def _one(spec: Profile, panel: ProfilePanel, columns: list, area, sheet: common.
     heights = [float(v.point) for v in values]
     if bars:
         width = 0.92 * 0.8 / max(len(column) for column in columns)
-        handle = area.bar(at, heights, width=width, color=mark[0])
+        handle = area.bar(at, heights, width=width, **style.fill(mark))
     else:
-        (handle,) = area.plot(at, heights, color=mark[0], linestyle=mark[1], marker="o", markersize=3, zorder=3)
+        look = {"color": mark.colour, "linestyle": mark.dash, "marker": mark.marker or "o"}
+        (handle,) = area.plot(at, heights, **look, markersize=3, zorder=3)
     sheet.legend.setdefault(label, handle)
     names = list(panel.metrics)
     for i, x, value in zip(places, at, values, strict=True):
         if value.low is not None:
-            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark[0], linewidth=0.8)
+            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark.colour, linewidth=0.8)
         entry = common.row(panel.title, label, "point", None, value.point, value.low, value.high, value.n[1])
         sheet.rows.append(entry | {"metric": panel.metrics[names[i]], "position": names[i]})

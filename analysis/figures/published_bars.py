@@ -23,8 +23,9 @@ def draw(spec: PublishedBars, scores: Scores, reference: Reference) -> common.Dr
     both = any("recomputed" in v for _, v in found)
     figure, (axes,) = common.grid(spec, 1, 1, 0.55 + (0.42 if both else 0.27) * len(found), ["x"] if both else [])
     legend = {}
+    shades = style.shades(labels)
     for y, (label, parts) in enumerate(found):
-        shade = style.colour(label)
+        shade = shades[label]
         for k, (part, (value, text)) in enumerate(parts.items()):
             tall = 0.36 if both else 0.62
             at = y + (k - (len(parts) - 1) / 2) * 0.4

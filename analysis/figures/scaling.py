@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import caption, style
-from analysis.curves import by_label
+from analysis.curves import by_label, some
+from analysis.errors import UserError
 from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis
@@ -19,7 +20,7 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
     rows = select(scores, spec)
     censored = select(scores, spec, f"{spec.metric}_censored")
     games = [game for game in spec.games or sorted(rows.game.unique()) if game in set(rows.game)]
-    marks = style.marks(list(by_label(rows, spec.variants, 1)))
+    marks = style.marks(list(some(by_label(rows, spec.variants, 1), spec.id)))
     sheet = common.Sheet()
     used = {}
     figure, axes = common.grid(spec, len(games), 2 if spec.column == "double" else 1, 2.6, list(marks))
@@ -28,8 +29,10 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
         for label, curves in by_label(rows[rows.game == game], spec.variants, spec.window).items():
             used[f"{label} on {game}"] = curves
             low, middle, high = np.quantile(curves.values, [0.25, 0.5, 0.75], axis=0)
+            if label not in gave_up or not np.array_equal(gave_up[label].frames, curves.frames):
+                raise UserError(f"{spec.id}: {label} does not say at every size whether its runs gave up")
             share = gave_up[label].values.mean(axis=0)
-            shade, dash = marks[label]
+            shade, dash = marks[label].colour, marks[label].dash
             (handle,) = panel.plot(curves.frames, middle, color=shade, linestyle=dash, zorder=3)
             if len(curves.runs) > 1:
                 panel.fill_between(curves.frames, low, high, color=shade, alpha=0.2, linewidth=0, zorder=2)
@@ -44,8 +47,8 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
                 sheet.rows.append(row | {"censored": float(part)})
             if share.any():
                 sheet.note(f"Open triangles ({label}): some runs gave up there and count with their cap.")
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        style.logarithmic(panel.xaxis)
+        style.logarithmic(panel.yaxis)
         panel.set_xlabel(common.clock_text(spec, scores))
         panel.set_ylabel(axis(spec.metric, spec.normalisation))
         if len(games) > 1:

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis import caption, style
-from analysis.errors import UserError, unknown
+from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.figures.cells import by_value, cells
 from analysis.intervals import estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, select, varied_keys
 from analysis.metrics import SCORES, axis
 from analysis.normalise import short
 from analysis.reference import Reference
@@ -23,11 +23,12 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
     """UserError for unknown names or keys, values that are not numbers, and mixed settings of another key."""
     rows = select(scores, spec)
     games = [game for game in spec.games or sorted(rows.game.unique()) if game in set(rows.game)]
-    per_game = {g: by_value(cells(rows[rows.game == g], spec, reference), spec.x, spec.id) for g in games}
+    keys = varied_keys(scores, spec)
+    per_game = {g: by_value(cells(rows[rows.game == g], spec, reference), spec.x, spec.id, keys) for g in games}
     for value in {str(v) for lines in per_game.values() for p in lines.values() for v, _ in p if not _number(v)}:
         raise UserError(f"{spec.id}: {spec.x} has the value {value}, which is no number")
     labels = list(dict.fromkeys(variant for lines in per_game.values() for variant in lines))
-    marks = style.marks(labels)
+    marks = style.marks([*labels, *map(common.algorithm_name, spec.published)])
     overlays = [_overlay_label(name) for name in spec.published]
     sheet = common.Sheet()
     figure, axes = common.grid(spec, len(games), 3 if spec.column == "double" else 1, 1.9, labels + overlays)
@@ -38,9 +39,9 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
             curves |= {f"{game} {cell.label}": cell.curves for _, cell in points if cell.curves is not None}
             _line(spec, panel, sheet, game, variant, shown, marks[variant])
         for name in spec.published:
-            _overlay(spec, panel, sheet, game, name, reference)
+            _overlay(spec, panel, sheet, game, name, reference, marks[common.algorithm_name(name)].colour)
         if spec.log:
-            panel.set_xscale("log")
+            style.logarithmic(panel.xaxis)
         _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
         if spec.metric not in SCORES:
             panel.set_ylim(bottom=0)
@@ -49,7 +50,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
         if i % 3 == 0 or spec.column == "single":
             panel.set_ylabel(axis(spec.metric, spec.normalisation))
     if not curves:
-        raise UserError(f"{spec.id}: no run has a score")
+        raise NoData(f"{spec.id}: no run has a score")
     common.legend_below(figure, sheet.legend)
     notes = ["Points: mean over seeds."]
     if spec.published:
@@ -68,27 +69,28 @@ def _ticks(panel: Axes, values: set[float]) -> None:
         panel.minorticks_off()
 
 
-def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list, mark: tuple) -> None:
+def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list, mark: style.Mark) -> None:
     if not shown:
         sheet.note(f"{variant} left no score on {game}.")
         return
     x = np.array([value for value, _ in shown], dtype=float)
     y = np.array([float(e.point) for _, e in shown])
-    (handle,) = panel.plot(x, y, color=mark[0], linestyle=mark[1], marker="o", markersize=3, zorder=3)
+    look = {"color": mark.colour, "linestyle": mark.dash, "marker": mark.marker or "o"}
+    (handle,) = panel.plot(x, y, **look, markersize=3, zorder=3)
     sheet.legend.setdefault(variant, handle)
     sides = [(e.low, e.high) for _, e in shown]
     for at, (low, high) in zip(x, sides, strict=True):
         if low is not None:
-            panel.plot([at, at], [low, high], color=mark[0], linewidth=0.9, zorder=2)
+            panel.plot([at, at], [low, high], color=mark.colour, linewidth=0.9, zorder=2)
     for at, value, (low, high), (_, e) in zip(x, y, sides, shown, strict=True):
         sheet.rows.append(common.row(game, variant, "point", None, value, low, high, e.n[1]) | {spec.x: at})
 
 
 def _overlay_label(name: str) -> str:
-    return f"{name.replace('_', ' ')} (Young & Tian 2019)"
+    return f"{common.algorithm_name(name)} (Young & Tian 2019)"
 
 
-def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: Reference) -> None:
+def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: Reference, shade: str) -> None:
     """The published curve of one algorithm; nothing where the file lacks the game."""
     table = pd.read_csv(reference.folder / "minatar_stepsize_sensitivity_digitised.csv")
     if name not in set(table.algorithm):
@@ -97,7 +99,6 @@ def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: 
     if mine.empty:
         return
     x, y = 2.0 ** mine.log2_alpha.to_numpy(float), mine.avg_return_last100_episodes.to_numpy(float)
-    shade = style.colour(name.replace("_", " "))
     (handle,) = panel.plot(x, y, color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2)
     sheet.legend.setdefault(_overlay_label(name), handle)
     for at, value in zip(x, y, strict=True):

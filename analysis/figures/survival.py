@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import caption, style
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
@@ -19,8 +19,8 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
     """UserError for unknown names, several games, or runs without `<metric>_censored`."""
     rows = select(scores, spec)
     one_scale(spec, list(rows.game))
-    costs = by_label(rows, spec.variants, 1)
-    gave_up = by_label(select(scores, spec, f"{spec.metric}_censored"), spec.variants, 1)
+    costs = some(by_label(rows, spec.variants, 1, "final"), spec.id)
+    gave_up = by_label(select(scores, spec, f"{spec.metric}_censored"), spec.variants, 1, "final")
     marks = style.marks(costs)
     for name in spec.published:
         if name not in marks:
@@ -33,13 +33,13 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
     legend = {value: f"{', '.join(names)} (published)" for value, names in published.items()}
     figure, (panel,) = common.grid(spec, 1, 1, 2.2, [*marks, *legend.values()])
     for label, curves in costs.items():
-        if curves.runs != gave_up[label].runs:
+        if label not in gave_up or curves.runs != gave_up[label].runs:
             raise UserError(f"{spec.id}: {label} does not say of every run whether it gave up")
-        cost, censored = curves.values[:, -1], gave_up[label].values[:, -1] > 0
+        cost, censored = curves.numbers, gave_up[label].numbers > 0
         times, share = kaplan_meier(cost, censored)
         end = float(cost.max())
         x, y = np.r_[0.0, times, end], 100 * np.r_[0.0, share, share[-1:] if len(share) else 0.0]
-        shade, dash = marks[label]
+        shade, dash = marks[label].colour, marks[label].dash
         (handle,) = panel.step(x, y, where="post", color=shade, linestyle=dash, zorder=3)
         sheet.legend[label] = handle
         for at, value in zip(x, y, strict=True):
@@ -51,7 +51,7 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
         solved = f"mean of those {np.mean(cost[~censored]):.4g}" if (~censored).any() else "no mean"
         sheet.note(f"{label}: {int((~censored).sum())} of {len(cost)} runs got there, {solved}.")
     for value, names in published.items():
-        shade = marks[names[0]][0] if len(names) == 1 else "#444444"
+        shade = marks[names[0]].colour if len(names) == 1 else "#444444"
         line = panel.axvline(value, color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2)
         sheet.legend[legend[value]] = line
         sheet.rows += [common.row("", name, "published", None, value) for name in names]

@@ -29,10 +29,12 @@ Regime = Literal[
     "random_starts_unspecified",
     "standard_mdp",
     "flickering_p0.5",
+    "dmlab30",
+    "dmlab30_test",
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Value = bool | int | float | str | list[Any] | None
-Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this scale"]
+Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]
 SCALES = ("smoke", "reduced", "paper")
 
 

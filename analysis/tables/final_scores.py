@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption
-from analysis.curves import by_label
+from analysis.curves import by_label, some
 from analysis.intervals import estimate
 from analysis.load import Scores, select
 from analysis.normalise import SCALES, normalise, short
@@ -19,7 +19,7 @@ from analysis.text import game_title, number
 def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
     """UserError for unknown names. A game that a variant lacks gets a dash."""
     rows = select(scores, spec)
-    curves = by_label(rows, spec.variants, spec.window, spec.score)
+    curves = some(by_label(rows, spec.variants, spec.window, spec.score), spec.id)
     games = spec.games or sorted(rows.game.unique())
     cells: dict[tuple[str, str], str] = {}
     data = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas as pd
 
 from analysis import caption
-from analysis.curves import Curves, by_label
-from analysis.errors import unknown
+from analysis.curves import Curves, by_label, some
+from analysis.errors import NoData, unknown
 from analysis.intervals import Estimate, estimate
-from analysis.load import Scores, select
+from analysis.load import Scores, planned_variants, select
 from analysis.reference import Reference
 from analysis.spec import Throughput
 from analysis.table import Sheet
@@ -17,12 +19,16 @@ from analysis.text import number
 
 def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
     """UserError for unknown names. Variants whose actors are not apart have a dash for the actor."""
-    curves = by_label(select(scores, spec), spec.variants, spec.window, "average")
+    rows = select(scores, spec)
+    curves = some(by_label(rows, spec.variants, spec.window, "average"), spec.id)
+    names = planned_variants(scores, spec) | set(rows.label)
+    if spec.baseline is not None and spec.baseline not in names:
+        raise unknown("baseline", spec.baseline, names, spec.id)
     if spec.baseline is not None and spec.baseline not in curves:
-        raise unknown("baseline", spec.baseline, curves, spec.id)
+        raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a speed")
     speeds = {label: _speed(group, spec) for label, group in curves.items()}
     actors = {}
-    if "actor_frames_per_second" in set(scores.rows.metric):
+    with contextlib.suppress(NoData):  # actors that are not apart from their learner have no speed of their own
         each = select(scores, spec, "actor_frames_per_second")
         apart = by_label(each, spec.variants, spec.window, "average")
         actors = {label: _speed(group, spec) for label, group in apart.items()}

@@ -1,12 +1,14 @@
 """Small complete specs for tests, built from the shipped algorithm file."""
 
 import copy
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from agents.build import build
 from agents.spec import Spec
 from agents.step import View
 from workflow.config import Project
@@ -22,7 +24,12 @@ def view(obs: torch.Tensor) -> View:
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
     """The `spec` section of a shipped algorithm file, with what it extends."""
-    return copy.deepcopy(Project(ROOT).algorithm(algorithm).spec)
+    return copy.deepcopy(_shipped(algorithm))
+
+
+@functools.cache
+def _shipped(algorithm: str) -> dict[str, Any]:
+    return Project(ROOT).algorithm(algorithm).spec
 
 
 def spec(
@@ -51,3 +58,9 @@ def spec(
             branch = branch[name]
         branch[leaf] = value
     return Spec.model_validate(tree)
+
+
+@functools.cache
+def warm() -> None:
+    """Import what runs on MinAtar need, and compile it unless that was done before: once in a process."""
+    build(spec())

@@ -97,7 +97,9 @@ def test_updates_equal_the_reference_at_every_step(lam, cap, tmp_path):
             reference.learn(x, one.action[0], one.reward[0], one.discount[0] == 0, x_next, one.first[0])
             ends += bool(two.last[0])
             for name, array in weights(learner.agent.online).items():
-                assert array == pytest.approx(reference.theta[name], rel=1e-4, abs=2e-6), (at, name)
+                expected = reference.theta[name]
+                near = np.abs(array - expected) <= np.maximum(1e-4 * np.abs(expected), 2e-6)  # as approx, and quicker
+                assert array.shape == expected.shape and near.all(), (at, name)
     assert ends >= 3 and learner.updates >= 45
     assert np.abs(reference.theta["W"] - before["W"]).max() > 0.002
 

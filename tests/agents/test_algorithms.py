@@ -25,6 +25,7 @@ NATURE = {  # Mnih et al. 2015, Extended Data Table 1; frames as in dqn_zoo/dqn/
 ADAM_C51 = {"optimizer.kind": "adam", "optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32}
 SUPPORT = {"agent.value.low": -10.0, "agent.value.high": 10.0, "agent.value.atoms": 51}
 TUNED = {"agent.selector": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
+QUARTER = {"optimizer.lr": 0.00025 / 4, "optimizer.epsilon": 0.01 / 32**2 / 16}  # dqn_zoo/prioritized/run_atari.py
 SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
 LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
@@ -44,7 +45,7 @@ A2C = {  # openai/baselines a2c/a2c.py: learn()
     "optimizer.lr": 7e-4,
     "optimizer.epsilon": 1e-5,
 }
-A3C = {  # Mnih et al. 2016, supplement 8
+A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
     **ON_POLICY,
     **INSIDE,
     "agent.unroll": 5,
@@ -54,8 +55,8 @@ A3C = {  # Mnih et al. 2016, supplement 8
     "environment.repeat": 4,
     "learning.batch": 1,
     "optimizer.epsilon": 0.1,
-    "network.convolutions": [(16, 8, 4), (32, 4, 2)],
-    "network.units": [256],
+    "network.convolutions": [(32, 8, 4), (64, 4, 2), (64, 3, 1)],
+    "network.units": [512],
 }
 IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
@@ -92,8 +93,7 @@ TABLES = {
         "memory.select.exponent": 0.6,
         "memory.select.weight_start": 0.4,
         "memory.select.weight_end": 1.0,
-        "optimizer.lr": 0.00025 / 4,
-        "optimizer.epsilon": 0.01 / 32**2 / 16,
+        **QUARTER,
     },
     "prioritized_rank": {
         **NATURE,
@@ -101,13 +101,13 @@ TABLES = {
         "memory.select.exponent": 0.7,
         "memory.select.weight_start": 0.5,
         "memory.select.weight_end": 1.0,
-        "optimizer.lr": 0.00025 / 4,
+        **QUARTER,
     },
     "c51": {**NATURE, **ADAM_C51, **SUPPORT, "agent.selector": "target", "exploration.end": 0.01},
     "qr_dqn": {**NATURE, "agent.value.quantiles": 200, "agent.value.kappa": 1.0, "optimizer.lr": 5e-5},
-    "dueling": {**NATURE, "network.head": "dueling", "learning.clip_norm": 10.0, "optimizer.lr": 6.25e-5},
+    "dueling": {**NATURE, **QUARTER, "network.head": "dueling", "learning.clip_norm": 10.0},
     "noisy_dqn": {**NATURE, **SILENT, "network.linear.kind": "factorised", "network.linear.sigma": 0.5},
-    "noisy_dueling": {**NATURE, **SILENT, "network.head": "dueling", "network.linear.sigma": 0.5},
+    "noisy_dueling": {**NATURE, **SILENT, **QUARTER, "network.head": "dueling", "network.linear.sigma": 0.5},
     "rainbow": {  # Hessel et al. 2018, Table 1
         **NATURE,
         **SUPPORT,
@@ -232,7 +232,8 @@ TABLES = {
         "exploration.scale": 0.5,
         "exploration.offset": 1.001,
         "environment.reward": "goal",
-        "environment.solved_length": 150,
+        "environment.solved_length": 150,  # MEAN_STEPS_TO_SUCCEED
+        "environment.solved_episodes": 500,  # NUM_EPISODE
     },
     "cliffwalk": {"agent.step_size": 0.25, "agent.tolerance": 1e-3, "agent.values": "tabular"},
     "digits": {"environment.kept": 0.01, "agent.rare_weight": 1.0},
@@ -245,12 +246,13 @@ TABLES = {
     },
     "a2c_minatar": {**A2C, "network.convolutions": [(16, 3, 1)], "network.units": [128]},
     "a3c_ff": A3C,
-    "a3c_lstm": {**A3C, "network.core.before": [256], "network.core.units": 256, "network.units": []},
+    "a3c_lstm": {**A3C, "network.core.before": [512], "network.core.units": 256, "network.units": []},
     "noisy_a3c": {  # Fortunato et al. 2018, section 3.2
         **A3C,
         "network.linear.kind": "independent",
         "network.linear.sigma": 0.017,
         "agent.entropy_weight": 0.0,
+        "evaluation.noise": True,
     },
     "impala_shallow": {
         **IMPALA,
@@ -375,6 +377,7 @@ TABLES = {
         "exploration.end": 0.1,
         "exploration.end_frames": 200_000 + 1_000_000 * STEP,
         "environment.stack": 1,
+        "environment.noop_max": 0,  # dqn_main.cpp, PlayOneEpisode
         "network.core.units": 512,
         "network.core.inputs": False,
         "network.units": [],

@@ -85,8 +85,9 @@ def test_limits_and_rewards_at_them(game, limit, reward):
     assert (rows[-1].reward[0], rows[-1].discount[0]) == end
 
 
-def test_a_fall_costs_one_before_step_195_and_gains_one_from_it_on():
-    for steps, wanted in ((1, -1.0), (194, -1.0), (195, 1.0)):
+def test_a_fall_costs_one_up_to_195_steps_and_gains_one_after_more():
+    """The blog's code asks for step number 195, counted from 0: the episode then has 196 steps."""
+    for steps, wanted in ((1, -1.0), (195, -1.0), (196, 1.0)):
         stream = pole()
         for _ in range(steps - 1):
             stream._poles[0].state = np.zeros(4)
@@ -121,15 +122,22 @@ def test_episodes_to_solve_by_hand():
     """With 100 zeros before them, k episodes of 200 have a mean of 2 k: 75 of them reach 150."""
     length = np.full(90, 200)
     frame = np.cumsum(length)
-    assert episodes_to_solve(frame, length, 0, 150) == (75, True)
-    assert episodes_to_solve(frame, length, 0, 181) == (90, False)
-    # the warm-up ends with the episode that ends at or after frame 1,000: the fifth
-    assert episodes_to_solve(frame, length, 1_000, 150) == (75, True)
-    assert episodes_to_solve(frame, length, 3_100, 150) == (74, False)
+    assert episodes_to_solve(frame, length, 0, 150, 500) == (75, True)
+    assert episodes_to_solve(frame, length, 0, 181, 500) == (90, False)
+    # the warm-up ends with the episode that ends at or after frame 1,000: the fifth; it is in the mean, but not counted
+    assert episodes_to_solve(frame, length, 1_000, 150, 500) == (70, True)
+    assert episodes_to_solve(frame, length, 3_100, 181, 500) == (74, False)
+    assert episodes_to_solve(frame, length, 20_000, 150, 500) == (0, False)  # all of it was warm-up
     # the window forgets what is older than 100 episodes
     mixed = np.r_[np.full(100, 100), np.full(100, 200)]
-    assert episodes_to_solve(np.cumsum(mixed), mixed, 0, 150) == (150, True)
-    assert episodes_to_solve(np.empty(0), np.empty(0), 0, 150) == (0, False)
+    assert episodes_to_solve(np.cumsum(mixed), mixed, 0, 150, 500) == (150, True)
+    assert episodes_to_solve(np.empty(0), np.empty(0), 0, 150, 500) == (0, False)
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(149, (149, False)), (150, (150, True)), (120, (120, False))])
+def test_a_run_gives_up_after_its_limit_whatever_comes_later(limit, wanted):
+    length = np.r_[np.full(10, 20), np.full(100, 100), np.full(500, 200)]  # the first ten are the warm-up
+    assert episodes_to_solve(np.cumsum(length), length, 200, 150, limit) == wanted
 
 
 def test_a_dropped_run_ends_like_an_undisturbed_one(tmp_path):

@@ -38,6 +38,13 @@ def agent_of(**changes):
     return agent
 
 
+def test_only_losses_that_have_a_compiled_form_take_it():
+    for loss, compiled_form in (("squared", True), ("huber", True), ("absolute", False)):
+        agent = agent_of(agent__value={"kind": "scalar", "loss": loss})
+        assert (agent.online.small is not None) == compiled_form
+        assert agent.loss(batch()).terms["q"].item() > 0
+
+
 @pytest.mark.parametrize(
     "shape, kernel, stride", [((4, 10, 10), 3, 1), ((10, 10, 10), 3, 1), ((2, 9, 7), 3, 2), ((1, 5, 5), 5, 1)]
 )

@@ -112,10 +112,10 @@ def test_a_stream_goes_on_from_its_state(kind):
         return pong(3, "breakout", **changes)
 
     one, two, dice = make(), make(), np.random.default_rng(2)
-    for _ in range(170):
+    for _ in range(130):
         one.step(dice.integers(4, size=3))
     two.load_state_dict(one.state_dict())
-    for _ in range(150):
+    for _ in range(110):
         actions = dice.integers(4, size=3)
         for a, b in zip(one.step(actions), two.step(actions), strict=True):
             assert np.array_equal(a, b)

@@ -299,14 +299,3 @@ def test_writers_of_one_file_do_not_disturb_each_other(tmp_path):
     assert [each.exitcode for each in crew[:2]] == [0, 0]
     text = path.read_text()
     assert text == text[0] * 1_000 and files_in(tmp_path) == ["file"]
-
-
-def test_parts_of_the_dead_are_swept_and_those_of_the_living_are_not(tmp_path):
-    path, other = tmp_path / "file", tmp_path / "file2"
-    old, new, others = files.beside(path), files.beside(path), files.beside(other)
-    for part, seconds in ((old, 4_000), (new, 3_000), (others, 4_000)):
-        part.touch()
-        age(part, seconds)
-    files.write_atomic(path, b"1")
-    files.sweep(path)
-    assert files_in(tmp_path) == sorted(["file", new.name, others.name])

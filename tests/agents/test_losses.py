@@ -30,6 +30,8 @@ OTHER = torch.tensor([[[9.0], [1.0]], [[0.0], [1.0]]])  # Q(s', .)
         # the online network prefers action 0 in sample 0: target 0.5 * 4 = 2, error 1
         ("squared", OTHER, [1.0, 16.0], [1.0, 4.0]),
         ("huber", OTHER, [0.5, 3.5], [1.0, 4.0]),
+        ("absolute", NEXT, [2.0, 4.0], [2.0, 4.0]),
+        ("absolute", OTHER, [1.0, 4.0], [1.0, 4.0]),
     ],
 )
 def test_q_loss(kind, selector, losses, errors):
@@ -44,6 +46,20 @@ def test_q_loss(kind, selector, losses, errors):
     )
     assert loss.tolist() == losses
     assert priority.tolist() == errors
+
+
+def test_the_blogs_weighted_absolute_loss_by_hand():
+    """Mean of weight x |error| with the weights of priorities 1, 2, 3, 4 at beta 0.4: (p / 4)^-0.4, the largest 1."""
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0]) ** -0.4
+    q = torch.zeros(4, 1, 1, requires_grad=True)
+    reward, nothing = torch.tensor([0.5, -2.0, 1.0, -0.1]), torch.zeros(4)
+    losses, priority = q_loss(Scalar("absolute"), q, torch.zeros(4, dtype=torch.int64), reward, nothing, q, q)
+    loss = (weight * losses).mean()
+    loss.backward()
+    assert loss.item() == pytest.approx(0.679386, abs=1e-6)
+    # small errors pull as hard as large ones
+    assert q.grad.ravel().tolist() == pytest.approx([-0.25, 0.189465, -0.161099, 0.143587], abs=1e-6)
+    assert priority.tolist() == pytest.approx([0.5, 2.0, 1.0, 0.1])
 
 
 def test_the_target_carries_no_gradient():

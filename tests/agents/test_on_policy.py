@@ -263,6 +263,24 @@ def test_streams_act_with_the_parameters_of_so_many_updates_ago(tmp_path):
     assert run.parts.learner.read()["policy_lag"] > 1.5  # (0 + 2 + 5) / 3 once there are so many
 
 
+@pytest.mark.parametrize(("lag", "share", "batch"), [(0, 0.0, 4), (1, 0.0, 4), (7, 0.0, 4), (0, 0.5, 8)])
+def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, batch):
+    """Where an unroll of all streams makes one update; with a lag of 0 pi is then what acted, to the bit of a float."""
+    select = {"kind": "fifo", "replay_share": share}
+    run = begin(tmp_path, executor__lags_updates=[lag], learning__batch=batch, memory__select=select)
+    learner = run.parts.learner
+    while learner.updates < 12:
+        run.turn()
+    learner.totals()
+    while learner.updates < 20:
+        run.turn()
+    found = learner.read()
+    if not share:  # what is replayed is as old as it is
+        assert found["policy_lag"] == lag
+    assert run.parts.memory.select.taken == 20 * 4
+    assert (found["ratio_mean"] == pytest.approx(1, abs=1e-6)) == (lag == 0 and not share)
+
+
 def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
     """Before the first update a run with lags acts as one without; and without lags the ratios are 1."""
     plain, ring = begin(tmp_path / "a", learning__batch=400), begin(tmp_path / "b", learning__batch=400)

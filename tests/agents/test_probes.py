@@ -142,12 +142,13 @@ def test_probes_change_nothing_but_the_record(kind, tmp_path):
         "memory__select": {"kind": kind, **PRIORITY},
         "network__linear": {"kind": "factorised", "sigma": 0.5},
         "network__normalisation": "batch",
+        "evaluation__every_frames": 500,
     }
     ends = []
     for chosen in ([], ALL):
-        plan = spec(budget=1_500, record__probes=chosen, **changes)
+        plan = spec(budget=750, record__probes=chosen, **changes)
         run = Run(plan, Checkpoints(tmp_path / str(len(chosen)), {}, print))
-        drive(run, 1_500)
+        drive(run, 750)
         ends.append((run.parts.state_dict(), run.recorder.tables()))
     assert_same(ends[0][0], ends[1][0])
     with_probes = ends[1][1]["learning"].to_pylist()
@@ -156,7 +157,7 @@ def test_probes_change_nothing_but_the_record(kind, tmp_path):
     other = [row for row in with_probes if row["metric"].partition("[")[0] not in probes_of(ALL)]
     assert other == ends[0][1]["learning"].to_pylist()
     # frame 0 comes before the first update: the memory is empty
-    assert [row["frame"] for row in with_probes if row["metric"] == "feature_rank"] == [1_000]
+    assert [row["frame"] for row in with_probes if row["metric"] == "feature_rank"] == [500]
 
 
 def probes_of(names: list[str]) -> set[str]:

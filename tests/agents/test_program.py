@@ -124,7 +124,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
 
 
 def test_of_two_copies_of_a_run_one_works_and_the_other_leaves(tmp_path):
-    run = spec(budget=6_000)
+    run = spec(budget=2_000)
     codes = sorted(finish(p) for p in [start(run, tmp_path, seconds=1e9), start(run, tmp_path, seconds=1e9)])
     assert codes == [0, 76]
     assert "works on this run" in (tmp_path / "log").read_text()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from agents import __main__ as program
 from agents.checkpoint import Checkpoints
-from tests.agents.specs import spec
+from tests.agents.specs import spec, warm
 
 ROOT = Path(__file__).parents[2]
 FORK = multiprocessing.get_context("fork")  # real processes to kill, without 3 s of imports for each
@@ -32,6 +33,9 @@ def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
         os._exit(program.main([*arguments, "--checkpoint-seconds", str(seconds)]))
 
     results.mkdir(exist_ok=True)
+    warm()  # what is imported and compiled here is there in each process
+    for name in run.components():
+        import_module(name.partition(":")[0])
     process = FORK.Process(target=child)
     process.start()
     return process
@@ -90,17 +94,21 @@ SN = {
     "spectral__flow": "all",
 }
 ATARI = {
-    "budget": 1_600,
+    "budget": 1_000,
     "learning__start_frames": 160,
-    "environment__cap_frames": 300,
+    "environment__cap_frames": 200,
     "environment__sticky": 0.25,
-    "environment__reseed_every_steps": 60,
-    "evaluation__every_frames": 1_000,
+    "environment__reseed_every_steps": 40,  # of the 50 that an episode has, so that every end is followed by a new seed
+    "evaluation__every_frames": 600,
+    "evaluation__episodes": 2,
+    "evaluation__cap_frames": 200,
+    "network__convolutions": [[8, 8, 4], [16, 4, 2], [16, 3, 1]],
+    "network__units": [64],
 }
 CASES = {
-    "dqn": (spec(budget=8_000), 22),
+    "dqn": (spec(budget=5_000), 22),
     "double-sn-3step-2streams": (
-        spec(game="asterix", budget=6_000, environment__streams=2, agent__n_step=3, **SN),
+        spec(game="asterix", budget=2_500, environment__streams=2, agent__n_step=3, **SN),
         5,
     ),
     "atari-pong": (spec("dqn_nature", "pong", **ATARI), 3),

@@ -15,12 +15,12 @@ PRIORITY = {
     "exponent": 0.6,
     "weight_start": 0.4,
     "weight_end": 1.0,
-    "weight_end_frames": 1_000,
+    "weight_end_frames": 500,
     "epsilon": 1e-6,
     "maximum": 1.0,
     "normalise": "batch",
     "stratified": True,
-    "sort_every": 20,
+    "sort_every": 10,
     "initial": "largest",
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
@@ -30,11 +30,21 @@ ON_POLICY = {
     "learning__batch": 4,
     "network__units": [16],
 }
+# All clocks within few frames: learning begins between the first two cuts, the memory is full and networks are
+# evaluated just before the third, and each target network is fetched several times.
+FRAMES = 750
+SHORT = {
+    "learning__start_frames": 100,
+    "learning__target_every_frames": 240,
+    "memory__capacity_steps": 500,
+    "evaluation__every_frames": 500,
+    "record__learning_every_frames": 50,
+}
 
 KINDS = {
     "rainbow": (
         "rainbow_minatar",
-        {"learning__start_frames": 200, "exploration__warmup_frames": 0, "network__linear__sigma": 0.5},
+        {"learning__start_frames": 100, "exploration__warmup_frames": 0, "network__linear__sigma": 0.5},
     ),
     "qr-dueling": (
         "dqn_minatar_sn",
@@ -70,7 +80,7 @@ KINDS = {
     "gradient-penalty": ("dqn_minatar_sn", {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 2.0}}),
     "probes": (
         "rainbow_minatar",
-        {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 200},
+        {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 100},
     ),
     "r2d2": (
         "r2d2_minatar",
@@ -109,9 +119,12 @@ KINDS = {
         "r2d2_recall",
         {"game": "cue", "environment__delay": 5, "environment__flicker": 0.1, "environment__cap_frames": 6},
     ),
-    "minigrid": ("r2d2_minigrid", {"game": "memory_s7", "environment__streams": 4}),
+    "minigrid": (
+        "r2d2_minigrid",
+        {"game": "memory_s7", "environment__streams": 4, "learning__start_frames": 160},  # a window is 31 rows long
+    ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
-    "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": 1_500}),
+    "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": FRAMES}),
     "impala-lstm-lags": (
         "impala_minatar",
         {
@@ -123,7 +136,12 @@ KINDS = {
     ),
     "impala-replay": (
         "impala_minatar",
-        {**ON_POLICY, "memory__select": {"kind": "fifo", "replay_share": 0.5}, "executor__lags_updates": [2]},
+        {
+            **ON_POLICY,
+            "learning__batch": 8,  # half of it new: one unroll of each stream
+            "memory__select": {"kind": "fifo", "replay_share": 0.5},
+            "executor__lags_updates": [2],
+        },
     ),
     "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
 }
@@ -142,21 +160,21 @@ def drive(run: Run, frames: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dropped_run_ends_like_an_undisturbed_one(kind, tmp_path):
     algorithm, changes = KINDS[kind]
-    plan = spec(algorithm, budget=1_500, **changes)
+    plan = spec(algorithm, budget=FRAMES, **SHORT | changes)
 
     def begin(folder: str) -> Run:
         return Run(plan, Checkpoints(tmp_path / folder, {}, print))
 
     calm = begin("calm")
-    drive(calm, 1_500)
-    for cut in (150, 420, 1_010):  # saved there, then 60 frames further are lost
+    drive(calm, FRAMES)
+    for cut in (75, 210, 505):  # saved there, then 30 frames further are lost
         run = begin("dropped")
         drive(run, cut)
         run.save()
-        drive(run, cut + 60)
+        drive(run, cut + 30)
     run = begin("dropped")
     assert run.resumes == 3
-    drive(run, 1_500)
+    drive(run, FRAMES)
     assert_same(calm.parts.state_dict(), run.parts.state_dict())
     one, two = (each.parts.memory.store for each in (calm, run))
     assert_same(one.extract(one.count - one.rows, one.count), two.extract(two.count - two.rows, two.count))

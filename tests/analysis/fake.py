@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -46,6 +47,15 @@ def write_run(
         "resumes": 1,
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(info))
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """The manifest that training writes last."""
+    sums = {path.name: {"sha256": sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
+    body = {"files": {name: known for name, known in sums.items() if name != "manifest.json"}}
+    whole = body | {"seal": sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(whole))
 
 
 def curve(final: float, points: int = 20, seed: int = 0, noise: float = 0.05, budget: int = 60_000) -> tuple:
@@ -54,6 +64,11 @@ def curve(final: float, points: int = 20, seed: int = 0, noise: float = 0.05, bu
     rng = np.random.default_rng(seed)
     rise = 1 - np.exp(-3 * frames / budget)
     return frames, final * rise + noise * abs(final) * rng.normal(size=points)
+
+
+def entry(run: str, variant: str, game: str, seed: int, vary: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An experiment's row about one run."""
+    return {"run": run, "sealed": run, "variant": variant, "game": game, "seed": seed, "vary": vary or {}}
 
 
 def run_name(name: str, variant: int, game: str, seed: int, setting: int = 0) -> str:
@@ -85,7 +100,7 @@ def experiment(
             for k, setting in enumerate(vary):
                 for seed in range(seeds):
                     run = run_name(name, v, game, seed, k)
-                    entries.append({"run": run, "variant": variant, "game": game, "seed": seed, "vary": setting})
+                    entries.append(entry(run, variant, game, seed, setting))
                     if run in skip:
                         continue
                     frames, values = curve(final * effect(setting), seed=1000 * v + 100 * g + 10 * k + seed)

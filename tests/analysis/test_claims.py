@@ -95,11 +95,12 @@ def test_published_numbers(house, reference, tmp_path):
         reference,
         tmp_path / "c.json",
     )
-    assert (close["verdict"], close["published"]) == ("reproduced", "216.84")
+    assert (close["verdict"], close["published"]) == ("recomputed", "216.84")
     assert close["value"] == pytest.approx(216.844, abs=1e-3)
     assert off["verdict"] == "not reproduced" and off["value"] == pytest.approx(227.74, abs=0.01)
-    assert order["verdict"] == "reproduced" and order["ours"] == "C51_SN[-2] 1072 > Rainbow 855 > C51_own 779"
+    assert order["verdict"] == "recomputed" and order["ours"] == "C51_SN[-2] 1072 > Rainbow 855 > C51_own 779"
     assert wrong["verdict"] == "not reproduced"
+    assert {(each["basis"], each["weak"]) for each in (close, off, order, wrong)} == {("published", False)}
 
 
 @pytest.mark.parametrize(
@@ -125,5 +126,18 @@ def test_games_below_the_human_must_be_exactly_the_named_ones(house, reference, 
         reference,
         tmp_path / "c.json",
     )
-    assert right["verdict"] == "reproduced" and right["ours"] == "52 of 57 games above"
+    assert right["verdict"] == "recomputed" and right["ours"] == "52 of 57 games above"
     assert wrong["verdict"] == "not reproduced"
+
+
+def test_two_seeds_make_a_weak_verdict(house, reference, tmp_path):
+    games = {"experiments": ["demo.atari"], "normalisation": "standard", "a": "C51", "b": "DQN"}
+    claims = [games, games | {"a": "DQN", "b": "C51"}, games | {"kind": "close", "margin": 1e6}]
+    up, down, near = run([greater() | c for c in claims], house.scores, reference, tmp_path / "c.json")
+    assert [each["verdict"] for each in (up, down, near)] == ["reproduced", "not reproduced", "reproduced"]
+    assert all(each["weak"] and "weak: fewer than three seeds" in each["why"] for each in (up, down, near))
+    open_, three = run(
+        [greater() | games | {"margin": up["value"]}, greater()], house.scores, reference, tmp_path / "c.json"
+    )
+    assert open_["verdict"] == "inconclusive" and not open_["weak"] and "weak" not in open_["why"]
+    assert three["verdict"] == "reproduced" and not three["weak"] and three["basis"] == "runs"

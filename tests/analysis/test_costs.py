@@ -31,7 +31,8 @@ def write(folder, metric, table, frames, clock):
             first = pd.read_parquet(where / run / "summary.parquet")
             second = first.assign(metric=f"{metric}_censored", mean=np.array(gave_up, float))
             _replace(where / run / "summary.parquet", pd.concat([first.astype({"metric": str}), second]))
-            entries.append({"run": run, "variant": variant, "game": "cliffwalk/blind", "seed": seed, "vary": {}})
+            fake.seal(where / run)
+            entries.append(fake.entry(run, variant, "cliffwalk/blind", seed))
     about = {"paper": "demo", "experiment": "costs", "scale": "paper", "budget_frames": 14, "paper_frames": 14}
     path = folder / "costs.json"
     path.write_text(json.dumps(about | {"reduced": "", "clock": clock, "metrics": None, "runs": entries}))

@@ -62,19 +62,35 @@ def test_no_run_at_all_is_an_empty_table_and_a_clear_error_for_a_figure(tmp_path
         select(read_scores([out]), spec())
 
 
+@pytest.mark.parametrize("name", ["summary.parquet", "run.json"])
+@pytest.mark.parametrize("how", [lambda data: data[:-1], lambda data: data[:40] + b"x" + data[41:], lambda data: b""])
+def test_what_does_not_fit_its_seal_is_not_used_and_is_no_longer_sealed(name, how, tmp_path):
+    path = fake.experiment(tmp_path, {"DQN": 1.0}, seeds=1)
+    folder = tmp_path / "runs" / fake.run_name("breakout", 0, "minatar/breakout", 0)
+    (folder / name).write_bytes(how((folder / name).read_bytes()))
+    with pytest.raises(UserError, match=f"{name} is damaged and is not used"):
+        write_scores(path, tmp_path / "runs", tmp_path / "s.parquet")
+    assert not (folder / "manifest.json").exists() and not (tmp_path / "s.parquet").exists()
+    with pytest.raises(UserError, match=r"1 run \(a0.* did not finish"):
+        write_scores(path, tmp_path / "runs", tmp_path / "s.parquet", missing_allowed=False)
+
+
 def test_a_damaged_summary_is_named(house, tmp_path):
     path = fake.experiment(tmp_path, {"DQN": 1.0}, seeds=1)
     summary = tmp_path / "runs" / fake.run_name("breakout", 0, "minatar/breakout", 0) / "summary.parquet"
     whole = summary.read_bytes()
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         summary.write_bytes(whole[:cut])
+        fake.seal(summary.parent)
         with pytest.raises(UserError, match=r"summary.parquet is cut short or not Parquet") as caught:
             write_scores(path, tmp_path / "runs", tmp_path / "s.parquet")
         assert str(summary) in str(caught.value)
     pq.write_table(pa.table({"metric": ["a"], "frame": [1], "count": [1]}), summary)
+    fake.seal(summary.parent)
     with pytest.raises(UserError, match="no column mean; it has metric, frame, count"):
         write_scores(path, tmp_path / "runs", tmp_path / "s.parquet")
     pq.write_table(pa.table({"metric": ["a"], "frame": [1], "mean": [1.0], "count": [1]}), summary)
+    fake.seal(summary.parent)
     with pytest.raises(UserError, match="no 'paper_arcade' entry"):
         write_scores(path, tmp_path / "runs", tmp_path / "s.parquet")
     assert not (tmp_path / "s.parquet").exists()

@@ -1,9 +1,11 @@
 """The command line: each command once, and mistakes as one line with exit code 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from analysis.__main__ import main
@@ -30,12 +32,12 @@ def test_the_whole_road(house, reference, tmp_path):
     papers.write_text(json.dumps([{"paper": "demo", "title": "Demo", "figures": [curves], "tables": [DREAMER]}]))
     experiment = str(house.experiments[0])
     steps = [
-        ["scores", "--experiment", experiment, "--runs", str(house.runs), "--out", scores],
+        ["scores", "--experiment", experiment, "--store", str(house.runs), "--out", scores],
         ["figure", "--spec", json.dumps(curves), *common, "--out", str(figures / "demo/curves")],
         ["table", "--spec", json.dumps(DREAMER), *common, "--out", str(figures / "demo/table1")],
         ["claims", "--spec", json.dumps([claim]), *common, "--out", str(tmp_path / "claims/demo.json")],
         ["report", "--papers", f"@{papers}", "--figures", str(figures), "--claims", str(tmp_path / "claims/demo.json"),
-         "--experiments", experiment, "--runs", str(house.runs), "--out", str(tmp_path / "report/index.html")],
+         "--experiments", experiment, "--store", str(house.runs), "--out", str(tmp_path / "report/index.html")],
     ]  # fmt: skip
     assert [main(step) for step in steps] == [0] * 5
     made = sorted(p.name for p in (figures / "demo").iterdir())
@@ -79,12 +81,12 @@ def test_files_that_cannot_be_read_or_written(house, reference, tmp_path, capsys
         ([*figure, str(tmp_path / "x"), "--scores", str(tmp_path / "no.parquet")], "no such file: "),
         ([*figure, str(blocked / "x")], f"cannot write {blocked / 'x.pdf'}"),
         (
-            ["scores", "--experiment", str(tmp_path / "no.json"), "--runs", ".", "--out", "x"],
+            ["scores", "--experiment", str(tmp_path / "no.json"), "--store", ".", "--out", "x"],
             "no such file: ",
         ),
         (["figure", "--spec", "{", "--reference", ".", "--out", "x"], "--spec: not readable JSON"),
         (
-            ["report", "--papers", "{}", "--figures", ".", "--runs", ".", "--out", "x"],
+            ["report", "--papers", "{}", "--figures", ".", "--store", ".", "--out", "x"],
             "--papers: needs a list",
         ),
     ]
@@ -92,6 +94,48 @@ def test_files_that_cannot_be_read_or_written(house, reference, tmp_path, capsys
         assert main(argv) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1, error
+
+
+ATARI = {"experiments": ["demo.atari"], "normalisation": "standard"}
+C51 = {"scores": {"paper": "bellemare2017_c51", "algorithm": "C51"}}
+
+
+@pytest.mark.parametrize(
+    ("command", "spec"),
+    [
+        *(("figure", {"kind": kind} | ATARI) for kind in ("aggregate_curves", "interval_bars", "per_game_bars")),
+        ("figure", {"kind": "per_game_bars", "experiments": ["demo.atari"], "baseline": "DQN"}),
+        ("figure", {"kind": "learning_speed", "baseline": "DQN"} | ATARI),
+        ("figure", {"kind": "games_above", "levels": [20]} | ATARI),
+        ("figure", {"kind": "published_bars", "bars": [{"label": "C51", "recomputed": C51}]}),
+        ("table", {"kind": "final_scores"} | ATARI),
+        ("claims", [{"kind": "greater", "text": "T", "a": "C51", "b": "DQN"} | ATARI]),
+        ("claims", [{"kind": "published_value", "text": "T", "recomputed": C51, "tolerance": 1, "printed": {
+            "paper": "gogianu2021_sn", "algorithm": "C51_own", "metric": "max_mean_hns"}}]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("human", [-20.7, None])
+def test_a_human_like_the_random_policy_stops_everything_that_needs_him(
+    human, command, spec, house, reference, tmp_path, capsys
+):
+    shutil.copytree(reference, tmp_path / "reference")
+    file = tmp_path / "reference/atari_reference_scores.csv"
+    table = pd.read_csv(file)
+    table.loc[table.game == "pong", "human"] = human
+    table.to_csv(file, index=False)
+    spec = [{"id": "x"} | claim for claim in spec] if command == "claims" else {"id": "x", "title": "X"} | spec
+    scores = [str(path) for path in house.scores]
+    where = ["--scores", *scores, "--reference", str(tmp_path / "reference"), "--out", str(tmp_path / "out/x")]
+    assert main([command, "--spec", json.dumps(spec), *where]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "cannot scale pong" in error and str(file) in error
+    assert ("'abs'" if improvement(spec) else "'standard'") in error
+    assert not (tmp_path / "out").exists()
+
+
+def improvement(spec) -> bool:
+    """It has a scale of its own."""
+    return isinstance(spec, dict) and spec["kind"] == "per_game_bars" and "baseline" in spec
 
 
 def test_no_traceback_from_the_real_command(tmp_path):

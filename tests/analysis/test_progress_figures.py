@@ -51,7 +51,7 @@ def write(folder: Path, name: str, table, metrics=None) -> Path:
                 run = f"a.atari-{game}.s{seed}.{len(entries):012x}"
                 raw = LOW[game] + SPAN[game] * np.array(values)
                 fake.write_run(folder / name, run, FRAMES, raw)
-                entries.append({"run": run, "variant": variant, "game": f"atari/{game}", "seed": seed, "vary": {}})
+                entries.append(fake.entry(run, variant, f"atari/{game}", seed))
     return scores_of(folder, name, entries)
 
 
@@ -181,7 +181,7 @@ def test_distributions_are_sorted_percentiles_at_several_times(reference, tmp_pa
                 metrics=(f"td_error[q{percent:g}]",),
             )
         merge(tmp_path, run)
-        entries.append({"run": run, "variant": "rank-based", "game": "atari/pong", "seed": seed, "vary": {}})
+        entries.append(fake.entry(run, "rank-based", "atari/pong", seed))
     scores = [scores_of(tmp_path, "table", entries)]
     data, caption = make(scores, reference, tmp_path, "distribution", times=2)
     assert data.frame.unique().tolist() == [100, 400] and set(data.panel) == {"rank-based, Pong"}
@@ -206,6 +206,7 @@ def merge(folder: Path, run: str) -> None:
     whole = pa.concat_tables([t.set_column(0, "metric", t["metric"].cast(pa.string())) for t in parts])
     pq.write_table(whole.replace_schema_metadata(parts[0].schema.metadata), target / "summary.parquet")
     (target / "run.json").write_text((folder / "q10" / run / "run.json").read_text())
+    fake.seal(target)
 
 
 def test_axes_and_captions_name_the_metric(reference, tmp_path):

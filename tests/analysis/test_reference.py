@@ -101,6 +101,32 @@ def test_published_aggregates_follow_from_published_scores(tables):
             assert abs(value - row.value) <= limit, (row.paper, row.algorithm, row.metric)
 
 
+@pytest.mark.parametrize(
+    ("paper", "algorithm", "regime", "metric", "value"),
+    [
+        ("schaul2016_per", "DDQN_tuned", "human_starts", "median_hns", 111.0),  # Table 1
+        ("schaul2016_per", "DDQN_tuned", "human_starts", "mean_hns", 418.0),
+        ("hessel2018_rainbow", "Distributional_DQN", "noop_starts", "median_hns", 164.0),  # Table 2, arXiv
+        ("hessel2018_rainbow", "Distributional_DQN_published", "noop_starts", "median_hns", 185.0),
+        ("kapturowski2019_r2d2", "R2D2_submission", "noop_starts", "median_hns", 1304.9),
+        ("kapturowski2019_r2d2", "R2D2_submission", "noop_starts", "mean_hns", 3525.4),
+        ("kapturowski2019_r2d2", "R2D2", "dmlab30", "median_hns", 96.9),  # Table 1
+        ("kapturowski2019_r2d2", "R2D2", "dmlab30", "mean_capped_hns", 78.3),
+        ("kapturowski2019_r2d2", "R2D2+", "dmlab30", "median_hns", 99.5),
+        ("kapturowski2019_r2d2", "R2D2+", "dmlab30", "mean_capped_hns", 85.7),
+        ("espeholt2018_impala", "A3C_deep_DMLab30", "dmlab30_test", "mean_capped_hns", 23.8),  # Table 3
+        ("espeholt2018_impala", "IMPALA_shallow_DMLab30", "dmlab30_test", "mean_capped_hns", 37.1),
+        ("espeholt2018_impala", "IMPALA_deep_experts_DMLab30", "dmlab30_test", "mean_capped_hns", 44.5),
+        ("espeholt2018_impala", "IMPALA_deep_DMLab30", "dmlab30_test", "mean_capped_hns", 46.5),
+        ("espeholt2018_impala", "IMPALA_deep_PBT_DMLab30", "dmlab30_test", "mean_capped_hns", 49.4),
+    ],
+)
+def test_printed_headlines(reference, paper, algorithm, regime, metric, value):
+    wanted = PublishedNumber(paper=paper, algorithm=algorithm, regime=regime, metric=metric)
+    found = Reference(reference).number(wanted)
+    assert (found["value"], found["unit"]) == (value, "percent") and found["source"]
+
+
 def test_lookups_and_their_errors(reference, tmp_path):
     facts = Reference(reference)
     rainbow = facts.per_game(PublishedScores(paper="hessel2018_rainbow", algorithm="Rainbow"), "atari54_sn")

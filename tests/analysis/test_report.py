@@ -14,7 +14,7 @@ import pytest
 from analysis.claims import check
 from analysis.errors import UserError
 from analysis.figure import make_figure
-from analysis.report import make_report
+from analysis.report import _counts, make_report
 from analysis.spec import claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake
@@ -55,6 +55,14 @@ def site(house, reference, tmp_path_factory):
          "a": "DQN SN[-2]", "b": "DQN"},
         {"id": "b", "kind": "greater", "text": "T", "experiments": ["demo.breakout"], "a": "DQN", "b": 1.0,
          "at_least": "paper"},
+        {"id": "p", "kind": "published_below", "text": "T", "game_set": "atari57", "below": "r2d2_below_human5",
+         "scores": {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2"}},
+        {"id": "q", "kind": "published_below", "text": "T", "game_set": "atari57", "below": "atari57",
+         "scores": {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2"}},
+        {"id": "w", "kind": "greater", "text": "T", "experiments": ["demo.atari"], "normalisation": "standard",
+         "a": "C51", "b": "DQN"},
+        {"id": "i", "kind": "greater", "text": "T", "experiments": ["demo.parts"], "games": ["atari/pong"],
+         "a": "Rainbow", "b": "DQN"},
     ]  # fmt: skip
     check(claims_adapter.validate_python(claims), house.scores, reference, folder / "claims/demo.json")
     build(folder, house, papers)
@@ -112,9 +120,40 @@ def test_what_the_front_says(site):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", site[1].read_text(encoding="utf-8")))
     assert "45 / 47 runs finished, 1 diverged, 1 missing" in text
     assert "Scale reduced: 60k of the paper&#39;s 5M frames" in text
-    assert "reproduced" in text and "not run at this scale" in text
+    front = text[: text.index("Verdict")]
+    for tile in (
+        "2 claims reproduced by our runs (1 weak, with fewer than three seeds)",
+        "1 claim recomputed from published numbers",
+        "1 claim not reproduced (1 by published numbers alone)",
+        "1 claim inconclusive",
+        "1 claim not run at this scale",
+    ):
+        assert tile in front, front
+    rows = re.findall(r'class="verdict v-([\w-]+)">([^<]*)</span>(?: <span class="weak">([^<]*))?', site[1].read_text())
+    assert rows == [
+        ("reproduced", "reproduced", ""),
+        ("not-run-at-this-scale", "not run at this scale", ""),
+        ("recomputed", "recomputed", ""),
+        ("not-reproduced", "not reproduced", ""),
+        ("reproduced", "reproduced", "weak: n = 2 seeds"),
+        ("inconclusive", "inconclusive", ""),
+    ]
     assert "This figure has not been drawn." in text
     assert "8.852 (8.85)" in text and "method &#39;rliable&#39;" in text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "tiles"),
+    [
+        ((), []),
+        # a page of published numbers alone says that no run of ours reproduced anything
+        (("recomputed",) * 2, [0, 2, 0, 0]),
+        (("reproduced", "inconclusive"), [1, 0, 0, 1, 0]),
+    ],
+)
+def test_the_front_tells_four_things_apart_even_where_there_is_none(verdicts, tiles):
+    claims = [{"verdict": verdict, "weak": False, "basis": "runs"} for verdict in verdicts]
+    assert [count for _, count, _ in _counts([{"claims": claims}])] == tiles
 
 
 def test_run_table_has_every_run_with_its_status(site, page, house):
@@ -184,7 +223,7 @@ FRAME = """<iframe src="probed.html" style="width:{width}px;height:1200px;border
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the page is not looked at in a browser")
-@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize("width", [1400, 800, 360])
 def test_in_a_browser(width, site, tmp_path):
     def show(path: Path) -> subprocess.CompletedProcess[str]:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

@@ -1,26 +1,72 @@
 """Colours, axes and number formats."""
 
 import itertools
+import math
 
 import pytest
+from matplotlib.colors import to_rgb
 
 from analysis import style, text
 
+KNOWN = ["DQN", "Double DQN", "Rainbow", "DQN SN[-2]", "random policy"]
 
-def test_a_label_has_one_colour_whatever_else_is_drawn():
+
+def test_a_known_label_has_one_colour_and_no_order_matters():
     assert style.colour("DQN") == style.COLOURS["DQN"]
     assert style.colour("Random policy") == style.colour("random policy") == "#666666"
-    new = style.colour("my algorithm")
-    assert new == style.colour("my algorithm") and new != style.colour("my algorithm 2")
+    alone = style.colour("my algorithm")
+    assert alone in style.BASE and alone not in (style.COLOURS["DQN"], style.COLOURS["Rainbow"])
     for order in itertools.permutations(["DQN", "my algorithm", "Rainbow"]):
-        assert {label: mark[0] for label, mark in style.marks(order).items()}["my algorithm"] == new
+        marks = style.marks(order)
+        assert list(marks) == list(order)
+        assert [marks[label].colour for label in ("DQN", "my algorithm", "Rainbow")] == [
+            style.COLOURS["DQN"], alone, style.COLOURS["Rainbow"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [[], KNOWN[:2], KNOWN])
+@pytest.mark.parametrize("unknown", range(2, 13))
+def test_unknown_labels_are_told_apart_by_colour_and_pattern(known, unknown):
+    for names in ("variant {}", "lr {}", "tau=0.{}"):
+        labels = [names.format(i) for i in range(unknown)]
+        marks = style.marks([*labels, *known])
+        assert all(marks[label].colour == style.COLOURS[label] for label in known)
+        pairs = [(a, b) for a, b in itertools.combinations(marks, 2) if {a, b} - set(known)]
+        smallest = min(style.distance(marks[a].colour, marks[b].colour) for a, b in pairs)
+        assert smallest >= (style.APART if unknown + len(known) <= 8 else 0.09)
+        plain = min(math.dist(to_rgb(marks[a].colour), to_rgb(marks[b].colour)) for a, b in pairs)
+        assert plain > 0.19  # of at most 1.73
+        # as many labels as there are patterns have dashes, markers and hatches of their own
+        own = [marks[label][1:] for label in labels[: len(style.PATTERNS) - len(known)]]
+        assert len(set(own)) == len(own)
+        for a, b in pairs:
+            assert marks[a] != marks[b]
 
 
 def test_labels_with_similar_colours_get_different_dashes():
-    labels = [f"variant {i}" for i in range(8)] + ["DDQN", "Double DQN"]
-    marks = list(style.marks(labels).values())
-    for (a, dash_a), (b, dash_b) in itertools.combinations(marks, 2):
-        assert style._distance(a, b) >= 0.18 or dash_a != dash_b
+    labels = [f"variant {i}" for i in range(8)] + ["DDQN", "Double DQN", "A2C", "Vanilla", "IMPALA, one process"]
+    for a, b in itertools.combinations(style.marks(labels).values(), 2):
+        assert style.distance(a.colour, b.colour) >= style.APART or (a.dash != b.dash and a.hatch != b.hatch)
+
+
+def test_distances_of_colours():
+    assert style.distance("#000000", "#ffffff") == pytest.approx(1, abs=1e-6)
+    assert style.distance("#123456", "#123456") == 0
+    assert style.distance(style.GREEN, style.BROWN) < 0.07  # alike to those who do not tell red from green
+    assert style.distance(style.BLUE, style.RED) > 0.2
+
+
+def test_ticks_of_a_logarithmic_axis_are_plain_text():
+    with style.context():
+        figure, axes = style.plt.subplots()
+        axes.plot([1e-4, 5e-4], [1, 10_000])
+        style.logarithmic(axes.xaxis)
+        style.logarithmic(axes.yaxis)
+        figure.draw_without_rendering()
+        x = [t.get_text() for t in [*axes.get_xticklabels(), *axes.get_xticklabels(minor=True)]]
+        y = [t.get_text() for t in axes.get_yticklabels()]
+        style.plt.close(figure)
+    assert {"10⁻⁴", "2×10⁻⁴", "4×10⁻⁴"} <= set(x) and {"10⁰", "10²", "10⁴"} <= set(y)
+    assert not any("$" in text or "\\" in text for text in x + y)
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,7 @@ def sweep(tmp_path_factory) -> list[Path]:
                     fake.write_run(
                         folder / name, run, frames, np.full(2, value), "diverged" if score is None else "finished"
                     )
-                    entries.append(
-                        {"run": run, "variant": variant, "game": "minatar/breakout", "seed": seed, "vary": vary}
-                    )
+                    entries.append(fake.entry(run, variant, "minatar/breakout", seed, vary))
         about = {"paper": "demo", "experiment": name, "scale": "reduced", "budget_frames": 200, "paper_frames": 200}
         path = folder / f"{name}.json"
         path.write_text(json.dumps(about | {"reduced": "", "metrics": None, "runs": entries}))

@@ -58,6 +58,33 @@ def test_dreamerv2_table_1_is_reproduced_to_the_last_digit(reference, tmp_path):
     assert printed == [2.15, 11.33, 0.44, 0.28]
 
 
+def test_a_row_may_be_over_fewer_games_than_the_table(reference, tmp_path):
+    """Schaul et al. 2016, Table 1: DQN's rows are over 49 games, Double DQN's over 57; van Hasselt's own is over 49."""
+    scores = {"regime": "human_starts"}
+    rows = [
+        {"label": "DQN, rank-based", "game_set": "atari49_mnih2015", "printed_paper": "schaul2016_per",
+         "scores": scores | {"paper": "schaul2016_per", "algorithm": "Prioritized_DQN_rank"}},
+        {"label": "Double DQN (tuned)", "printed_paper": "schaul2016_per",
+         "scores": scores | {"paper": "vanhasselt2016_ddqn", "algorithm": "DDQN_tuned"}},
+        {"label": "its own paper's", "printed_paper": "vanhasselt2016_ddqn", "game_set": "atari49_mnih2015",
+         "scores": scores | {"paper": "vanhasselt2016_ddqn", "algorithm": "DDQN_tuned"}},
+    ]  # fmt: skip
+    columns = [
+        {"label": "Median", "statistic": "median", "normalisation": "abs", "metric": "median_hns"},
+        {"label": "Mean", "normalisation": "abs", "metric": "mean_hns"},
+    ]
+    spec = {"id": "t", "kind": "published_aggregates", "title": "", "unit": "percent", "decimals": 1}
+    data, caption = build(spec | {"rows": rows, "columns": columns}, [], reference, tmp_path / "t")
+    assert [line[1:] for line in caption["body"]] == [
+        ["105.5 (106)", "355.0 (355)"],
+        ["110.7 (111)", "418.3 (418)"],
+        ["116.7 (116.7)", "475.2 (475.2)"],
+    ]
+    assert data.games.tolist() == [49, 49, 57, 57, 49, 49]
+    wanted = "over 49 games (DQN, rank-based; its own paper's) and 57 games (Double DQN (tuned))"
+    assert wanted in caption["text"]
+
+
 def test_formats(reference, tmp_path):
     build(DREAMER, [], reference, tmp_path / "t")
     markdown = (tmp_path / "t.md").read_text().splitlines()
@@ -99,6 +126,7 @@ def test_throughput_beside_printed_speeds(reference, tmp_path):
         facts = tmp_path / "runs" / entry["run"] / "run.json"
         info = {"frames_per_second": speeds[entry["variant"]][seed], "frames": 60_001 + seed}
         facts.write_text(json.dumps(json.loads(facts.read_text()) | info))
+        fake.seal(facts.parent)
     write_scores(path, tmp_path / "runs", tmp_path / "speed.parquet")
     spec = {"id": "s", "kind": "throughput", "title": "T", "experiments": ["demo.speed"], "baseline": "A2C",
             "printed_columns": ["Task 1", "Task 2"],

@@ -60,7 +60,8 @@ def read(path: Path) -> dict:
 def test_a_lost_node_costs_no_frame(cluster, tmp_path):
     folder = checkout(tmp_path / "remote")
     (folder / "config/papers/nodes.yaml").write_text(PAPER)
-    process = start_slurm(folder, "results/scores/nodes.base.parquet", "--config", "papers=[nodes]", "scale=paper")
+    scores = "results/paper/scores/nodes.base.parquet"
+    process = start_slurm(folder, scores, "--config", "papers=[nodes]", "scale=paper")
     job, frames = None, 0
     try:
         deadline = time.monotonic() + MAX_SECONDS

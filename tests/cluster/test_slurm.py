@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkouts import lend_compiled
+
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +31,7 @@ MAX_SECONDS = 900  # of each half of the test, should something hang
 def checkout(folder: Path) -> Path:
     """A fresh checkout of this repository, with the work tree's present content."""
     made_here = shutil.ignore_patterns(".git", ".venv", ".snakemake", ".*_cache", "__pycache__", "results")
-    return shutil.copytree(ROOT, folder, symlinks=True, ignore=made_here)
+    return lend_compiled(shutil.copytree(ROOT, folder, symlinks=True, ignore=made_here))
 
 
 def environment() -> dict[str, str]:
@@ -87,7 +89,7 @@ def finished_runs(folder: Path) -> dict[str, dict]:
 def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_path):
     local, remote = checkout(tmp_path / "local"), checkout(tmp_path / "remote")
     subprocess.run(
-        ["snakemake", "results/scores/demo.breakout.parquet", *SMOKE, "--cores", "2", "--quiet", "all"],
+        ["snakemake", "results/smoke/scores/demo.breakout.parquet", *SMOKE, "--cores", "2", "--quiet", "all"],
         cwd=local,
         env=environment(),
         check=True,
@@ -127,7 +129,7 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
     logs = remote / "results/logs/slurm/rule_train" / cancelled["run"]
     assert (logs / f"{cancelled['slurm_job']}.log").stat().st_size
     again = start_slurm(remote, "demo", *SMOKE)
-    assert again.wait(timeout=60) == 0
+    assert again.wait(timeout=MAX_SECONDS) == 0
     assert "Nothing to be done" in (remote / "snakemake.log").read_text()
 
 
@@ -137,11 +139,11 @@ def test_interrupting_snakemake_cancels_its_jobs(cluster, tmp_path):
     (tmp_path / "Snakefile").write_text(rule)
     process = start_slurm(tmp_path)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + MAX_SECONDS
         while not (tmp_path / "started").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) != 0
+        assert process.wait(timeout=MAX_SECONDS) != 0
     finally:
         process.kill()
     assert {state for _, state in jobs_by_run()["rule_sleep"]} <= {"CANCELLED", "COMPLETING"}

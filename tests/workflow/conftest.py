@@ -10,7 +10,8 @@ from tests.workflow.house import PAPER, ROOT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with config/ only: the shipped algorithms and references, and the paper `house`."""
+    """A folder with config/ (the shipped algorithms and references, the paper `house`) and a link to the agents."""
+    (tmp_path / "agents").symlink_to(ROOT / "agents")
     shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("schema"))
     for path in (tmp_path / "config" / "papers").glob("*.yaml"):
         path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,14 +13,16 @@ from types import SimpleNamespace
 
 import pytest
 from snakemake.api import Workflow  # snakemake.workflow cannot be imported first
+from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.identity import identity
-from tests.workflow.house import build, snakemake
+from tests.workflow.house import build, seal, snakemake
 from workflow import runs, status, text
 from workflow.pipeline import Pipeline
 from workflow.plan import parse
-from workflow.progress import Log
+from workflow.snakemake_log import Log
+from workflow.start import start
 from workflow.strict_yaml import ConfigError
 
 PAPER = "config/papers/house.yaml"
@@ -29,6 +32,10 @@ PAPER = "config/papers/house.yaml"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose work was done by `python -m workflow run`."""
     folder = build(tmp_path_factory.mktemp("commands") / "a")
+    pipeline = Pipeline(folder, main=False)
+    (folder / "codes").mkdir()
+    for run in pipeline.asked([]).values():  # what the stand-in for training says that it ran
+        (folder / "codes" / pipeline.finished.code(run)).write_text(pipeline.finished.code_text(run))
     done = command(folder, "run", "house")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("18 jobs done in ")
@@ -74,8 +81,8 @@ def test_run_shows_what_failed(tmp_path: Path):
 def test_done(house: Path):
     done = command(house, "done", "house")
     assert done.returncode == 0
-    names = [f"results/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
-    assert done.stdout.splitlines() == [*names, "results/report/index.html"]
+    names = [f"results/paper/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
+    assert done.stdout.splitlines() == [*names, "results/paper/report/index.html"]
     wrong = command(house, "done", "hause")
     assert wrong.returncode == 1
     assert "unknown paper 'hause'; did you mean 'house'?" in wrong.stderr
@@ -101,9 +108,8 @@ def test_plan_names_reasons(house: Path):
         "  2 × changed spec (optimizer.lr)",
     ]
     assert ["dqn_minatar_sn", "4", "6", "10"] in [line.split() for line in shown.splitlines()]
-    # 1,000 frames at 100 frames/s and one CPU
-    assert "about 0.0 core-hours, 0.0 GPU-hours" in shown
-    assert "by the speed of finished runs" in shown
+    # ten runs of 1,000 frames, which took ten seconds each before
+    assert re.search(r"about \d+[ms].* by the clock on the \d+ cores of this machine; 0\.0[1-9] core-hours", shown)
     assert "and 1 claims, 3 figure, 1 report, 2 score" in shown
 
 
@@ -205,11 +211,7 @@ def test_status(house: Path, tmp_path: Path):
     names = list(pipeline.papers.runs("house.base"))
     beat(tmp_path, names[0])
     beat(tmp_path, names[1], time=0)
-    folder = tmp_path / "runs" / names[2]
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(
-        json.dumps({"status": "diverged", "frames": 700, "frames_per_second": 50.0, "host": "n1"})
-    )
+    seal(pipeline, names[2], status="diverged", frames=700, frames_per_second=50.0, host="n1")
     shown = status.render(status.states(pipeline, ["house"]), limit=3).splitlines()
     assert shown[0] == "10 runs: 1 lost · 1 running · 1 diverged · 7 waiting"
     rows = [line.split() for line in shown[4:7]]
@@ -220,28 +222,56 @@ def test_status(house: Path, tmp_path: Path):
     assert command(house, "status").stdout.startswith("10 runs: 10 finished")
 
 
+def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Path):
+    """A process that fails lets go of its lease; one that is killed, or still begins, does not."""
+    pipeline = Pipeline(house, {"results": str(tmp_path)}, main=False)
+    failed, crashed, lost, begins, killed, left, queued, *_ = pipeline.papers.runs("house.base")
+    for run in (failed, crashed, lost, begins, killed, left):
+        log = tmp_path / "logs/train" / f"{run}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{run}: started\nTraceback:\nRuntimeError: no kernel image for {run}\n\n")
+        os.utime(log, (0, 0) if run != begins else None)
+    for run, state in ((crashed, "running"), (lost, "running"), (left, "preempted")):
+        beat(tmp_path, run, time=0, state=state)
+    for run in (lost, killed):
+        (tmp_path / "work" / run).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "work" / run / "lease.json").write_text("{}")
+    slurm = tmp_path / "logs/slurm/rule_train" / queued / "7.log"
+    slurm.parent.mkdir(parents=True)
+    slurm.write_text("slurmstepd: error: oom-kill\n")
+    os.utime(slurm, (0, 0))
+    rows = status.states(pipeline, ["house"])
+    states = {row["run"]: row["state"] for row in rows}
+    assert [states[run] for run in (failed, crashed, queued)] == ["failed"] * 3
+    assert [states[run] for run in (lost, begins, killed, left)] == ["lost", "waiting", "waiting", "preempted"]
+    lines = status.render(rows).splitlines()
+    assert lines[0] == "10 runs: 1 lost · 3 failed · 1 preempted · 5 waiting"
+    start = lines.index("failed, and tried again when snakemake is started again:")
+    assert f"  {tmp_path}/logs/train/{failed}.log: RuntimeError: no kernel image for {failed}" in lines[start:]
+    assert f"  {slurm}: slurmstepd: error: oom-kill" in lines[start:]
+
+
 def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     folder = build(tmp_path / "house")
     partial = ("--cores", "1", "--config", "partial=true")
     first = snakemake(folder, "house.base".split(".")[0], *partial)
     assert first.returncode == 0, first.stderr
-    made = {str(p.relative_to(folder / "results/partial")) for p in (folder / "results/partial").rglob("*.*")}
+    shown = folder / "results/paper/partial"
+    made = {str(path.relative_to(shown)) for path in shown.rglob("*.*")}
     assert {"report/index.html", "claims/house.json"} <= made
     assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
     run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
-    path = folder / "results/runs" / run / "summary.parquet"
-    path.parent.mkdir(parents=True)
-    path.write_text("a run")
+    seal(Pipeline(folder, {"results": str(folder / "results")}), run)
     second = snakemake(folder, "house", *partial)
     assert second.returncode == 0, second.stderr
-    made = {path.stem for path in (folder / "results/partial/figures/house").iterdir()}
+    made = {path.stem for path in (folder / "results/paper/partial/figures/house").iterdir()}
     assert (
         made == {"curves", "bars", "swept"}
         if run in Pipeline(folder).papers.runs("house.sweep")
         else {"curves", "bars"}
     )
     assert [p.name for p in (folder / "results/runs").iterdir()] == [run]
-    assert not (folder / "results/figures").exists()
+    assert not (folder / "results/paper/figures").exists()
 
 
 def test_snakemake_still_has_what_we_lean_on():
@@ -307,6 +337,18 @@ def test_text():
         "2d07h",
     ]
     assert text.table(["a", "n"], [["x", 1], [None, 22]], right=("n",)) == "a   n\n-  --\nx   1\n–  22"
+
+
+def test_the_results_folder_of_a_job_is_the_main_processs(house: Path, monkeypatch: pytest.MonkeyPatch):
+    """A variable in its name means what it meant where Snakemake was started, not what it means on a node."""
+    for name in ("PATH", "PYTHONPATH", "ACCEPT_CODE_CHANGES", "PAPER_ARCADE_RESULTS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("SCRATCH", "here")
+    monkeypatch.chdir(house)
+    config = {"results": "$SCRATCH/r"}
+    assert start(str(house), config, True, Resources()).results == "here/r"
+    monkeypatch.setenv("SCRATCH", "there")
+    assert start(str(house), config, False, Resources()).results == "here/r"
 
 
 def test_a_misspelt_figure_is_told_its_nearest(house: Path, tmp_path: Path):

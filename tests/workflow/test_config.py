@@ -11,6 +11,7 @@ import pytest
 from tests.workflow.house import ROOT, build, snakemake
 from workflow.config import Project, merge
 from workflow.expand import Papers
+from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError, load, nearest
 
 CONFIG, PAPER = "config/config.yaml", "config/papers/house.yaml"
@@ -71,8 +72,7 @@ BAD = {
     "bad variant value": (PAPER, "spectral.use: weights", "spectral.use: wieghts", ["16: experiments.base.variants.SN.spectral.use: spectral.use: unknown value 'wieghts'; did you mean 'weights'?"]),
     "inconsistent spec": (PAPER, "spectral.layers: [-2]", "spectral.layers: [-9]", ["beyond the network's 3 layers"]),
     "seed in a variant": (PAPER, "spectral.use", "seed: 3, spectral.use", ["experiments.base.variants.SN.seed: must not be given here: it is the experiment's `seeds`"]),
-    "bad experiment name": (PAPER, "  sweep:\n    title: Sweep", "  ../sweep:\n    title: Sweep", ["19: experiments.../sweep: '../sweep' does not match ^[a-z0-9]"]),
-    "missing scale": (CONFIG, "scale: paper", "scale: reduced", ["experiments.base.scales: has no scale 'reduced'; it has paper, smoke", "experiments.sweep.scales: has no scale"]),
+    "bad experiment name": (PAPER, "  sweep:\n    title: Sweep", "  ../sweep:\n    title: Sweep", ["19: experiments.../sweep: small letters, digits, - and _ are wanted, at most 64, not '../sweep'; did you mean 'sweep'?"]),
     "unknown spec key": (ALGORITHM, "n_step: 1", "nstep: 1", ["spec.agent.nstep: unknown key; did you mean 'n_step'?", "spec.agent.n_step: is missing"]),
     "unknown optimizer": (ALGORITHM, "kind: adam", "kind: adm", ["spec.optimizer.kind: unknown kind 'adm'; did you mean 'adam'?"]),
     "unknown executor": (ALGORITHM, "kind: inline, lags_updates: [0]", "kind: hogwld, actors: 2", ["90: spec.executor.kind: unknown kind 'hogwld'; did you mean 'hogwild'?"]),
@@ -203,3 +203,79 @@ def test_results_that_cannot_be_written(tmp_path: Path):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "the results folder 'file/results' is not writable: Not a directory"
     assert "Traceback" not in done.stderr
+
+
+# ---------------------------------------------------------------- names and folders
+
+
+def complaints(project: Path, **overrides) -> str:
+    with pytest.raises(ConfigError) as error:
+        Project(project, overrides).check()
+    return str(error.value)
+
+
+def test_files_that_would_be_passed_over_are_named(project: Path):
+    papers, algorithms = project / "config/papers", project / "config/algorithms"
+    for name in ("my_paper.yml", "MyPaper2.yaml", "a b.yaml", ".hidden.yaml", "house.yaml~"):
+        (papers / name).write_text("")
+    (algorithms / "MyDQN.yaml").write_text("")
+    assert complaints(project).splitlines()[1:] == [
+        "  config/algorithms/MyDQN.yaml: not read under this name: call it my_dqn.yaml",
+        "  config/papers/MyPaper2.yaml: not read under this name: call it my_paper2.yaml",
+        "  config/papers/a b.yaml: not read under this name: call it a_b.yaml",
+        "  config/papers/my_paper.yml: not read under this name: call it my_paper.yaml",
+    ]
+    for asked in ("my_paper", "My_Paper", "my_paper.yml", "config/papers/my_paper.yml"):
+        said = f"--config: papers.0: unknown paper {asked!r}: config/papers/my_paper.yml must be called my_paper.yaml"
+        assert said in complaints(project, papers=[asked])
+    assert "config/papers/MyPaper2.yaml must be called my_paper2.yaml" in complaints(project, papers="MyPaper2")
+    paper = project / PAPER
+    paper.write_text(paper.read_text().replace("algorithm: dqn_minatar_sn", "algorithm: MyDQN", 1))
+    said = complaints(project)
+    assert f"{PAPER}:9: experiments.base.algorithm: unknown algorithm 'MyDQN': config/algorithms/MyDQN.yaml must be" in said
+
+
+def test_a_misspelt_paper_is_blamed_where_it_stands(project: Path):
+    assert "  --config: papers.0: unknown paper 'hous'; did you mean 'house'?" in complaints(project, papers="hous")
+    for asked in ("House", "house.yaml", "config/papers/house.yaml"):
+        assert f"--config: papers.0: unknown paper {asked!r}; did you mean 'house'?" in complaints(project, papers=[asked])
+    config = project / "config/config.yaml"
+    config.write_text(config.read_text().replace("papers: [house]", "papers: [Hose]"))
+    assert "config/config.yaml:3: papers.0: unknown paper 'Hose'; did you mean 'house'?" in complaints(project)
+
+
+def test_a_misspelt_target_is_told_its_nearest(project: Path):
+    pipeline = Pipeline(project, main=False)
+    with pytest.raises(ConfigError, match=r"^unknown target 'hose'; did you mean 'house'"):
+        pipeline.check(["hose"])
+    pipeline.check(["house_figures", "all", "results/runs/x/run.json"])
+
+
+def test_results_with_home_and_variables_are_put_in_once(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    monkeypatch.delenv("UNSET", raising=False)
+    cases = {"~/x": "/home/me/x", "$SCRATCH/a": "/scratch/a", "${SCRATCH}/a b": "/scratch/a b", "r/../s": "r/../s"}
+    assert {given: Project(project, {"results": given}).config.results for given in cases} == cases
+    config = project / "config/config.yaml"
+    before = config.read_text()
+    line = 1 + before.splitlines().index(next(row for row in before.splitlines() if row.startswith("results:")))
+    for given, message in {
+        "$UNSET/x": "the variable UNSET is not set here: '$UNSET/x'",
+        "~nobody_of_that_name/x": "nobody's home is '~nobody_of_that_name'",
+        "a{b}": "a results folder cannot have '{' in its name: 'a{b}'",
+        ".": "'.' is not a folder for results alone",
+    }.items():
+        config.write_text(before.replace("results: results", f"results: {given!r}"))
+        assert f"config/config.yaml:{line}: results: {message}" in complaints(project)
+
+
+def test_seeds_are_what_a_run_can_hold(project: Path):
+    paper = project / PAPER
+    before = paper.read_text()
+    for given, message in {
+        "170_141_183_460_469_231_731_687_303_715_884_105_727": "at most 10,000 seeds are wanted",
+        "[-1]": "must be greater than or equal to 0",
+    }.items():
+        paper.write_text(before.replace("seeds: 2\n", f"seeds: {given}\n"))
+        assert f"{PAPER}:11: experiments.base.seeds" in (said := complaints(project)) and message in said

@@ -80,7 +80,7 @@ def test_vary_is_crossed_and_zip_taken_side_by_side(project: Path):
     keys = ("optimizer.lr", "optimizer.epsilon", "learning.batch", "agent.n_step")
     expected = {(lr, eps, *pair) for lr in (1, 2) for eps in (3, 4) for pair in ((5, 7), (6, 8))}
     assert values(papers, "house.sweep", *keys) == expected
-    vary = json.loads(papers.experiment("house.sweep").members())["runs"][0]["vary"]
+    vary = json.loads(papers.experiment("house.sweep").members(lambda run: f"{run.seed}/x"))["runs"][0]["vary"]
     assert vary == {"optimizer.lr": 1, "optimizer.epsilon": 3, "learning.batch": 5, "agent.n_step": 7}
 
 
@@ -125,13 +125,19 @@ def test_game_sets(project: Path):
 def test_device_and_threads_identify_a_run_but_display_does_not(project: Path):
     names = set(Papers(Project(project)).runs("house.base"))
     assert names.isdisjoint(Papers(Project(project, {"threads": 2})).runs("house.base"))
+    assert names == set(Papers(Project(project, {"device": "cuda"})).runs("house.base"))  # its file says gpu: 0
+    algorithm = project / "config/algorithms/dqn_minatar_sn.yaml"
+    before = algorithm.read_text()
+    algorithm.write_text(before.replace("  gpu: 0", "  gpu: 1"))
     assert names.isdisjoint(Papers(Project(project, {"device": "cuda"})).runs("house.base"))
+    assert names == set(Papers(Project(project, {"device": "cpu"})).runs("house.base"))
+    algorithm.write_text(before)
     papers = edited(project, "title: Base", "title: Another")
     assert set(papers.runs("house.base")) == names
 
 
 def test_members(project: Path):
-    data = json.loads(Papers(Project(project)).experiment("house.sweep").members())
+    data = json.loads(Papers(Project(project)).experiment("house.sweep").members(lambda run: f"{run.seed}/x"))
     rows = data.pop("runs")
     assert data == {
         "paper": "house", "experiment": "sweep", "scale": "paper", "budget_frames": 1000, "paper_frames": 1000,
@@ -140,6 +146,7 @@ def test_members(project: Path):
     assert [(row["variant"], row["game"], row["seed"], row["vary"]) for row in rows] == [
         ("DQN", "minatar/breakout", seed, {"optimizer.lr": lr}) for seed in (0, 1) for lr in (0.001, 0.01)
     ]
+    assert [row["sealed"] for row in rows] == ["0/x", "0/x", "1/x", "1/x"]
 
 
 def test_one_run_is_found_without_listing_all(project: Path):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agents.code import EXEMPT, Code, CodeError, changed
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
-from workflow.fingerprint import EXEMPT, Code, changed, write_if_changed
+from workflow.fingerprint import write_if_changed
 from workflow.pipeline import Pipeline
-from workflow.strict_yaml import ConfigError
 
 A = """\
 '''Doc.'''
@@ -89,10 +89,10 @@ def test_what_counts_as_a_change(root: Path, text: str, same: bool):
 
 
 def test_a_module_that_is_not_there(root: Path):
-    with pytest.raises(ConfigError, match=r"names a module 'agents.gone' that is not in"):
+    with pytest.raises(CodeError, match=r"names a module 'agents.gone' that is not in"):
         Code(root).text(["agents.gone:X"])
     (root / "agents/a.py").write_text("def f(:\n")
-    with pytest.raises(ConfigError, match=r"a.py:1: not valid Python"):
+    with pytest.raises(CodeError, match=r"a.py:1: not valid Python"):
         Code(root).text(["agents.a"])
 
 
@@ -112,7 +112,8 @@ def test_only_the_main_process_writes(tmp_path: Path):
         pipeline = Pipeline(ROOT, {"results": str(results), "scale": "smoke"}, main=main)
         experiment = pipeline.papers.experiment("demo.breakout")
         run = next(experiment.runs())
-        assert pipeline.run_code(run).startswith(f"{results}/code/dqn-")
+        assert pipeline.finished.mark(run).startswith(f"{results}/sealed/{run.name}/")
+        pipeline.code("scores", ["analysis.load"])
         pipeline.members(experiment)
         assert results.exists() is main
 

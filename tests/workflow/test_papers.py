@@ -35,7 +35,7 @@ def test_the_spectral_normalisation_paper_has_its_full_run_list():
     assert (sizes["atari_c51"], sizes["atari_dqn"], sizes["atari_layers"]) == (324, 432, 100)
     assert (sizes["size"], sizes["layers"]) == (10 * 48, 10 * 96)
     assert (sizes["rank"], sizes["regularisers"]) == (10 * 20, 10 * 16)
-    assert len(set(found["regularisers"]) & set(found["base"])) == 10 * 4  # DQN
+    assert (sizes["schedulers"], sizes["bound"], sizes["base"]) == (10 * 4 * 36, 10 * 4 * 18, 10 * 4)
 
 
 def test_the_sweep_varies_what_the_paper_varied():
@@ -95,6 +95,8 @@ def test_the_other_papers_have_theirs(paper: str, sizes: dict[str, int]):
 def test_runs_shared_by_experiments_are_one():
     rainbow, minatar = runs("rainbow"), runs("minatar")
     assert len(set(rainbow["atari"]) & set(rainbow["ablations"])) == 2 * 57  # Rainbow and DQN
+    drqn = runs("drqn")
+    assert len(set(drqn["minatar"]) & set(drqn["updates"])) == 3  # DRQN, with its random updates
     for game in ("asterix", "breakout", "freeway", "seaquest", "space_invaders"):
         assert set(minatar[game]) < set(minatar["stepsize"])  # the best step sizes are among the sweep's
 
@@ -169,7 +171,7 @@ def test_absent_figures_have_a_reason(paper: str):
 @pytest.mark.parametrize("paper", PAPERS)
 def test_variants_drawn_side_by_side_have_colours_of_their_own(paper):
     for name, experiment in expand(Project(ROOT, {"scale": "smoke"}), paper).items():
-        shades = {point.variant: style.colour(point.variant) for point in experiment.points}
+        shades = style.shades(point.variant for point in experiment.points)
         for (a, one), (b, other) in itertools.combinations(shades.items(), 2):
             gap = np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other)))
             assert gap > 0.1, f"{paper}.{name}: {a} and {b} look alike"
@@ -184,7 +186,7 @@ def test_lock_free_workers_run_at_the_papers_scale_on_cpus_and_take_turns_at_the
             kinds[scale, point.variant] = point.executor, point.threads, json.loads(point.template)["device"]
     names = ("A3C", "A3C, LSTM", "NoisyNet-A3C")
     assert {kinds["paper", name] for name in names} == {("hogwild", 16, "cpu")}
-    assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cuda")}
+    assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cpu")}  # gpu: 0
     assert kinds["paper", "A2C"] == ("inline", 1, "cuda")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import jsonschema
 import pytest
 
 from tests.workflow.house import ROOT
-from workflow.schema import schemas
+from workflow.schema import schemas as made
 from workflow.strict_yaml import load
 
+schemas = functools.cache(made)  # the same for all tests
 SHIPPED = {
     path: kind
     for folder, kind in (("", "config"), ("algorithms", "algorithm"), ("papers", "paper"))

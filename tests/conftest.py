@@ -1,0 +1,62 @@
+"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).parents[1]
+# One after the other, on one worker: the one SLURM that a machine can hold, clusters of Ray, and processes that are
+# watched, signalled and killed while the clock runs. They mostly wait, and other tests use the processors meanwhile.
+# Each entry is how the tests' names begin.
+WATCHED = (
+    "tests/cluster/",
+    "tests/workflow/test_ray_cluster.py",
+    "tests/agents/test_ray.py",
+    "tests/agents/test_executors.py",
+    "tests/agents/test_hogwild.py",
+    "tests/agents/test_resume.py::test_a_signal",
+    "tests/agents/test_program.py::test_of_two_copies",
+)
+
+
+def group(test: str) -> str:
+    """The name of the tests that a test, `path::name`, stays with: those watched, else those of a module that makes
+    something for all of them. Other tests stay with nobody."""
+    if test.startswith(WATCHED):
+        return "watched"
+    module = test.partition("::")[0]
+    return module if _shares(module) else test
+
+
+@functools.cache
+def _shares(module: str) -> bool:
+    return 'scope="module"' in (ROOT / module).read_text()
+
+
+class Groups(LoadScopeScheduling):
+    """Hands a worker one group after the other. (xdist's own `--dist loadgroup` finds no groups with pytest 9.2.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Groups | None:
+    return Groups(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The watched begin, since they last longest; what comes alone fills the end evenly.
+
+    Between them lie the other groups, those of agents/ last: what numba compiles for one worker is then there for all.
+    """
+
+    def order(item: pytest.Item) -> tuple[bool, bool, bool]:
+        name = group(item.nodeid)
+        return name != "watched", name == item.nodeid, name.startswith("tests/agents/")
+
+    items.sort(key=order)

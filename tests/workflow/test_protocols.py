@@ -1,0 +1,277 @@
+"""What the shipped papers run at their own scale, in numbers: each with its source, read from the expanded specs."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import pytest
+
+from agents.spec import Spec, model_of
+from analysis.reference import Reference
+from analysis.tables.published_aggregates import build
+from tests.workflow.house import ROOT
+from workflow.config import Project
+from workflow.expand import Expansion, expand
+
+EVERY = Project(ROOT).paper_names
+NATURE = [[32, 8, 4], [64, 4, 2], [64, 3, 1]]  # Mnih et al. 2015
+MINATAR_SN = {"minatar/asterix", "minatar/breakout", "minatar/seaquest", "minatar/space_invaders"}  # snrl: its configs
+
+
+@functools.cache
+def expanded(paper: str, scale: str = "paper") -> dict[str, Expansion]:
+    return expand(Project(ROOT, {"scale": scale}), paper)
+
+
+def specs(paper: str, experiment: str, scale: str = "paper") -> dict[str, list[dict[str, Any]]]:
+    """Variant -> the specs of its points, as data, flat: dotted key -> value."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for point in expanded(paper, scale)[experiment].points:
+        tree = json.loads(point.spec("any", 0))
+        found.setdefault(point.variant, []).append(dict(_flat(tree)) | {"budget_frames": tree["budget_frames"]})
+    return found
+
+
+def _flat(tree: dict[str, Any], prefix: str = ""):
+    for key, value in tree.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+
+
+QUARTER = {"optimizer.lr": 6.25e-5, "optimizer.epsilon": 0.01 / 32**2 / 16}  # dqn_zoo/prioritized/run_atari.py
+A3C = {  # Mnih et al. 2016: the network of its 57 games; 7e-4, 0.1 and 40 from its author's mails
+    "network.convolutions": NATURE,
+    "agent.unroll": 5,
+    "agent.reduction": "sum",
+    "optimizer.lr": 7e-4,
+    "optimizer.epsilon": 0.1,
+    "learning.clip_norm": 40.0,
+    "executor.kind": "hogwild",
+    "executor.actors": 16,
+}
+ACTORS = {"executor.kind": "processes", "executor.slots": 2}
+IMPALA = ACTORS | {
+    "environment.streams": 48,  # actors of a single machine, Espeholt et al. 2018, Table 1
+    "executor.actors": 16,  # ours
+    "executor.pull_every_steps": 20,  # section 3: at the start of each unroll of 20
+    "executor.chunk_steps": 20,
+    "learning.batch": 32,  # Table G.1, as the rest
+    "agent.unroll": 20,
+    "agent.correction": "vtrace",
+}
+R2D2 = ACTORS | {  # Kapturowski et al. 2019
+    "environment.streams": 256,
+    "executor.actors": 16,  # ours
+    "executor.pull_every_steps": 400,
+}
+LAGGING = {"environment.streams": 4, "learning.batch": 4, "learning.every_frames": 80, "executor.kind": "inline"}
+ALIKE = {  # both arms of drqn.minatar are evaluated alike
+    "evaluation.every_frames": 50_000,
+    "evaluation.cap_frames": 10_000,
+    "evaluation.epsilon": 0.01,
+    "evaluation.streams": 16,
+    "evaluation.episodes": 32,
+    "evaluation.frames": None,
+}
+PENALISED = {  # floringogianu/snrl configs/dqn_minatar.yaml
+    "network.convolutions": [[32, 3, 1], [32, 3, 1]],
+    "network.units": [128],
+    "agent.value.loss": "huber",
+    "budget_frames": 2_000_000,
+    "optimizer.lr": 2.5e-4,
+    "optimizer.epsilon": 3.125e-4,
+}
+CARTPOLE = {  # y-kamiya/machine-learning-samples, cartpole_rainbow.py
+    "environment.solved_length": 150,
+    "environment.solved_episodes": 500,
+    "budget_frames": 101_200,  # 1,000 + 200 of warm-up, 500 episodes of 200
+}
+NORMS_AS_THEY_ARE = {"spectral.only_shrink": False, "spectral.bound": 1.0}
+ONE_AT_LEAST = {"spectral.only_shrink": True, "spectral.bound": 1.0}  # configs/minatar__grad_div_by_rho: leave_smaller
+
+WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
+    ("a3c", "atari", "A3C"): {**A3C, "network.units": [512]},
+    ("a3c", "atari", "A3C, LSTM"): {
+        **A3C,
+        "network.units": [],
+        "network.core.before": [512],
+        "network.core.units": 256,
+    },
+    ("noisynet", "a3c", "A3C"): {**A3C, "network.units": [512], "evaluation.noise": False},
+    ("noisynet", "a3c", "NoisyNet-A3C"): {
+        **A3C,
+        "network.units": [512],
+        "network.linear.sigma": 0.017,
+        "agent.entropy_weight": 0.0,
+        "evaluation.noise": True,
+    },
+    **{("a3c", "lock_free", f"A3C, {n} workers"): {"agent.reduction": "sum"} for n in (2, 4, 8, 16)},
+    ("a3c", "lock_free", "A2C"): {"agent.reduction": "mean"},  # openai/baselines a2c
+    ("a3c", "batched", "A3C"): {"agent.reduction": "sum"},
+    ("a3c", "workers", "A3C"): {"agent.reduction": "sum"},
+    ("impala", "throughput", "A3C, 16 workers"): {"agent.reduction": "sum"},
+    ("impala", "atari", "IMPALA, shallow"): {**IMPALA, "network.torso": "convolutional"},
+    ("impala", "atari", "IMPALA, deep"): {**IMPALA, "network.torso": "residual"},
+    **{("impala", "lag", name): LAGGING for name in ("V-trace", "1-step", "epsilon-correction", "No correction")},
+    ("impala", "rho_bar", "V-trace"): {**LAGGING, "executor.lags_updates": [10]},
+    ("impala", "q_estimate", "v(s+1)"): {**LAGGING, "executor.lags_updates": [10], "agent.q": "vs"},
+    ("impala", "q_estimate", "V(s+1)"): {**LAGGING, "executor.lags_updates": [10], "agent.q": "value"},
+    **{
+        ("impala", "replay", name): {"environment.streams": 2, "learning.batch": 4, "memory.select.replay_share": 0.5}
+        for name in ("V-trace", "1-step", "epsilon-correction", "No correction")
+    },
+    ("apex", "atari", "Ape-X"): {**ACTORS, "environment.streams": 360, "executor.actors": 18},
+    ("r2d2", "atari", "R2D2"): R2D2,
+    ("r2d2", "feed_forward", "R2D2-FF"): R2D2,
+    ("r2d2", "ablations", "submission"): {**R2D2, "memory.select.weight_end": 0.0},
+    ("r2d2", "truncation", "zero state"): {**R2D2, "agent.state": "zero"},
+    ("per", "atari", "rank-based"): {**QUARTER, "memory.select.kind": "rank"},
+    ("per", "atari", "proportional"): {**QUARTER, "memory.select.kind": "proportional"},
+    ("per", "dqn", "DQN, rank-based"): {**QUARTER, "memory.select.kind": "rank", "agent.selector": "target"},
+    ("per", "dqn", "DQN"): {"optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32**2},  # dqn_zoo/dqn/run_atari.py
+    ("per", "cartpole", "baseline"): {**CARTPOLE, "agent.value.loss": "huber"},
+    ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weight_end": 0.0},
+    ("per", "cartpole", "+PER +IS"): {**CARTPOLE, "agent.value.loss": "absolute", "memory.select.weight_start": 0.4},
+    ("noisynet", "dueling", "Dueling"): QUARTER,
+    ("noisynet", "dueling", "NoisyNet-Dueling"): QUARTER,
+    ("rainbow", "atari", "Dueling Double DQN"): QUARTER,
+    ("rainbow", "atari", "Prioritized Double DQN"): QUARTER,
+    **{
+        ("drqn", name, variant): {**ALIKE, key: 10}
+        for name in ("minatar", "minatar_flickering")
+        for variant, key in (("DRQN", "agent.sequence"), ("DQN, 10 frames", "environment.stack"))
+    },
+    ("drqn", "standard", "DRQN"): {"environment.noop_max": 0},  # dqn_main.cpp, PlayOneEpisode
+    ("drqn", "standard", "DQN"): {"environment.noop_max": 0, "environment.stack": 4},
+    **{("sn", "schedulers", name): NORMS_AS_THEY_ARE for name in ("SN", "divOut")},
+    **{
+        ("sn", "schedulers", name): ONE_AT_LEAST
+        for name in ("divGrad", "mulEps", "divGrad (product)", "mulEps (product)")
+    },
+    ("sn", "bound", "DQN SN[-1,-2,-3]"): {"spectral.only_shrink": True},  # configs/breakout_dqn_Lk: leave_smaller
+    **{("sn", "regularisers", name): PENALISED for name in ("DQN", "DQN SN[-2]", "batch normalisation")},
+    ("sn", "regularisers", "gradient penalty"): {**PENALISED, "agent.penalty.norm": 2.0, "agent.penalty.weight": 1.0},
+}
+
+
+@pytest.mark.parametrize("key", WANTED, ids="/".join)
+def test_a_variant_has_the_numbers_of_its_source(key: tuple[str, str, str]):
+    paper, experiment, variant = key
+    found = specs(paper, experiment)[variant]
+    for dotted, wanted in WANTED[key].items():
+        value = pytest.approx(wanted) if isinstance(wanted, float) else wanted
+        assert all(spec[dotted] == value for spec in found), (dotted, found[0][dotted])
+
+
+@pytest.mark.parametrize("experiment", ["schedulers", "bound", "base", "regularisers"])
+def test_the_studies_of_spectral_norms_take_the_authors_four_games(experiment: str):
+    """configs/minatar__grad_div_by_rho/config.yaml and, for all its name, configs/breakout_dqn_Lk/config*.yaml."""
+    assert set(expanded("sn")[experiment].games) == MINATAR_SN
+
+
+def test_the_baselines_of_bound_and_schedulers_are_plain_dqn_on_their_network():
+    (base,) = specs("sn", "base")["DQN"]
+    others = [spec for name in ("bound", "schedulers") for points in specs("sn", name).values() for spec in points]
+    for spec in others:
+        differing = {key for key in spec if spec[key] != base[key] and not isinstance(spec[key], dict)}
+        assert differing <= {f"spectral.{key}" for key in ("use", "layers", "bound", "only_shrink", "scope")}
+    paper, _ = Project(ROOT).paper("sn")
+    drawn = {figure.id: figure for figure in paper.figures}
+    for name in ("bound", "schedulers"):
+        assert set(drawn[name].experiments) == {f"sn.{name}", "sn.base"} and drawn[name].reference_lines == ["DQN"]
+
+
+@pytest.mark.parametrize("paper", EVERY)
+def test_on_whole_atari_every_plain_torso_is_the_nature_network(paper: str):
+    """49 games and more: none of these papers used the small network of its preliminary studies there."""
+    for name, experiment in expanded(paper).items():
+        if experiment.games[0].startswith("atari/") and len(experiment.games) >= 49:
+            for variant, points in specs(paper, name).items():
+                nets = [(spec["network.torso"], spec["network.convolutions"]) for spec in points]
+                assert all(torso == "residual" or net == NATURE for torso, net in nets), (name, variant)
+
+
+@pytest.mark.parametrize("paper", EVERY)
+def test_at_the_papers_scale_a_run_asks_for_a_core_of_each_process_it_starts(paper: str):
+    for name, experiment in expanded(paper).items():
+        for point in experiment.points:
+            assert point.cluster.cpus >= point.threads, (name, point.variant)
+
+
+@pytest.mark.parametrize(
+    ("paper", "experiments"),
+    [("impala", ["atari"]), ("r2d2", ["atari", "feed_forward", "ablations", "truncation"]), ("apex", ["atari"])],
+)
+def test_distributed_agents_keep_their_actors_and_may_spread_them_over_nodes(paper: str, experiments: list[str]):
+    """One line, `executor.kind: ray`, makes each a run over several nodes; validation takes every arm."""
+    for name in experiments:
+        for point in expanded(paper)[name].points:
+            tree = json.loads(point.spec("pong", 0))
+            executor = tree["executor"]
+            assert (point.executor, point.threads) == ("processes", 1 + executor["actors"])
+            assert tree["environment"]["streams"] % executor["actors"] == 0
+            tree["executor"]["kind"] = "ray"
+            assert model_of(tree).model_validate(tree).executor.actors == executor["actors"]
+
+
+def test_at_small_scales_impala_and_r2d2_act_in_one_process():
+    for scale in ("reduced", "smoke"):
+        for paper, name in (("impala", "atari"), ("r2d2", "atari"), ("r2d2", "ablations"), ("r2d2", "truncation")):
+            for point in expanded(paper, scale)[name].points:
+                assert (point.executor, point.threads, point.cluster.cpus) == ("inline", 1, 1)
+
+
+@pytest.mark.parametrize("scale", ["paper", "reduced", "smoke"])
+def test_in_the_study_of_lags_an_unroll_of_all_streams_makes_one_update(scale: str):
+    """Else an update would learn from what parameters some updates older than its lag had done."""
+    for name in ("lag", "rho_bar", "q_estimate", "replay"):
+        for point in expanded("impala", scale)[name].points:
+            spec = Spec.model_validate_json(point.spec("breakout", 0))
+            fresh = spec.memory.select.fresh(spec.learning.batch)
+            assert fresh == spec.environment.streams
+            assert spec.learning.every_frames == fresh * spec.agent.unroll
+
+
+def test_lags_that_would_not_be_those_asked_for_are_refused():
+    point = next(p for p in expanded("impala")["lag"].points if p.vary["executor.lags_updates"] == [10])
+    tree = json.loads(point.spec("breakout", 0))
+    for streams, select in ((16, {}), (4, {"replay_share": 0.5})):
+        tree["environment"]["streams"] = streams
+        tree["memory"]["select"] |= select
+        with pytest.raises(ValueError, match="an unroll of all streams makes one update"):
+            Spec.model_validate(tree)
+    tree["environment"]["streams"] = 2  # two new unrolls, two replayed
+    Spec.model_validate(tree)
+
+
+def test_cartpole_is_never_cut_off_before_its_500_episodes():
+    """cartpole/v0 ends episodes at 200 frames; the warm-up ends with the episode under way at its last frame."""
+    for points in specs("per", "cartpole").values():
+        for spec in points:
+            longest = spec["exploration.warmup_frames"] + 200 + spec["environment.solved_episodes"] * 200
+            assert spec["budget_frames"] >= longest
+
+
+def test_the_tables_of_per_and_rainbow_print_their_own_papers_numbers():
+    shown = {}
+    reference = Reference(ROOT / "config" / "reference")
+    for paper in ("per", "rainbow"):
+        described, _ = Project(ROOT).paper(paper)
+        for spec in (t for t in described.tables if t.kind == "published_aggregates"):
+            shown[paper, spec.id] = {line[0]: line[1:] for line in build(spec, None, reference).body}
+    assert shown["per", "aggregates"] == {  # Schaul et al. 2016, Table 1: recomputed (printed)
+        "DQN": ["48 (47.5)", "122 (122)"],
+        "DQN, rank-based": ["106 (106)", "355 (355)"],
+        "Double DQN (tuned)": ["111 (111)", "418 (418)"],
+        "Double DQN, rank-based": ["113 (113)", "454 (454)"],
+        "Double DQN, proportional": ["128 (128)", "551 (551)"],
+    }
+    noop, human = shown["rainbow", "medians_noop"], shown["rainbow", "medians_human"]  # Hessel et al. 2018, Table 2
+    assert (noop["DDQN"], noop["Dueling DDQN"]) == (["118 (117)"], ["151 (151)"])
+    assert noop["Distributional DQN, arXiv version"] == ["169 (164)"]
+    assert noop["Distributional DQN, published version"] == ["169 (185)"]
+    assert (human["DDQN"], human["Prioritized DDQN"]) == (["111 (110)"], ["128 (128)"])
+    assert (human["Dueling DDQN"], human["A3C"]) == (["117 (117)"], ["117 (116)"])

@@ -1,0 +1,104 @@
+"""What the README shows works as it is shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+import yaml
+
+from agents.spec import VERSION, model_of
+from tests.workflow.house import ROOT, build, snakemake
+from workflow.__main__ import _parser
+from workflow.config import Project, merge
+from workflow.expand import expand
+from workflow.invocation import invocation
+from workflow.strict_yaml import load
+
+README = (ROOT / "README.md").read_text()
+
+
+def snippet(heading: str) -> str:
+    """The first YAML of a section."""
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return section.split("```yaml\n")[1].split("```")[0]
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    inline = re.findall(r"`((?:snakemake|make|python -m) [^`]*)`", README)
+    return [line for line in [*lines, *inline] if line]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory):
+    """A checkout with the README's algorithm and paper, and the main config as shipped."""
+    folder = build(tmp_path_factory.mktemp("readme") / "a")
+    (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text().replace("[demo]", "[house]"))
+    (folder / "config/algorithms/my_dqn.yaml").write_text(snippet("Add an algorithm"))
+    (folder / "config/papers/my_paper.yaml").write_text(snippet("Add a paper"))
+    return folder
+
+
+@pytest.mark.parametrize("scale", ["smoke", "reduced", "paper"])
+def test_the_papers_snippet_expands_at_every_scale(checkout, scale: str):
+    project = Project(checkout, {"scale": scale})
+    project.check(["my_paper"])
+    found = expand(project, "my_paper")["lr"]
+    assert (found.scale, found.budget_frames, found.seeds, len(found.points)) == ("paper", 1_000_000, [0, 1, 2], 2)
+    assert [point.variant for point in found.points] == ["My DQN"] * 2
+    messages = [doubt.message for doubt in found.doubts]
+    assert messages == ([] if scale == "paper" else [f"has no scale {scale!r}: it runs as in the paper"])
+
+
+def test_the_papers_command_runs(checkout):
+    assert "`snakemake --cores all my_paper`" in README
+    done = snakemake(checkout, "--cores", "all", "my_paper")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "note: config/papers/my_paper.yaml:7: experiments.lr: has no scale 'reduced': it runs as in" in done.stderr
+    assert len(list((checkout / "results/runs").iterdir())) == 6
+    assert (checkout / "results/reduced/figures/my_paper/curves.pdf").exists()
+
+
+def test_the_games_snippet_is_accepted(checkout):
+    games = yaml.safe_load(snippet("Add a game"))["experiments"]["breakout"]["games"]
+    project = Project(checkout)
+    assert project.games_of(games) == games and set(games) <= project.games
+    assert {"minatar5", "atari57"} <= set(project.game_sets)
+
+
+def test_the_executors_lines_are_accepted(checkout):
+    section = README.split("## Add an algorithm\n")[1].split("\n## ")[0]
+    lines = [line.split(" #")[0].strip() for line in section.splitlines() if line.startswith("  executor:")]
+    assert len(lines) == 3
+    for line, algorithm in zip(lines, ("dqn_minatar_sn", "dqn_minatar_sn", "a3c_ff"), strict=True):
+        executor = yaml.safe_load(line)["executor"]
+        tree = merge(Project(checkout).algorithm(algorithm).spec, {"environment": {"game": "any"}})
+        if executor["kind"] == "processes":
+            tree["environment"]["streams"] = executor["actors"]
+        given = {"version": VERSION, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1, "executor": executor}
+        assert model_of(tree).model_validate(tree | given).executor.model_dump() == executor
+
+
+def test_the_commands_are_ones_that_there_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    seen = set()
+    for line in commands():
+        words = shlex.split(line)
+        seen.add(words[0])
+        if words[0] == "make":
+            assert words[1] in targets, line
+        elif words[0] == "snakemake":
+            assert invocation(words[1:]), line
+        elif words[:3] == ["python", "-m", "workflow"]:
+            assert _parser().parse_args(words[3:]), line
+    assert {"make", "snakemake", "python"} <= seen
+
+
+def test_the_shown_files_are_plain_yaml(tmp_path):
+    for heading in ("Add a game", "Add an algorithm", "Add a paper"):
+        (tmp_path / "shown.yaml").write_text(snippet(heading))
+        assert load(tmp_path / "shown.yaml").data

@@ -1,0 +1,79 @@
+"""Which runs are finished: asked of the sealed store, by the run's spec and the code it reaches now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from agents import store
+from agents.code import CODE_DIGITS, Code, CodeError, fingerprint, roots
+from agents.store import Store
+from workflow.expand import Run
+from workflow.strict_yaml import ConfigError
+
+
+class Finished:
+    """The finished runs of one results folder.
+
+    `main`: this is the process that plans; only it shows results again and takes marks back, and not in a dry run.
+    `any_code`: a result counts whatever code made it.
+    """
+
+    def __init__(self, results: Path, code: Code, any_code: bool, main: bool, dryrun: Callable[[], bool]):
+        self.store = Store(results)
+        self._code, self.any_code, self.main, self.dryrun = code, any_code, main, dryrun
+        self._texts: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._problems: dict[tuple[str, str], str | None] = {}
+
+    def code_text(self, run: Run) -> str:
+        """The modules that a run reaches, with their hashes. ConfigError for code that is not valid Python."""
+        key = (run.point.driver, run.point.components)
+        if key not in self._texts:
+            try:
+                self._texts[key] = self._code.text(roots(*key))
+            except CodeError as error:
+                raise ConfigError(str(error)) from None
+        return self._texts[key]
+
+    def code(self, run: Run) -> str:
+        """The code whose result is wanted: the present one, or with `any_code` the newest that has one."""
+        present = fingerprint(self.code_text(run))[:CODE_DIGITS]
+        if self.any_code and self.store.folder(digest(run), present).exists() is False:
+            return next(iter(self.store.codes(digest(run))), present)
+        return present
+
+    def folder(self, run: Run) -> Path:
+        """Where the result of a run lies, or will."""
+        return self.store.folder(digest(run), self.code(run))
+
+    def place(self, run: Run) -> str:
+        """`folder`, relative to the store."""
+        return f"{digest(run)}/{self.code(run)}"
+
+    def problem(self, run: Run) -> str | None:
+        """What is wrong with a run's result, None if it is finished and whole. Looked at once."""
+        key = (digest(run), self.code(run))
+        if key not in self._problems:
+            self._problems[key] = store.problem(self.store.folder(*key))
+        return self._problems[key]
+
+    def mark(self, run: Run) -> str:
+        """The output that Snakemake is asked for: there if the result is whole."""
+        return str(self.store.mark(run.name, self.code(run)))
+
+    def restore(self, runs: Iterable[Run]) -> None:
+        """Show whole results again where their links or marks are gone; take the marks of others back."""
+        for run in runs if self.main and not self.dryrun() else ():
+            if self.problem(run) is None:
+                sealed = store.read(self.folder(run))
+                store.refresh(sealed)
+                if not self.store.is_shown(sealed):
+                    self.store.show(sealed)
+            else:
+                self.store.mark(run.name, self.code(run)).unlink(missing_ok=True)
+
+
+def digest(run: Run) -> str:
+    """The SHA-256 of a run's canonical spec, hexadecimal; 12 digits of it stand in the run's name."""
+    return hashlib.sha256(run.spec.encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""What a results folder holds that no configuration and no code needs any more.
+
+Needed is what any paper asks for at any scale with the present code: its results, links, marks, and work under way.
+Nothing that a living process works on is ever named.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from agents.lease import living
+from agents.store import MANIFEST, problem
+from workflow import text
+from workflow.config import Project
+from workflow.expand import Papers, Run
+from workflow.finished import Finished, digest
+from workflow.pipeline import Pipeline
+
+HOURS = 24.0  # a leftover of a process that died is one only after this long: its host may not be this one
+SCALES = ("smoke", "reduced", "paper")
+
+
+class Waste(NamedTuple):
+    path: Path
+    why: str
+
+
+def needed(project: Project) -> dict[str, Run]:
+    """Run name -> run, of every paper at every scale; each paper's mistakes are errors, since nothing may be missed."""
+    found: dict[str, Run] = {}
+    for scale in SCALES:
+        papers = Papers(Project(project.root, project.overrides | {"scale": scale}))
+        for paper in project.paper_names:
+            for key in papers[paper]:
+                found |= papers.runs(f"{paper}.{key}")
+    return found
+
+
+def waste(pipeline: Pipeline, now: float) -> list[Waste]:
+    """What may go, in the order of its paths. `now`: seconds since the epoch."""
+    runs, results = needed(pipeline.project), Path(pipeline.results)
+    busy = {path.parent.name for path in (results / "work").glob("*/lease.json") if living(path)}
+    found = [*_store(pipeline.finished, runs, busy, now), *_shown(pipeline.finished, runs, busy)]
+    for work in sorted((results / "work").glob("*")):
+        if work.name in busy:
+            continue
+        if work.name not in runs:
+            found.append(Waste(work, "checkpoints of a run that nothing asks for"))
+        elif pipeline.finished.problem(runs[work.name]) is None:
+            found.append(Waste(work, "checkpoints of a finished run"))
+    return sorted(found)
+
+
+def _store(finished: Finished, runs: dict[str, Run], busy: set[str], now: float) -> Iterator[Waste]:
+    wanted = {digest(run): run for run in runs.values()}
+    working = {name.rpartition(".")[2] for name in busy}  # the digest's beginning, as names have it
+    for folder in finished.store.results_of():
+        spec = folder.parent.name
+        if spec[:12] in working:
+            continue
+        if folder.name.startswith("."):
+            if now - folder.stat().st_mtime > HOURS * 3600:
+                yield Waste(folder, "left half by a process that died")
+        elif spec not in wanted:
+            yield Waste(folder, "result of a run that nothing asks for")
+        elif folder.name != finished.code(wanted[spec]):
+            yield Waste(folder, "result of other code")
+        elif problem(folder) is not None and not (folder / MANIFEST).exists():
+            yield Waste(folder, "damaged result")
+
+
+def _shown(finished: Finished, runs: dict[str, Run], busy: set[str]) -> Iterator[Waste]:
+    for kind in ("runs", "sealed"):
+        for folder in (finished.store.results / kind).glob("*"):
+            if folder.name not in runs and folder.name not in busy:
+                yield Waste(folder, "a run that nothing asks for")
+    for name, run in runs.items():
+        for mark in (finished.store.results / "sealed" / name).glob("*"):
+            if mark.name != finished.code(run) and name not in busy:
+                yield Waste(mark, "mark of other code")
+
+
+def size(path: Path, seen: set[tuple[int, int]]) -> int:
+    """Bytes that go with a file or folder; a file with several links counts where the last of them goes."""
+    total = 0
+    files = [path] if path.is_file() else [Path(top) / name for top, _, names in os.walk(path) for name in names]
+    for file in files:
+        found = file.lstat()
+        key = (found.st_dev, found.st_ino)
+        if stat.S_ISREG(found.st_mode) and key not in seen:
+            seen.add(key)
+            total += found.st_size
+    return total
+
+
+def collect(pipeline: Pipeline, delete: bool, now: float) -> str:
+    """The account, as text; with `delete`, what it names is removed."""
+    found, seen = waste(pipeline, now), set()
+    if not found:
+        return f"{pipeline.results}: nothing that is not needed"
+    rows = [[str(each.path), each.why, size(each.path, seen)] for each in found]
+    total = sum(row[2] for row in rows)
+    if delete:
+        for each in found:
+            shutil.rmtree(each.path) if each.path.is_dir() else each.path.unlink(missing_ok=True)
+            if each.path.parent.parent.name in ("store", "sealed") and not any(each.path.parent.iterdir()):
+                each.path.parent.rmdir()
+    table = text.table(["path", "why", "size"], [[*row[:2], text.size(row[2])] for row in rows], right=("size",))
+    end = "removed" if delete else "would go; `python -m workflow gc --delete` removes them"
+    return f"{table}\n\n{len(rows)} places, {text.size(total)} {end}"

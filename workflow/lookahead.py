@@ -1,0 +1,129 @@
+"""What can be known before the first job: whether this machine, and this configuration, can do what is asked.
+
+An error is a ConfigError and ends the command. A warning is a line that is said once; the work goes on. What holds for
+training here (a GPU, memory, disk) is not looked at where nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from workflow import cost, machine, text
+from workflow.expand import Run
+from workflow.invocation import Invocation
+from workflow.machine import Machine
+from workflow.pipeline import Pipeline
+from workflow.strict_yaml import ConfigError
+
+_PARTS = ("figures", "tables", "claims", "report")
+
+
+def look(pipeline: Pipeline, asked: Invocation, found: Callable[[], Machine] = machine.look) -> list[str]:
+    """The warnings before the jobs that `asked` stands for. Raises ConfigError with all that stops them."""
+    warnings = doubts(pipeline, asked.targets)
+    if not asked.runs:
+        return warnings
+    runs = [] if pipeline.config.partial else missing(pipeline, asked.targets)
+    errors = [*_packages(pipeline, runs), *_scheduler(asked)]
+    if asked.here and runs:
+        here = found()
+        errors += _gpus(pipeline, runs, here)
+        warnings += _memory(runs, here)
+        warnings += _disk(pipeline, runs)
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return warnings
+
+
+def doubts(pipeline: Pipeline, targets: Iterable[str]) -> list[str]:
+    """What the files of the papers asked for say that they may not mean."""
+    found = dict.fromkeys(
+        str(problem)
+        for name in papers(pipeline, targets)
+        for e in pipeline.papers[name].values()
+        for problem in e.doubts
+    )
+    return list(found)
+
+
+def papers(pipeline: Pipeline, targets: Iterable[str]) -> list[str]:
+    """The papers that targets are of: by name, or by a path below the results; the configured ones for `all`."""
+    known = set(pipeline.project.paper_names)
+    found: dict[str, None] = {}
+    for target in targets:
+        parts = Path(target).parts
+        words = [target.removesuffix("_figures"), *(p.split(".")[0] for p in parts[-2:])]
+        found |= dict.fromkeys(
+            [next((w for w in words if w in known), None)] if set(words) & known else pipeline.config.papers
+        )
+    return list(found or dict.fromkeys(pipeline.config.papers))
+
+
+def missing(pipeline: Pipeline, targets: Iterable[str]) -> list[Run]:
+    """The runs behind the targets that have left no whole result yet."""
+    return [run for run in pipeline.asked(targets).values() if pipeline.finished.problem(run) is not None]
+
+
+def _packages(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
+    extras = tuple(sorted({"ray" for run in runs if run.point.executor == "ray"}))
+    extras += tuple(sorted({"minigrid" for run in runs if run.point.suite == "minigrid"}))
+    try:
+        lost = machine.missing_packages(pipeline.root, extras)
+    except OSError as error:
+        yield str(error)
+        return
+    if lost:
+        python = shutil.which("python")
+        yield (
+            f"{python}, which jobs would use, has no {', '.join(lost)}: activate the environment first "
+            "(source .venv/bin/activate), or make it (make venv)"
+        )
+
+
+def _scheduler(asked: Invocation) -> Iterator[str]:
+    if asked.executor == "slurm" and (why := machine.no_slurm()):
+        yield (
+            f"jobs are to go to SLURM, and {why}: call this on a node from which jobs are submitted, or train here "
+            "with `python -m workflow run`"
+        )
+
+
+def _gpus(pipeline: Pipeline, runs: list[Run], here: Machine) -> Iterator[str]:
+    wanted = [run for run in runs if pipeline.gpus(run)]
+    if not wanted:
+        return
+    names = ", ".join(sorted({run.point.algorithm for run in wanted}))
+    how = (
+        f"{len(wanted)} of {len(runs)} runs are to train on a GPU ({names}; device: {pipeline.config.device} and "
+        "cluster.gpu in their files)"
+    )
+    other = "`--config device=cpu` trains them on CPUs, `--profile slurm` where the cluster has GPUs"
+    most = max(map(pipeline.gpus, wanted))
+    if not here.gpus:
+        yield f"{how}, and this machine has none: {other}"
+    elif most > here.gpus:
+        yield f"{how}, one of them on {most}, and this machine has {here.gpus}: {other}"
+    elif machine.torch_for_cpus():
+        yield f"{how}, and the installed torch was built for CPUs only: install one for CUDA, or {other}"
+
+
+def _memory(runs: list[Run], here: Machine) -> Iterator[str]:
+    large = Counter(run.point.algorithm for run in runs if run.point.cluster.mem_mb > here.memory_mb)
+    for algorithm, n in sorted(large.items()):
+        most = max(run.point.cluster.mem_mb for run in runs if run.point.algorithm == algorithm)
+        yield (
+            f"{n} runs of {algorithm} ask for {most:,} MB (cluster.mem_mb) of this machine's {here.memory_mb:,}: each "
+            "runs alone, and may be ended by the system when the memory is full"
+        )
+
+
+def _disk(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
+    free, wanted = machine.free_bytes(Path(pipeline.results)), cost.disk(run.spec for run in runs)
+    if wanted > free:
+        yield (
+            f"{text.size(free)} are free where {pipeline.results} is, and about {text.size(wanted)} will be wanted: "
+            "runs that cannot save stop with what they had saved"
+        )
