@@ -45,6 +45,6 @@ class ACLambda:
         return Loss(
             {"entropy": -spec.entropy_weight * spread},
             delta.abs(),
-            {"td_error": delta.abs().sum(), "entropy": spread.detach(), "value_mean": value[0].detach()},
+            {"learned_td_error": delta.abs().sum(), "entropy": spread.detach(), "value_mean": value[0].detach()},
             Trace(potential.sum(), delta.item(), keep),
         )

@@ -1,5 +1,6 @@
 """From losses to parameter updates: optimizer, gradient clipping, target copies, update count."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -76,6 +77,7 @@ class Learner:
         self.schedules, self.listeners = schedules, listeners
         self.gauges, self.tracked, self.warmup_steps = gauges, tracked, warmup_steps
         self.updates = 0
+        self.clock = lambda: self.updates  # updates of the parameters, whoever made them: what `version` counts
         self.parameters = optimizer.parameters
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
         self._counts: dict[str, int] = {}  # updates that gave each of them
@@ -85,10 +87,9 @@ class Learner:
         for gauge, steps in self.gauges:
             gauge.advance(steps)
         loss = self.agent.loss(batch)
-        if "version" in batch.extras:  # updates between the parameters that acted and those that learn
-            lag = self.updates - batch.extras["version"][:-1].double().mean()
-            loss.metrics["policy_lag"] = lag
         self.gradient(loss)
+        if "version" in batch.extras:  # updates between the parameters that acted and those that now learn
+            loss.metrics["policy_lag"] = self.clock() - batch.extras["version"][:-1].double().mean()
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in self.parameters])))
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
@@ -124,6 +125,24 @@ class Learner:
             gauge.advance(self.warmup_steps)
             means.update(gauge.rho())
         return means | self.agent.online.sigma()
+
+    def sound(self) -> bool:
+        """Whether all that was noted since the last reading is finite."""
+        return all(math.isfinite(total) for total in self._sums.values())
+
+    @torch.no_grad()
+    def finite(self, obs: torch.Tensor) -> bool:
+        """Whether all that the networks hold is finite, and what the acting one makes of obs [B, S * C, H, W]."""
+        held = [tensor for network in self._networks().values() for tensor in network.state_dict().values()]
+        if not all(tensor.isfinite().all() for tensor in held):
+            return False
+        online, size = self.agent.online, len(obs)
+        nothing = torch.zeros(1, size, device=obs.device)  # the previous action and reward
+        state = online.initial(size).to(obs.device)
+        online.eval()
+        out, _ = online.unroll(obs[None], nothing.long(), nothing, state)
+        online.train()
+        return all(bool(part.isfinite().all()) for part in (out if isinstance(out, tuple) else (out,)))
 
     def _networks(self) -> dict[str, nn.Module]:
         return {name: getattr(self.agent, name) for name in ("online", "target") if hasattr(self.agent, name)}

@@ -69,14 +69,20 @@ class Run:
         self._saved_rows = store.count
 
     def turn(self) -> bool:
-        """Some acting and the learning that goes with it, as the executor does it. False when learning diverged."""
+        """Some acting and the learning that goes with it, as the executor does it. False when learning diverged.
+
+        Episodes that end after that are not recorded: no network that is not finite has a score.
+        """
         learner, before = self.parts.learner, self.frame
         self._act_and_learn(self.spec, self.parts)
-        after = self.frame
-        for episode in self.parts.actor.take():
+        after, episodes = self.frame, self.parts.actor.take()
+        sound = not episodes or learner.sound()
+        for episode in episodes if sound else ():
             self.recorder.add("episodes", after, episode.env, episode.score, episode.length)
-        if ticks(before, after, self.spec.record.learning_every_frames) and learner.updates:
-            readings = learner.read() | self.parts.executor.readings() | {"replay_ratio": self._replay_ratio()}
+        due = not sound or ticks(before, after, self.spec.record.learning_every_frames)
+        if due and learner.updates:
+            ratio = {"replay_ratio": self._replay_ratio()}
+            readings = joined(learner.read(), self.parts.executor.readings(), ratio)
             for name, value in readings.items():
                 self.recorder.add("learning", after, learner.updates, name, value)
             return all(map(math.isfinite, readings.values()))
@@ -88,6 +94,13 @@ class Run:
         self.read = (self.frame, self.parts.learner.updates)
         learned = (self.read[1] - updates) * spec.learning.batch * spec.agent.learned
         return learned * spec.environment.repeat / (self.read[0] - frame)
+
+    def finite(self) -> bool:
+        """Whether the networks are: to be asked before they are scored, since readings may be far between."""
+        store, online = self.parts.memory.store, self.parts.learner.agent.online
+        channels, *sides = store.shape
+        lit = torch.full((1, self.spec.environment.stack * channels, *sides), 1 / online.scale)  # scaled: all ones
+        return self.parts.learner.finite(lit.to(self.parts.device))
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
@@ -137,6 +150,16 @@ class Run:
         return Product(outcome, tables, facts, state)
 
 
+def joined(*readings: dict[str, float]) -> dict[str, float]:
+    """All readings; each name stands for one quantity, measured in one place. Raises ValueError where it does not."""
+    found: dict[str, float] = {}
+    for each in readings:
+        if twice := sorted(found.keys() & each.keys()):
+            raise ValueError(f"measured in two places: {', '.join(twice)}")
+        found |= each
+    return found
+
+
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
     """Train to the budget, saving every `every` seconds; `stop()` asks to save and leave."""
     torch.set_num_threads(run.spec.threads)
@@ -171,12 +194,16 @@ def _train(
             outcome = status("preempted")
             run.save()
             return outcome
-        if run.frame >= run.evaluated * run.spec.evaluation.every_frames:
+        scored = run.frame >= run.evaluated * run.spec.evaluation.every_frames
+        ended = run.frame >= run.spec.budget_frames
+        if (scored or ended) and not run.finite():
+            return status("diverged")
+        if scored:
             score = run.evaluation(keep_on)
             if score is not None:
                 heartbeat.score = score
             continue
-        if run.frame >= run.spec.budget_frames:
+        if ended:
             return status("finished")
         if time.monotonic() >= due:
             status("running")

@@ -20,7 +20,7 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
     """
     budget, bins = spec.budget_frames, spec.record.bins
     rows: list[Row] = []
-    edges = np.ceil(np.arange(1, bins + 1) * budget / bins).astype(np.int64)
+    edges = np.array([-(-i * budget // bins) for i in range(1, bins + 1)])
 
     def binned(metric: str, frame: np.ndarray, value: np.ndarray) -> None:
         place = np.minimum(np.searchsorted(edges, frame), bins - 1)

@@ -21,7 +21,10 @@ READINGS: dict[str, tuple[str, str]] = {
     "q_mean": ("Mean Q", "mean over batches and actions"),
     "grad_norm": ("Gradient norm", "before clipping, mean over the updates of the bin"),
     "penalty": ("Penalty", "mean over the updates of the bin"),
-    "policy_lag": ("Policy lag (updates)", "between the parameters that acted and those that learn"),
+    "policy_lag": (
+        "Policy lag (updates)",
+        "between the parameters that acted and those that learn, on-policy at the update, else when a row comes in",
+    ),
     "replay_ratio": ("Replay ratio", "agent steps learned from for each one made"),
     "frames_per_second": ("Frames per second", "all frames over the run's wall-clock time, evaluations included"),
     "actor_frames_per_second": ("Frames per second and actor", "while it played, mean over the run's actors"),
@@ -38,6 +41,7 @@ READINGS: dict[str, tuple[str, str]] = {
     "lipschitz": ("Largest |ΔQ| / |Δs|", "over all pairs of a batch of replayed states"),
     "input_gradient": ("|∂ max Q / ∂s|", "Euclidean norm, over a batch of replayed states"),
     "td_error": ("Last seen |TD error|", "percentiles over the memory; rows never drawn hold the largest so far"),
+    "learned_td_error": ("|TD error|", "of what is learned from, mean over the updates of the bin"),
     "episodes_to_solve": (
         "Episodes until solved",
         "training episodes until the last 100 were long enough on average, those not yet played counting as 0; a run "

@@ -57,7 +57,11 @@ def main() -> None:
 
 def line(name: str, numbers: dict[str, float]) -> str:
     """The line of the file."""
-    return f"  {name}: {{ {', '.join(f'{key}: {value:.3g}' for key, value in numbers.items())} }}"
+    return f"  {name}: {{ {', '.join(f'{key}: {_plain(value)}' for key, value in numbers.items())} }}"
+
+
+def _plain(value: float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{float(f'{value:.3g}'):g}"
 
 
 def measure(name: str, reference: float) -> dict[str, float]:
@@ -67,7 +71,8 @@ def measure(name: str, reference: float) -> dict[str, float]:
     before = selftest()
     numbers = _training(tree) if "learning" in tree else _study(tree)
     slow = (before + selftest()) / 2 / reference
-    return {key: value if key in ("rows", "weights") else value / slow for key, value in numbers.items()}
+    times = ("turn", "stream", "update", "unit")
+    return {key: value / slow if key in times else value for key, value in numbers.items()}
 
 
 def _training(tree: dict) -> dict[str, float]:
@@ -116,7 +121,9 @@ def _training(tree: dict) -> dict[str, float]:
         spent = 1e3 * (time.process_time() - start) - turns * (turn + stream * spec.environment.streams)
         windows.append(max(0.0, spent) / (run.parts.learner.updates - updates))
     weights = sum(math.prod(p.shape) for p in agent.online.parameters()) * 4e-6
-    return {"turn": turn, "stream": stream, "update": quartile(windows), "rows": rows(tree), "weights": weights}
+    numbers = {"turn": turn, "stream": stream, "update": quartile(windows), "rows": rows(tree), "weights": weights}
+    own = {"noisy": spec.network.linear.kind == "noisy", "dueling": spec.network.head == "dueling"}
+    return numbers | {part: there for part, there in own.items() if there}
 
 
 def _study(tree: dict) -> dict[str, float]:

@@ -27,12 +27,14 @@ ROW = 12.0  # bytes of a row of those tables, compressed
 
 
 class Speed(NamedTuple):
-    """CPU milliseconds on the reference machine (see workflow/speeds.yaml) and MB of parameters."""
+    """CPU milliseconds on the reference machine (see workflow/speeds.yaml), what they are of, and MB of parameters."""
 
     turn: float = 0.0
     stream: float = 0.0
     update: float = 0.0
     rows: float = 1.0
+    noisy: bool = False
+    dueling: bool = False
     unit: float = 0.0
     weights: float = 0.0
 
@@ -117,7 +119,7 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
         return here.slowness * spec["budget_frames"] * speed.unit / 1e3
     streams, repeat = spec["environment"]["streams"], spec["environment"].get("repeat", 1)
     acting = spec["budget_frames"] / (streams * repeat) * (speed.turn + streams * speed.stream)
-    learning = updates(spec) * speed.update * (1 + rows(spec) / speed.rows) / 2  # about half of it is per call
+    learning = updates(spec) * speed.update * _heavier(spec, speed)
     executor = spec["executor"]
     if executor["kind"] == "hogwild":  # each worker acts and learns
         spent = (acting + learning) / min(executor["actors"], here.cores)
@@ -127,6 +129,29 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
         workers = min(executor["actors"], here.cores - 1)
         spent = max(acting / workers, learning, (acting + learning) / here.cores)
     return here.slowness * (spent + _evaluating(spec, speed)) / 1e3
+
+
+def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
+    """What an update of this spec costs, as a multiple of its algorithm's.
+
+    About half of an update follows the rows. The parts' factors were measured beside the DQN of MinAtar (spectral
+    normalisation also beside Atari's), to be right within a half.
+    """
+    small = spec["environment"]["suite"] != "atari"
+    factor = (1 + rows(spec) / speed.rows) / 2
+    if spec["spectral"]["layers"] and spec["spectral"]["use"] != "none":
+        factor *= 1.7 if small else 1.3
+    if spec["agent"].get("penalty", {}).get("kind") == "gradient":
+        factor *= 3.5
+    if spec["network"]["normalisation"] != "none":
+        factor *= 2.0
+    if small and spec["network"]["linear"]["kind"] == "noisy" and not speed.noisy:
+        factor *= 2.2
+    if small and spec["network"]["head"] == "dueling" and not speed.dueling:
+        factor *= 2.2
+    if spec["environment"]["suite"] == "minatar" and spec["network"]["torso"] == "convolutional":
+        factor *= 1 + 0.6 * max(0, len(spec["network"]["convolutions"]) - 1)
+    return factor
 
 
 def _evaluating(spec: Mapping[str, Any], speed: Speed) -> float:
@@ -219,13 +244,17 @@ def selftest() -> float:
     dice = np.random.default_rng(0)
     batch = dice.standard_normal((32, 1024), dtype=np.float32)
     weights = dice.standard_normal((1024, 128), dtype=np.float32)
+    hidden, gradient = np.empty((32, 128), np.float32), np.empty_like(weights)  # no allocation is timed
     times = []
     with threadpool_limits(1):
-        for _ in range(15):
+        for _ in range(20):
             start = time.process_time()
             for _ in range(40):
-                hidden = np.maximum(batch @ weights, 0)
-                weights = weights * np.float32(0.999) + (batch.T @ hidden) * np.float32(1e-9)
+                np.matmul(batch, weights, out=hidden)
+                np.maximum(hidden, 0, out=hidden)
+                np.matmul(batch.T, hidden, out=gradient)
+                np.multiply(gradient, np.float32(1e-9), out=gradient)
+                np.subtract(weights, gradient, out=weights)
                 for _ in range(60):
                     (hidden[0] * np.float32(0.5)).sum()
                 count = dict.fromkeys(range(16), 0.0)

@@ -111,8 +111,6 @@ class Pipeline:
     def _written(self, path: Path, text: Callable[[], str]) -> list[str]:
         """The path of a small input, which says `text()`; none where a dry run finds no file."""
         if self.main and str(path) not in self._fresh and not self.dryrun():
-            if not self._fresh:
-                check_writable(Path(self.results))
             self._fresh.add(str(path))
             write_if_changed(path, text())
         return [] if self.dryrun() and not path.exists() else [str(path)]

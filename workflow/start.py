@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from snakemake.resources import Resources
 
 from workflow import locker, lookahead, machine
 from workflow.invocation import Invocation, invocation
-from workflow.pipeline import Pipeline
+from workflow.pipeline import Pipeline, check_writable
 from workflow.strict_yaml import ConfigError
 
 _RESULTS = "PAPER_ARCADE_RESULTS"  # the results folder as the main process found it, for the jobs on other machines
@@ -30,6 +31,8 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
         pipeline.set_environment()
         if main:
             os.environ[_RESULTS] = pipeline.results
+            if asked.runs:
+                check_writable(Path(pipeline.results))
             pipeline.check(asked.targets)
             for warning in lookahead.look(pipeline, asked):
                 print(f"note: {warning}", file=sys.stderr)

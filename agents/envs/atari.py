@@ -1,7 +1,13 @@
 """Atari 2600 through ale-py's vector environment: B games in C++ threads.
 
-Observation [1, screen, screen] grey, maximum over the last two of `repeat` frames (ale-py resizes after the
-maximum; the papers resize before). Stacks of frames are built by the memory and the actor, not here.
+Observation [1, screen, screen]: the last two of `repeat` frames in grey, their maximum, and that resized by area
+averaging (INTER_AREA). All this is ale-py's doing. Mnih et al. 2015, dqn_zoo and baselines resize last too, but take
+the maximum of the colours and make that grey, and dqn_zoo resizes bilinearly; snrl resizes each frame, by area, and
+then takes the maximum. Stacks of frames are built by the memory and the actor, not here.
+
+An episode starts with 0 to noop_max - 1 no-op frames, each number as likely: so does ale-py, and snrl, while dqn_zoo
+and baselines do 1 to noop_max. With `fire_reset` one of these frames, or one if there is none, presses FIRE where the
+game has it. Baselines press FIRE and then one more button for four frames each, and after each lost life too.
 
 The vector environment cannot save its state, but after a seeded reset its future is a pure function of the seed
 and the actions. So each game starts from a fresh seed at its first episode end after `reseed_every_steps` agent
@@ -76,11 +82,14 @@ class Atari:
         moved, ended = ~self.last, terminal | truncated
         reward = np.where(moved, raw, 0).astype(np.float32)
         lost = info["lives"] < self._lives
-        over = terminal | lost if self._spec.life_loss else terminal
+        over = terminal | lost if self._spec.life_loss in (True, "reset") else terminal
+        training = np.clip(reward, -1, 1) if self._spec.clip_reward else reward
+        if self._spec.life_loss == "penalty":
+            training = np.where(lost & moved, np.float32(-1), training)
         step = Step(
             obs=self.obs,
             action=actions,
-            reward=np.clip(reward, -1, 1) if self._spec.clip_reward else reward,
+            reward=training,
             discount=(~(over & moved)).astype(np.float32),
             first=self.first,
             last=self.last,

@@ -44,12 +44,13 @@ class ActorLearner:
         self.backward = Backward(self.own)
         self.common = Common(self.learner, workers, memory)
         self.learner.gradient = self.hand_over
+        self.learner.clock = lambda: self.common.version
         self.learner.listeners.append(self.updated)
         self.fetch()
 
     @torch.no_grad()
     def fetch(self) -> None:
-        self.fetched = self.common.version
+        self.parts.executor.updates = self.common.version  # what rows are marked with from here on
         torch._foreach_copy_(self.own, self.learner.parameters)
 
     def hand_over(self, loss: Loss) -> None:
@@ -57,8 +58,6 @@ class ActorLearner:
         self.backward(loss)
         for shared, own in zip(self.learner.parameters, self.own, strict=True):
             shared.grad = own.grad
-        lag = self.common.version - self.fetched  # updates by others between the fetch and this moment
-        loss.metrics["policy_lag"] = torch.tensor(float(lag))
 
     def updated(self) -> None:
         """The step is made: count it, and take what all have made of the parameters."""

@@ -14,12 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from agents.executors.chunks import step_at
+from agents.learner import Agent
 from agents.step import Episode, Step
 
 
 class Source(Protocol):
     """Where chunks come from. `version` counts updates."""
 
+    agent: Agent
     version: int
 
     def take(self, seconds: float, frame: int) -> Mapping[str, np.ndarray] | None: ...
@@ -84,11 +86,17 @@ class Rows:
         return taken
 
     def readings(self, actors: int) -> dict[str, float]:
-        """Means since the last call: updates between acting and learning's clock, frames per second of an actor."""
+        """Means since the last call: frames per second of an actor, and the updates between the parameters that acted
+        and those there are when a row is handed out.
+
+        Of agents that keep the version with their rows the learner says that, as of the update.
+        """
         frames, seconds = self._read
         self._read = int(self.moved.sum()), float(self.seconds.sum())
         played = (self._read[1] - seconds) * actors / len(self.moved)  # an actor's streams share its seconds
-        found = {"policy_lag": self._lag / self._rows, "actor_frames_per_second": (self._read[0] - frames) / played}
+        found = {"actor_frames_per_second": (self._read[0] - frames) / played}
+        if "version" not in self.source.agent.demand.extras:
+            found["policy_lag"] = self._lag / self._rows
         self._lag = self._rows = 0
         return found
 

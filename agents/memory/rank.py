@@ -21,7 +21,8 @@ KEY = 0xFFFFFFFF  # the low bits of a code
 def code(errors: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """One int64 per row whose ascending order is the ranking: largest error first, of equal ones the oldest row.
 
-    `errors` [N] are float32 and not negative, so their bits are ordered as they are. Keys [N] lie below 2^32.
+    `errors` [N] are float32 and not negative, so their bits are ordered as they are. Keys [N] lie below 2^32,
+    which agents/spec sees to.
     """
     return (0x7FFFFFFF - errors.view(np.int32).astype(np.int64)) << 32 | keys
 
@@ -73,7 +74,11 @@ class Ranking:
 
 
 class Rank:
-    """Draws a row with a probability proportional to rank^-exponent; a new row has the largest |error| seen so far."""
+    """Draws a row with a probability proportional to rank^-exponent.
+
+    A new row has the largest |error| seen so far and a touch more: where errors are clipped many rows have that error,
+    all of them older, and behind those it would wait for its first draw, or be overwritten before.
+    """
 
     def __init__(self, spec: PrioritySelect, store: FrameStore):
         self.spec, self.rows = spec, Drawable(store)
@@ -128,14 +133,14 @@ class Rank:
         slots = np.flatnonzero(self.rows.mask)
         order = np.argsort(code(self.errors[slots], self.rows.key(slots)))
         share = np.arange(1, len(slots) + 1) ** -self.spec.exponent
-        return self.errors[slots[order]].astype(np.float64), share / share.sum()
+        return np.minimum(self.errors[slots[order]], self.largest).astype(np.float64), share / share.sum()
 
     def _catch_up(self) -> None:
         gone, come = self.rows.catch_up()
         if len(gone) or len(come):
             before = code(self.errors[self.rows.slot(gone)], gone)
             slots = self.rows.slot(come)
-            self.errors[slots] = self.largest
+            self.errors[slots] = np.nextafter(np.float32(self.largest), np.float32(np.inf))
             self.ranking.replace(before, code(self.errors[slots], come))
             self.count += len(come) - len(gone)
 

@@ -1,4 +1,4 @@
-"""RMSprop in the forms that the papers' codes use; they differ in where epsilon stands."""
+"""RMSprop in the forms that the papers' codes use; they differ in where epsilon stands and the averages start."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +17,7 @@ class RMSprop:
 
     form `nature` (Mnih et al. 2015): w <- w - lr g / sqrt(s - m^2 + epsilon)
     form `torch`:                     w <- w - lr g / (sqrt(s - m^2) + epsilon)
+    form `tensorflow`:                as nature, with s from 1, so that first steps are small
     form `debiased` (Young & Tian 2019, AC_lambda.py): as nature, with s and m divided by 1 - decay^(k + 1) at update
     k = 1, 2, ... (k + 1 since their code counts frames, and the first frame makes no update)
     """
@@ -25,7 +26,8 @@ class RMSprop:
         self.parameters, self.spec = list(parameters), spec
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.mean = [torch.zeros_like(p) for p in self.parameters]
-        self.square = [torch.zeros_like(p) for p in self.parameters]
+        first = torch.ones_like if spec.form == "tensorflow" else torch.zeros_like
+        self.square = [first(p) for p in self.parameters]
         self.steps = 0
 
     @torch.no_grad()
@@ -40,6 +42,7 @@ class RMSprop:
             torch._foreach_mul_(self.mean, spec.decay)
             torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
             spread = torch._foreach_addcmul(self.square, self.mean, self.mean, value=-1 / bias)
+            torch._foreach_clamp_min_(spread, 0.0)  # rounding may leave less, by more than epsilon
         else:
             spread = torch._foreach_clone(self.square)
         if bias != 1:

@@ -160,6 +160,31 @@ class Spec(Identified):
         return self
 
     @model_validator(mode="after")
+    def _ranks_tell_rows_apart(self) -> "Spec":
+        rows = 2 * self.budget_frames // self.environment.repeat * self.memory.copies  # steps, and the ends of episodes
+        if self.memory.select.kind == "rank" and rows >= 2**32:
+            most = 2**31 * self.environment.repeat // self.memory.copies
+            raise ValueError(f"memory.select rank numbers rows with 32 bits: budget_frames must lie below {most} here")
+        return self
+
+    @property
+    def first_update_frame(self) -> int:
+        """Training frame at which the first update falls due.
+
+        On-policy, where learning follows the rows: if no episode ends before, since its last row takes no frame.
+        """
+        row = self.environment.streams * self.environment.repeat  # frames go by in rows of all streams
+        if self.memory.select.kind == "fifo":
+            fresh = self.memory.select.fresh(self.learning.batch)
+            return -(-fresh // self.environment.streams) * self.agent.learned * row
+        return -(-(self.learning.start_frames + self.learning.every_frames) // row) * row
+
+    @property
+    def learns(self) -> bool:
+        """Whether the budget reaches the first update."""
+        return self.first_update_frame < self.budget_frames + self.environment.streams * self.environment.repeat
+
+    @model_validator(mode="after")
     def _hogwild(self) -> "Spec":
         """What lock-free actor-learners can do; each has its memory and its own copy of the network."""
         if self.executor.kind != "hogwild":
@@ -167,7 +192,8 @@ class Spec(Identified):
         each = self.environment.streams // self.executor.actors
         wanted = {
             "agent actor_critic": self.agent.kind == "actor_critic",
-            "optimizer rmsprop of form nature or torch": getattr(self.optimizer, "form", "debiased") != "debiased",
+            "optimizer rmsprop of form nature, torch or tensorflow": getattr(self.optimizer, "form", "debiased")
+            != "debiased",
             f"learning.batch {each}, an unroll of each of an actor's streams": self.learning.batch == each,
             "memory.select fifo without replay_share": not getattr(self.memory.select, "replay_share", 1),
             "memory.copies 1": self.memory.copies == 1,

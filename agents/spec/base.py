@@ -1,4 +1,7 @@
-"""What every part of a spec is made of: strict numbers and a closed, frozen model."""
+"""What every part of a spec is made of: strict numbers and a closed, frozen model.
+
+A number that what computes with it or keeps it cannot hold is refused here, before anything is done with it.
+"""
 
 import hashlib
 import json
@@ -13,19 +16,28 @@ def _number(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_number)]
+INT64, INT32 = 2**63 - 1, 2**31 - 1  # what columns of tables hold, seeds among them; what libraries take as counts
+EXACT = 2**53  # frames up to here are whole numbers as float64 too, which means and axes are made of
+
+_Integer = Annotated[int, BeforeValidator(_number)]
+
+
+Whole = Annotated[_Integer, Field(ge=-INT64, le=INT64)]
 
 
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 
-Frames = Annotated[Whole, Field(ge=0, description="environment frames")]
+Frames = Annotated[_Integer, Field(ge=0, le=EXACT, description="environment frames")]
 
 
-Period = Annotated[Whole, Field(ge=1, description="environment frames")]
+Period = Annotated[_Integer, Field(ge=1, le=EXACT, description="environment frames")]
 
 
-Count = Annotated[Whole, Field(ge=1)]
+Length = Annotated[_Integer, Field(ge=1, le=INT32, description="environment frames of one episode")]
+
+
+Count = Annotated[_Integer, Field(ge=1, le=INT32)]
 
 
 Probability = Annotated[Real, Field(ge=0, le=1)]

@@ -27,9 +27,10 @@ class RMSprop(Part):
     epsilon: Annotated[Real, Field(gt=0)]
     decay: Probability = Field(description="of both running averages")
     centered: bool
-    form: Literal["torch", "nature", "debiased"] = Field(
-        description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it; debiased: under it, "
-        "and the running averages are divided by 1 - decay^(updates + 1) (Young & Tian 2019)"
+    form: Literal["torch", "nature", "tensorflow", "debiased"] = Field(
+        description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it; tensorflow: under "
+        "it, and the mean square starts at 1 instead of 0; debiased: under it, and the running averages are divided by "
+        "1 - decay^(updates + 1) (Young & Tian 2019)"
     )
 
 

@@ -49,6 +49,10 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     games = _games(spec, series, reference, sheet)
+    if spec.baseline is not None or spec.normalisation != "raw":  # MinAtar has games of the same names
+        convention = "standard" if spec.baseline is not None else spec.normalisation
+        ours = sorted({game for c in curves.values() for game in c.games if short(game) in games})
+        normalise(np.zeros(len(ours)), ours, convention, reference, _regime(spec))
     if spec.baseline is not None:
         if spec.baseline not in [s.label for s in series]:
             planned = planned_variants(scores, spec) if spec.experiments else set()

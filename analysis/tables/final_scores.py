@@ -40,7 +40,7 @@ def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
         label = f"{wanted.label or wanted.algorithm} (published)"
         labels.append(label)
         printed = reference.per_game(wanted)
-        for game in (g for g in games if short(g) in printed.index):
+        for game in (g for g in games if not g.startswith("minatar/") and short(g) in printed.index):
             raw = normalise(printed[[short(game)]].to_numpy(), [game], spec.normalisation, reference, wanted.regime)
             value = float(raw[0]) * SCALES[spec.normalisation].factor
             cells[game, label] = number(value)

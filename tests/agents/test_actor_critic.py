@@ -120,6 +120,7 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
         return learner.gradient.traces[learner_index(learner)].clone()
 
     fresh = obs[0].flatten().float()
+    assert "learned_td_error" in learner.agent.loss(batch(True)).metrics  # td_error[…] is the probe's: of the memory
     assert torch.equal(trace_after(True)[0], fresh)  # of v = w x: x
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.99 * 0.8))
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.792 + 0.792**2))

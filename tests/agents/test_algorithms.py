@@ -30,9 +30,10 @@ SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
 LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
 INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
+TENSORFLOW = {**INSIDE, "optimizer.form": "tensorflow"}  # tf.train.RMSPropOptimizer: mean square from 1, epsilon inside
 A2C = {  # openai/baselines a2c/a2c.py: learn()
     **ON_POLICY,
-    **INSIDE,
+    **TENSORFLOW,
     "agent.unroll": 5,
     "agent.correction": "none",
     "agent.entropy_weight": 0.01,
@@ -60,7 +61,7 @@ A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
 }
 IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
-    **INSIDE,
+    **TENSORFLOW,
     "agent.unroll": 20,
     "agent.correction": "vtrace",
     "agent.rho_bar": 1.0,
@@ -243,6 +244,8 @@ TABLES = {
         "network.units": [512],
         "learning.lr_decay_frames": 80_000_000 * STEP,
         "environment.stack": 4,
+        "environment.fire_reset": True,
+        "environment.life_loss": True,
     },
     "a2c_minatar": {**A2C, "network.convolutions": [(16, 3, 1)], "network.units": [128]},
     "a3c_ff": A3C,
@@ -290,6 +293,7 @@ TABLES = {
         "optimizer.epsilon": 1.5e-7,
         "optimizer.decay": 0.95,
         "optimizer.centered": True,
+        "optimizer.form": "tensorflow",
         "network.head": "dueling",
         "executor.pull_every_steps": 400 // STEP,
     },
@@ -378,6 +382,8 @@ TABLES = {
         "exploration.end_frames": 200_000 + 1_000_000 * STEP,
         "environment.stack": 1,
         "environment.noop_max": 0,  # dqn_main.cpp, PlayOneEpisode
+        "environment.life_loss": "penalty",
+        "environment.clip_reward": True,
         "network.core.units": 512,
         "network.core.inputs": False,
         "network.units": [],

@@ -57,18 +57,34 @@ def test_minatar_cap_truncates_without_ending_the_return():
     assert (episode.length, episode.truncated) == (50, True)
 
 
+def area(size: int, parts: int) -> np.ndarray:
+    """Averages over equal shares of a line of pixels, which may begin and end within one. [parts, size]"""
+    edges, pixel = np.linspace(0, size, parts + 1), np.arange(size)
+    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    return overlap.clip(0) * parts / size
+
+
+def shrink(screen: np.ndarray) -> np.ndarray:
+    """[210, 160] -> [84, 84], by area."""
+    return area(210, 84) @ screen.astype(float) @ area(160, 84).T
+
+
+def emulator(game: str) -> ALEInterface:
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    ale = ALEInterface()
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(roms.get_rom_path(game))
+    ale.reset_game()
+    return ale
+
+
 def pong(streams: int = 2, game: str = "pong", **changes) -> Atari:
     return Atari(spec("dqn_nature", game, **changes).environment, streams, None, 3, "environment")
 
 
 def test_atari_counts_the_emulators_frames_and_raw_scores():
     """One game stepped by hand through ALE, from the same seed, without no-ops."""
-    stream = pong(1, environment__noop_max=0, environment__clip_reward=True)
-    ALEInterface.setLoggerMode(LoggerMode.Error)
-    ale = ALEInterface()
-    ale.setFloat("repeat_action_probability", 0.0)
-    ale.loadROM(roms.get_rom_path("pong"))
-    ale.reset_game()
+    stream, ale = pong(1, environment__noop_max=0, environment__clip_reward=True), emulator("pong")
     actions, dice, total = ale.getMinimalActionSet(), np.random.default_rng(1), 0.0
     for turn in range(1_500):
         action = int(dice.integers(len(actions)))
@@ -97,6 +113,63 @@ def test_a_lost_life_ends_the_return_but_not_the_episode():
     while not plain.ledger.finished:
         cut += plain.step(dice.integers(4, size=1)).discount[0] == 0
     assert cut == 1
+
+
+def test_a_penalty_for_a_lost_life_is_a_reward_and_ends_nothing():
+    """mhauskn/dqn, branch recurrent: sign of the score, -1 in its place when a life is lost; the game goes on."""
+    stream, dice = pong(1, "breakout", environment__life_loss="penalty"), np.random.default_rng(0)
+    lives, rewards, ends = stream._lives[0], [], []
+    while not stream.ledger.finished:
+        step = stream.step(dice.integers(4, size=1))
+        rewards.append(step.reward[0] if stream._lives[0] == lives else f"lost {step.reward[0]:+.0f}")
+        ends.append(step.discount[0] == 0)
+        lives = stream._lives[0]
+    (episode,) = stream.ledger.finished
+    assert rewards.count("lost -1") == 5 and {r for r in rewards if r != "lost -1"} == {0.0, 1.0}
+    assert ends.count(True) == 1 and ends[-1] and not step.last[0] and stream.last[0]
+    assert episode.score == rewards.count(1.0) > 0  # raw scores hold no penalty (bricks of the lowest rows give 1)
+
+
+def test_screens_are_the_maximum_of_two_frames_shrunk_by_area():
+    stream, ale = pong(1, "breakout", environment__noop_max=0), emulator("breakout")
+    actions, dice, apart = ale.getMinimalActionSet(), np.random.default_rng(1), []
+    for _ in range(40):
+        action = int(dice.integers(len(actions)))
+        stream.step(np.array([action]))
+        frames = []
+        for _ in range(4):
+            ale.act(actions[action])
+            frames.append(ale.getScreenGrayscale())
+        seen = stream.obs[0, 0].astype(float)
+        apart.append(
+            (
+                abs(shrink(np.maximum(*frames[2:])) - seen).max(),
+                abs(np.maximum(*map(shrink, frames[2:])) - seen).max(),  # as snrl does it
+                abs(shrink(frames[3]) - seen).max(),
+            )
+        )
+    ours, resized_first, last_frame = np.max(apart, 0)
+    assert ours <= 1 and resized_first > 20 and last_frame > 20  # of 255; rounding leaves at most one
+
+
+@pytest.mark.parametrize(("fire", "counts"), [(False, {0, 1, 2}), (True, {1, 2})])
+def test_episodes_start_after_fewer_frames_than_noop_max(fire, counts):
+    stream = pong(10, "breakout", environment__noop_max=3, environment__fire_reset=fire)
+    *_, info = stream._env.step(np.zeros(10, np.int64))  # of 4 frames
+    assert set((info["episode_frame_number"] - 4).tolist()) == counts
+
+
+@pytest.mark.parametrize("fire", [False, True])
+def test_fire_is_pressed_for_one_frame_where_it_is_asked_for(fire):
+    stream, ale = pong(1, "breakout", environment__noop_max=1, environment__fire_reset=fire), emulator("breakout")
+    if fire:
+        ale.act(ale.getMinimalActionSet()[1])
+    for _ in range(5):
+        stream.step(np.array([0]))
+        frames = [(ale.act(0), ale.getScreenGrayscale())[1] for _ in range(4)]
+        assert abs(shrink(np.maximum(*frames[2:])) - stream.obs[0, 0]).max() <= 1
+    ball = (stream.obs[0, 0, 40:70, 8:76] > 0).any()  # between bricks and paddle
+    assert ball == fire
 
 
 @pytest.mark.parametrize("kind", ["minatar", "atari"])

@@ -19,10 +19,11 @@ from agents.executors.chunks import Layout, chunk_layout, step_at, write_step
 from agents.executors.player import Player, parameters
 from agents.executors.shared import Shared
 from agents.heartbeat import Heartbeat
-from agents.loop import Run, train
+from agents.loop import Run, joined, train
 from agents.step import Demand, Step
 from tests.agents.specs import spec
 from tests.agents.test_apex import APEX
+from tests.agents.test_on_policy import plan as on_policy
 from tests.agents.test_resume import finish, start
 
 PROCESSES = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
@@ -196,6 +197,38 @@ def test_a_finished_run_says_what_its_actors_did(tmp_path):
     speed = learning[learning.metric == "actor_frames_per_second"].value
     assert len(speed) == len(lag) and (speed > 0).all()
     assert updates[5:].sum() / made[5:].sum() == pytest.approx(1 / 16, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["replay", "on policy"])
+def test_policy_lag_is_measured_in_one_place(kind, tmp_path):
+    """On-policy by the learner, as of the update; else, where rows are learned from again, as they come in."""
+    changes = {"executor": PROCESSES | {"chunk_steps": 6, "pull_every_steps": 3}, "record__learning_every_frames": 9_999}
+    plan = spec(**DISTRIBUTED | changes) if kind == "replay" else on_policy(**changes)
+    run, lags = Run(plan, Checkpoints(tmp_path, {}, print)), []
+    learner, learn = run.parts.learner, run.parts.learner.learn
+
+    def watched(batch):
+        if kind == "on policy":
+            lags.append(learner.updates - batch.extras["version"][:-1].double().mean().item())
+        return learn(batch)
+
+    learner.learn = watched
+    try:
+        while learner.updates < 12:
+            run.turn()
+        read, measured = learner.read(), run.parts.executor.readings()
+    finally:
+        run.parts.executor.close()
+    if kind == "on policy":
+        assert read["policy_lag"] == pytest.approx(np.mean(lags)) and len(lags) == 12 and "policy_lag" not in measured
+    else:
+        assert measured["policy_lag"] >= 0 and "policy_lag" not in read
+
+
+def test_a_name_stands_for_one_quantity():
+    assert joined({"a": 1.0}, {"b": 2.0}, {}) == {"a": 1.0, "b": 2.0}
+    with pytest.raises(ValueError, match="measured in two places: b"):
+        joined({"a": 1.0, "b": 1.0}, {"b": 2.0})
 
 
 def test_actors_leave_when_learning_fails(tmp_path, monkeypatch):

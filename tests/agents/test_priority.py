@@ -67,13 +67,14 @@ def chances(selector) -> dict[int, float]:
 
 
 class Naive:
-    """What both selectors ought to hold, by loops over plain lists: {key: error}, None for a row never updated."""
+    """What both selectors ought to hold, by loops over plain lists: {key: error}."""
 
     def __init__(self, streams: int, stack: int, window: int, rows: int):
         self.streams, self.stack, self.window, self.rows = streams, stack, window, rows
         self.begin: list[list[int]] = []  # row at which the episode of each row begins, per stream
         self.last: list[list[bool]] = []
         self.error: dict[int, float] = {}
+        self.fresh: set[int] = set()  # never updated: by rank, before all of the same error
         self.largest = 1.0
 
     def add(self, first: list[bool], last: list[bool]) -> None:
@@ -89,15 +90,17 @@ class Naive:
                     self.error.pop(key, None)
                 elif row == t - self.window:
                     self.error[key] = self.largest
+                    self.fresh.add(key)
 
     def update(self, keys, errors) -> None:
         for key, error in zip(keys.tolist(), errors.tolist(), strict=True):
             if key in self.error:
                 self.error[key] = error
+                self.fresh.discard(key)
                 self.largest = max(self.largest, error)
 
     def chances(self, kind: str, exponent: float) -> dict[int, float]:
-        order = sorted(self.error, key=lambda key: (-self.error[key], key))
+        order = sorted(self.error, key=lambda key: (-self.error[key], key not in self.fresh, key))
         if kind == "rank":
             share = {key: (i + 1) ** -exponent for i, key in enumerate(order)}
         else:
@@ -351,6 +354,47 @@ def test_a_new_row_ranks_with_the_largest_error_ever_seen():
     add(store, selector)
     selector.state_dict()
     assert list(chances(selector)) == [3, 1, 2, 0]
+
+
+@pytest.mark.parametrize("clipped", [0, 1, 300, 1_000])
+def test_a_new_row_ranks_before_all_rows_of_clipped_error(clipped):
+    store = memory(rows=1_200)
+    selector = select("rank", store, maximum=1.0)
+    for _ in range(1_001):
+        add(store, selector)
+    selector.update(np.arange(1_000), np.where(np.arange(1_000) < clipped, 7.0, 0.5))
+    add(store, selector)
+    errors, _ = selector.seen()
+    assert next(iter(chances(selector))) == 1_000 and len(errors) == 1_001
+    assert errors.max() == 1.0 and (errors == 1.0).sum() == clipped + 1  # what is told of it is the largest error
+    add(store, selector)
+    selector.state_dict()
+    assert list(chances(selector))[:2] == [1_000, 1_001]  # the older of two
+    selector.update(np.array([1_000]), np.array([0.1]))
+    ranked = list(chances(selector))
+    assert (ranked[0], ranked[-1]) == (1_001, 1_000)
+
+
+def first_draws(share: float) -> np.ndarray:
+    """Rows added between a row's own and its first draw of 4 for each row; a share of all errors is clipped."""
+    dice, store = np.random.default_rng(0), memory(rows=3_000)
+    selector = select("rank", store, maximum=1.0, exponent=0.7, stratified=True, sort_every=10**9)
+    for _ in range(2_001):
+        add(store, selector)
+    selector.update(np.arange(2_000), np.where(dice.random(2_000) < share, 5.0, 0.5 * dice.random(2_000)))
+    waits: dict[int, int] = {}
+    for now in range(2_000, 2_600):
+        add(store, selector)
+        keys, _ = selector.draw(dice, 4, 0)
+        for key in keys.tolist():
+            waits.setdefault(key, now - key)
+        selector.update(keys, np.where(dice.random(4) < share, 5.0, 0.5 * dice.random(4)))
+    return np.array([waits.get(key, 600) for key in range(2_000, 2_300)])
+
+
+def test_clipped_errors_do_not_keep_new_rows_waiting():
+    waits = {share: np.median(first_draws(share)) for share in (0.0, 0.1, 0.5)}
+    assert waits[0.1] <= waits[0.0] + 5 and waits[0.5] <= waits[0.0] + 5
 
 
 def test_before_any_update_all_rows_have_priority_1():

@@ -211,6 +211,10 @@ def test_one_seed_has_no_band_and_says_so(house, reference, tmp_path):
         ("learning_speed", {"baseline": "DQM"}, "unknown baseline 'DQM'.*did you mean 'DQN'"),
         ("games_above", {"normalisation": "raw"}, "levels need a normalised score"),
         ("ablation_drops", {"full": "Rainbo"}, "unknown variant 'Rainbo'.*did you mean 'Rainbow'"),
+        ("per_game_bars", {"experiments": ["demo.breakout"], "game_set": None},
+         "'standard' has no reference score for minatar/breakout"),
+        ("per_game_bars", {"experiments": ["demo.breakout"], "game_set": None, "normalisation": "raw",
+                           "baseline": "DQN"}, "'standard' has no reference score for minatar/breakout"),
         ("per_game_bars", {"baseline": "DQM"}, "unknown baseline 'DQM'.*did you mean 'DQN'"),
     ],
 )  # fmt: skip

@@ -115,6 +115,13 @@ def test_final_scores_with_published_columns(house, reference, tmp_path):
     assert ours.low <= ours.value <= ours.high and ours.n == 2
 
 
+def test_scores_of_atari_do_not_stand_beside_games_of_minatar(house, reference, tmp_path):
+    spec = {"id": "f", "kind": "final_scores", "title": "T", "experiments": ["demo.breakout"],
+            "published": [{"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}]}  # fmt: skip
+    _, caption = build(spec, house.scores, reference, tmp_path / "f")
+    assert caption["body"][0][0] == "Breakout (MinAtar)" and caption["body"][0][-1] == "–"
+
+
 def test_throughput_beside_printed_speeds(reference, tmp_path):
     path = fake.experiment(tmp_path, {"A2C": 1.0, "A3C, 2 workers": 1.0}, seeds=2, name="speed")
     speeds, actor = {"A2C": (100.0, 300.0), "A3C, 2 workers": (400.0, 600.0)}, (210.0, 300.0)

@@ -50,7 +50,7 @@ def scores(tmp_path_factory) -> list[Path]:
             for seed, (values, status) in enumerate(seeds):
                 run = f"a.{game.replace('/', '-')}.s{seed}.{len(entries):012x}"
                 fake.write_run(folder / "runs", run, FRAMES[: len(values)], np.array(values, float), status)
-                entries.append({"run": run, "variant": variant, "game": game, "seed": seed, "vary": {"lr": 0.1}})
+                entries.append(fake.entry(run, variant, game, seed, {"lr": 0.1}))
     about = {"paper": "demo", "experiment": "uneven", "scale": "reduced", "budget_frames": 400, "paper_frames": 400}
     (folder / "uneven.json").write_text(json.dumps(about | {"reduced": "", "metrics": None, "runs": entries}))
     write_scores(folder / "uneven.json", folder / "runs", folder / "uneven.parquet")
@@ -116,7 +116,7 @@ def test_a_curve_that_begins_late_says_so(reference, tmp_path):
     for seed, first in enumerate((0, 2)):
         run = f"a.atari-pong.s{seed}.{seed:012x}"
         fake.write_run(tmp_path / "runs", run, FRAMES[first:], np.arange(4.0)[first:])
-        entries.append({"run": run, "variant": "DQN", "game": "atari/pong", "seed": seed, "vary": {}})
+        entries.append(fake.entry(run, "DQN", "atari/pong", seed))
     about = {"paper": "demo", "experiment": "uneven", "scale": "paper", "budget_frames": 400, "paper_frames": 400}
     (tmp_path / "e.json").write_text(json.dumps(about | {"reduced": "", "metrics": None, "runs": entries}))
     write_scores(tmp_path / "e.json", tmp_path / "runs", tmp_path / "e.parquet")
@@ -160,7 +160,7 @@ def test_a_run_without_any_value_of_the_metric_is_counted(reference, tmp_path):
     for seed, metrics in enumerate((("evaluation_return",), ("training_return",), ())):
         run = f"a.atari-pong.s{seed}.{seed:012x}"
         fake.write_run(tmp_path / "runs", run, FRAMES, np.arange(4.0), metrics=metrics)
-        entries.append({"run": run, "variant": "DQN", "game": "atari/pong", "seed": seed, "vary": {}})
+        entries.append(fake.entry(run, "DQN", "atari/pong", seed))
     about = {"paper": "demo", "experiment": "uneven", "scale": "paper", "budget_frames": 400, "paper_frames": 400}
     about |= {"reduced": "", "metrics": ["evaluation_return", "training_return"], "runs": entries}
     (tmp_path / "e.json").write_text(json.dumps(about))
