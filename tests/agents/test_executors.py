@@ -158,9 +158,10 @@ def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
     wait_until(lambda: list(manifests.glob("manifest-*.json")), 60)
     actors = actors_of(process.pid)
     assert len(actors) == 2
+    ours = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM)
     for actor in actors:  # what clusters and terminals send to all processes is for the learner to obey
         ignored = int(Path(f"/proc/{actor.pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
-        assert all(ignored >> number - 1 & 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM))
+        assert all(ignored >> number - 1 & 1 for number in ours)
     os.kill(process.pid, signal.SIGKILL)
     assert finish(process) == -signal.SIGKILL
     wait_until(lambda: not actors_of(process.pid), 5)
