@@ -1,5 +1,6 @@
 """Writing a file so that a crash leaves the old one or the new one, whole."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -22,7 +23,8 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         os.replace(part, path)
     except OSError:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            part.unlink(missing_ok=True)
         raise
     if durable:
         folder = os.open(path.parent, os.O_RDONLY)
@@ -33,18 +35,18 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
 
 
 def beside(path: Path) -> Path:
-    """A temporary name beside `path` that nobody else uses, on whatever host."""
+    """A temporary name beside `path` that no other host, process or thread uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
 def told(error: OSError, folder: Path) -> str:
-    """What to say of a write that failed: only a full disk or quota is told as one."""
+    """What to say of an error while working in `folder`; only a full disk and a used-up quota are told as such."""
     what = f"cannot write to {error.filename or folder}: {error.strerror or error}"
     if error.errno not in FULL:
         return what
     place = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
-    free = shutil.disk_usage(place).free >> 20
-    return f"{what}. What was saved before is whole; free some space ({free} MiB are free) and start again."
+    free = "" if error.errno == errno.EDQUOT else f" ({shutil.disk_usage(place).free >> 20} MiB are free)"
+    return f"{what}. What was saved before is whole; free some space{free} and start again."
 
 
 def sha256(data: bytes) -> str:

@@ -3,11 +3,11 @@
 import json
 import os
 import resource
-import socket
 import time
 from pathlib import Path
 
 from agents.files import write_atomic
+from agents.identity import identity
 
 EVERY = 2.0  # seconds
 
@@ -18,8 +18,7 @@ class Heartbeat:
         self._fixed = {
             "run": run,
             "budget_frames": budget,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
+            **identity(),
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
             "resumes": resumes,
         }

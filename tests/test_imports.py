@@ -32,7 +32,7 @@ FORBIDDEN = {
 }
 # workflow/ reaches into the two layers below it only through their specs, and through what a training process and the
 # pipeline that plans it must agree on: modules that know the standard library only
-SHARED = {"agents.attempts", "agents.code", "agents.files", "agents.gpu", "agents.lease", "agents.store"}
+SHARED = {f"agents.{name}" for name in ("attempts", "code", "files", "gpu", "identity", "lease", "store")}
 ONLY = {"workflow": {"agents": {"agents.spec", *SHARED}, "analysis": {"analysis.spec"}}}
 
 

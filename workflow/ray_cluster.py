@@ -80,8 +80,9 @@ def with_cluster(command: list[str], job: str, nodes: list[str]) -> int:
 
 def follow(child: subprocess.Popen) -> int:
     """Wait for the command; signals that come here are passed on to it."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, lambda number, frame: child.send_signal(number))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
+            signal.signal(number, lambda number, frame: child.send_signal(number))
     status = child.wait()
     return status if status >= 0 else 128 - status
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from agents.identity import is_dead
 from workflow import text
 from workflow.pipeline import Pipeline
 
@@ -34,17 +34,7 @@ def heartbeats(results: Path, now: float | None = None) -> dict[str, dict[str, A
 
 
 def _silent(beat: dict[str, Any], now: float) -> bool:
-    if now - beat["time"] > STALE_SECONDS:
-        return True
-    if beat.get("host") != socket.gethostname() or beat.get("slurm_job"):
-        return False
-    try:
-        os.kill(beat["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+    return now - beat["time"] > STALE_SECONDS or is_dead(beat) is True
 
 
 def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:

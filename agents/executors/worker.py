@@ -11,8 +11,8 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 def main() -> None:
     options = _options()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # a cluster signals all processes of a job; the learner decides
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # clusters and terminals signal all processes; the learner decides
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)  # for the moments when no pipe is read
     if os.getppid() != options.parent:

@@ -156,7 +156,12 @@ def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
     process = start(run, tmp_path, seconds=0.3)
     manifests = tmp_path / "work" / run.name() / "checkpoints"
     wait_until(lambda: list(manifests.glob("manifest-*.json")), 60)
-    assert len(actors_of(process.pid)) == 2
+    actors = actors_of(process.pid)
+    assert len(actors) == 2
+    ours = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM)
+    for actor in actors:  # what clusters and terminals send to all processes is for the learner to obey
+        ignored = int(Path(f"/proc/{actor.pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+        assert all(ignored >> number - 1 & 1 for number in ours)
     os.kill(process.pid, signal.SIGKILL)
     assert finish(process) == -signal.SIGKILL
     wait_until(lambda: not actors_of(process.pid), 5)
@@ -164,8 +169,9 @@ def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
     process = start(run, tmp_path)
     wait_until(lambda: "resumed" in (tmp_path / "log").read_text(), 60)
     os.kill(process.pid, signal.SIGTERM)
-    for actor in actors_of(process.pid):  # as SLURM does, which signals all processes of a job
+    for actor in actors_of(process.pid):  # as SLURM and terminals do, which signal all processes of a job
         actor.send_signal(signal.SIGTERM)
+        actor.send_signal(signal.SIGHUP)
     assert finish(process) == 75
     wait_until(lambda: not actors_of(process.pid), 5)
     assert set(os.listdir("/dev/shm")) <= shared

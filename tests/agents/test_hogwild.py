@@ -200,8 +200,9 @@ def test_a_killed_learner_leaves_nothing_and_a_second_start_ends(tmp_path):
     process = start(run, tmp_path)
     wait_until(lambda: len(actors_of(process.pid)) == 2, 60)
     os.kill(process.pid, signal.SIGTERM)
-    for actor in actors_of(process.pid):  # as SLURM does, which signals all processes of a job
+    for actor in actors_of(process.pid):  # as SLURM and terminals do, which signal all processes of a job
         actor.send_signal(signal.SIGTERM)
+        actor.send_signal(signal.SIGHUP)
     assert finish(process) == 75
     wait_until(lambda: not actors_of(process.pid), 5)
 

@@ -12,7 +12,6 @@ import pytest
 
 from agents import __main__ as program
 from agents.checkpoint import Checkpoints
-from agents.lease import Held, Lease
 from agents.loop import Run
 from agents.record import SCHEMAS
 from tests.agents.specs import spec
@@ -129,25 +128,6 @@ def test_of_two_copies_of_a_run_one_works_and_the_other_leaves(tmp_path):
     codes = sorted(finish(p) for p in [start(run, tmp_path, seconds=1e9), start(run, tmp_path, seconds=1e9)])
     assert codes == [0, 76]
     assert "works on this run" in (tmp_path / "log").read_text()
-
-
-def test_leases_of_the_dead_are_taken_over_and_those_of_the_living_are_not(tmp_path):
-    path = tmp_path / "lease.json"
-    mine = Lease(path)
-    with pytest.raises(Held, match=f"process {os.getpid()} on"):
-        Lease(path)
-    mine.release()
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    path.write_text(json.dumps({**mine._mine, "pid": gone.pid, "started": "1"}))
-    Lease(path).release()
-    elsewhere = json.dumps({"host": "elsewhere", "pid": 1, "started": "1"})
-    path.write_text(elsewhere)
-    with pytest.raises(Held, match="a process on elsewhere works on this run, seen 0 s ago"):
-        Lease(path)
-    os.utime(path, (time.time() - 1_000, time.time() - 1_000))
-    Lease(path).release()
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(

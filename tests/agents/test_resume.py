@@ -143,7 +143,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("during", ["training", "evaluation"])
 def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     long = {"evaluation__episodes": 100_000} if during == "evaluation" else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from snakemake.api import Workflow  # snakemake.workflow cannot be imported firs
 from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from agents.identity import identity
 from tests.workflow.house import build, seal, snakemake
 from workflow import runs, status, text
 from workflow.pipeline import Pipeline
@@ -177,7 +177,7 @@ def beat(folder: Path, run: str, **more: object) -> None:
     path = folder / "work" / run / "heartbeat.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     fixed = {"run": run, "state": "running", "frame": 400, "budget_frames": 1000, "frames_per_second": 100.0}
-    fixed |= {"eta_seconds": 6.0, "last_return": 1.5, "host": socket.gethostname(), "pid": os.getpid()}
+    fixed |= {"eta_seconds": 6.0, "last_return": 1.5, **identity()}
     fixed |= {"slurm_job": None, "time": time.time(), "resumes": 0}
     path.write_text(json.dumps(fixed | more))
 
@@ -188,8 +188,9 @@ def test_heartbeats_tell_the_lost_from_the_living(tmp_path: Path):
     beat(tmp_path, "alive")
     beat(tmp_path, "silent", time=time.time() - 3600)
     beat(tmp_path, "dead", pid=gone.pid)
-    beat(tmp_path, "elsewhere", pid=gone.pid, host="another")
-    beat(tmp_path, "on_a_node", pid=gone.pid, slurm_job="7")
+    beat(tmp_path, "elsewhere", pid=gone.pid, host="another", boot="another")
+    beat(tmp_path, "in_a_container", pid=gone.pid, namespace="pid:[1]")
+    beat(tmp_path, "after_a_boot", pid=gone.pid, boot="another")
     beat(tmp_path, "stopped", state="preempted", time=0)
     (tmp_path / "work/torn").mkdir()
     (tmp_path / "work/torn/heartbeat.json").write_text('{"state": "run')
@@ -199,7 +200,8 @@ def test_heartbeats_tell_the_lost_from_the_living(tmp_path: Path):
         "silent": "lost",
         "dead": "lost",
         "elsewhere": "running",
-        "on_a_node": "running",
+        "in_a_container": "running",
+        "after_a_boot": "running",
         "stopped": "preempted",
     }
 
