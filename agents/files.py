@@ -37,6 +37,11 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
+def leftovers(path: Path) -> list[Path]:
+    """What processes that were killed left `beside` a path. Others that are at work have theirs there too."""
+    return list(path.parent.glob(f".{path.name}.*.part*"))
+
+
 def told(error: OSError, folder: Path) -> str:
     """What to say of a write that failed: only a full disk or quota is told as one."""
     what = f"cannot write to {error.filename or folder}: {error.strerror or error}"

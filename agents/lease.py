@@ -44,18 +44,19 @@ class Lease:
 
     def renew(self) -> None:
         """Say that the owner lives. Raises Lost."""
-        if not self._is_mine():
+        if not self.is_mine():
             raise Lost(f"another process took this run over ({self.path})")
         os.utime(self.path)
 
     def release(self) -> None:
         """Give the run back; a lease that others took over is left alone."""
-        if self.path.parent.exists():
+        with contextlib.suppress(OSError):  # the folder is gone, or cannot be written
             with _guard(self.path):
-                if self._is_mine():
+                if self.is_mine():
                     self.path.unlink(missing_ok=True)
 
-    def _is_mine(self) -> bool:
+    def is_mine(self) -> bool:
+        """Whether nobody took it over."""
         owner = _read(self.path)
         return owner is not None and owner.get("token") == self._mine["token"]
 
