@@ -71,7 +71,7 @@ class Store:
             files = {path.name: _describe(path) for path in sorted(part.iterdir())}
             write_atomic(part / MANIFEST, seal_json(body | {"files": files}))
             os.chmod(part / MANIFEST, 0o444)
-            while problem(final) is not None:
+            while problem(final, thorough=True) is not None:
                 if final.exists():  # damaged
                     final.rename(part.with_name(f"{part.name}.damaged"))
                 try:
@@ -83,7 +83,7 @@ class Store:
                 _sync(folder)
             done = True
         except FileNotFoundError:
-            if problem(final) is not None:
+            if problem(final, thorough=True) is not None:
                 raise
             # Another one sealed it meanwhile, and took what was written here for left over.
         finally:
@@ -140,9 +140,9 @@ def read(folder: Path) -> Sealed:
     """The result in a folder, by its manifest. Raises OSError if there is none, ValueError if it is damaged."""
     body = unseal_json((folder / MANIFEST).read_bytes())
     if body["format"] != FORMAT:
-        raise ValueError(f"{MANIFEST} has format {body['format']}, this program writes {FORMAT}")
+        raise ValueError(f"it has format {body['format']}, this program writes {FORMAT}")
     if (body["digest"], body["fingerprint"][:CODE_DIGITS]) != (folder.parent.name, folder.name):
-        raise ValueError(f"{MANIFEST} belongs to another run or code")
+        raise ValueError("it belongs to another run or code")
     return Sealed(folder, body["run"], body["digest"], body["fingerprint"], body["files"])
 
 
