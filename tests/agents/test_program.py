@@ -12,7 +12,6 @@ import pytest
 
 from agents import __main__ as program
 from agents.checkpoint import Checkpoints
-from agents.lease import Held, Lease
 from agents.loop import Run
 from agents.record import SCHEMAS
 from tests.agents.specs import spec
@@ -33,7 +32,8 @@ def finished(tmp_path_factory):
 def test_outputs_have_their_schemas_units_and_provenance(finished):
     run, results = finished
     folder = results / "runs" / run.name()
-    assert sorted(p.name for p in folder.iterdir()) == sorted([*(f"{name}.parquet" for name in SCHEMAS), "run.json"])
+    names = [*(f"{name}.parquet" for name in SCHEMAS), "run.json", "weights.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     for name, schema in SCHEMAS.items():
         table = pq.read_table(folder / f"{name}.parquet")
         assert table.schema.remove_metadata().equals(schema)
@@ -122,32 +122,6 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
         assert finish(process) in (73, 75)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def test_of_two_copies_of_a_run_one_works_and_the_other_leaves(tmp_path):
-    run = spec(budget=2_000)
-    codes = sorted(finish(p) for p in [start(run, tmp_path, seconds=1e9), start(run, tmp_path, seconds=1e9)])
-    assert codes == [0, 76]
-    assert "works on this run" in (tmp_path / "log").read_text()
-
-
-def test_leases_of_the_dead_are_taken_over_and_those_of_the_living_are_not(tmp_path):
-    path = tmp_path / "lease.json"
-    mine = Lease(path)
-    with pytest.raises(Held, match=f"process {os.getpid()} on"):
-        Lease(path)
-    mine.release()
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    path.write_text(json.dumps({**mine._mine, "pid": gone.pid, "started": "1"}))
-    Lease(path).release()
-    elsewhere = json.dumps({"host": "elsewhere", "pid": 1, "started": "1"})
-    path.write_text(elsewhere)
-    with pytest.raises(Held, match="a process on elsewhere works on this run, seen 0 s ago"):
-        Lease(path)
-    os.utime(path, (time.time() - 1_000, time.time() - 1_000))
-    Lease(path).release()
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(

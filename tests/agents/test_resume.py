@@ -143,7 +143,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(case, tmp_path):
     assert_same(leavings(run, tmp_path / "calm"), leavings(run, tmp_path / "killed"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
 @pytest.mark.parametrize("during", ["training", "evaluation"])
 def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     long = {"evaluation__episodes": 100_000} if during == "evaluation" else {}
@@ -160,6 +160,19 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     assert time.monotonic() - sent < 10
     assert json.loads(heart.read_text())["state"] == "preempted"
     assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
+
+
+def test_a_hang_up_is_ignored_where_nohup_asked_for_that(tmp_path, monkeypatch):
+    run, heart = spec(budget=1_000), tmp_path / "work"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(run, tmp_path, seconds=1e9)
+        while not list(heart.glob("*/heartbeat.json")):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGHUP)
+        assert finish(process) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_before_training_leaves_at_once(tmp_path):
