@@ -29,8 +29,8 @@ def runs() -> list[Identified]:
         spec("dqn_minatar_sn", budget=900, **QUICK),
         spec("dqn_minatar_sn", "asterix", seed=1, budget=600, **QUICK, agent__selector="online", agent__n_step=3),
         spec("dqn_minatar_sn", "seaquest", budget=600, **QUICK | {"learning__start_frames": 10**9}),
-        spec("a2c_minatar", "freeway", budget=900, **QUICK, **ON_POLICY),
-        spec("rainbow_minatar", "space_invaders", budget=600, **QUICK, exploration__warmup_frames=0),
+        spec("a2c_minatar", "freeway", budget=400, **QUICK, **ON_POLICY),
+        spec("rainbow_minatar", "space_invaders", budget=200, **QUICK, exploration__warmup_frames=0),
         walk(62, seed=3),
     ]
     warm()  # what is imported and compiled here is there in each fork

@@ -41,9 +41,8 @@ def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, 
             # Now and then two at once: the second one waits, or takes the run over when the first one is dead.
             many = 2 if dice.random() < 0.1 else 1
             spare = done < kills
-            before = done
-            codes = [_start_and_kill(run, results, dice, spare, many, counts)] if many == 1 else _two(run, results, dice, spare)
-            for code in codes:
+            start = _two if many == 2 else _one
+            for code in start(run, results, dice, spare, counts):
                 if code == -signal.SIGKILL:
                     done += 1
                     counts["kills of trainings"] += 1
@@ -55,7 +54,6 @@ def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, 
                     watch.broken.append(f"{run.name()}: ended with {code}: {tail}")
                     if len(watch.broken) > 5:
                         return broken + watch.broken
-            counts["pairs"] += many == 2 and done > before
             watch.look()
             if watch.broken:
                 pending = []
@@ -67,32 +65,32 @@ def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, 
     return broken
 
 
-def _two(run: Identified, results: Path, dice: random.Random, kill: bool) -> list[int]:
+def _two(run: Identified, results: Path, dice: random.Random, kill: bool, counts: Counter) -> list[int]:
     children = [train(run, results, EVERY) for _ in range(2)]
     if kill:
         time.sleep(dice.uniform(0.0, 0.5))
         _kill(children[0])
-    return [end(child) for child in children]
+    codes = [end(child) for child in children]
+    counts["of two at once"] += sum(code != 0 for code in codes)
+    return codes
 
 
-def _start_and_kill(
-    run: Identified, results: Path, dice: random.Random, kill: bool, many: int, counts: Counter
-) -> int:
+def _one(run: Identified, results: Path, dice: random.Random, kill: bool, counts: Counter) -> list[int]:
     if not kill:
-        return end(train(run, results, EVERY))
+        return [end(train(run, results, EVERY))]
     moment, work = dice.choice(MOMENTS), results / "work" / run.name()
     if moment == "call":
         fatal = dice.choice((dice.randrange(60), dice.randrange(250)))
         code = end(train(run, results, EVERY, lambda: die_at(fatal)))
         counts["in place of a call"] += code != 0
-        return code
+        return [code]
     manifests = set(work.glob("checkpoints/manifest-*.json"))
 
     def come() -> bool:
         if moment == "checkpoint":
             return bool(set(work.glob("checkpoints/manifest-*.json")) - manifests)
         if moment == "seal":
-            return any(Store(results).path.glob(f"{run.digest()}/.*")) or folder_of_is_there(results, run)
+            return any(Store(results).path.glob(f"{run.digest()}/*"))  # also one that is being written
         return True
 
     child = train(run, results, EVERY)
@@ -102,11 +100,7 @@ def _start_and_kill(
     _kill(child)
     code = end(child)
     counts[f"at {'any' if moment == 'time' else 'a'} {moment}"] += code != 0
-    return code
-
-
-def folder_of_is_there(results: Path, run: Identified) -> bool:
-    return any(Store(results).results_of(run.digest()))
+    return [code]
 
 
 def _ended(child: int) -> bool:
