@@ -28,9 +28,8 @@ def main() -> int:
         folder = Path(name)
         expected = _timed(counts, "undisturbed", trainings.calm, folder / "calm")
         broken += _timed(counts, "damages", damages.campaign, folder, options.flips, dice, expected, counts)
-        broken += _timed(
-            counts, "trainings", trainings.campaign, folder, options.kills - real, dice, expected, counts
-        )
+        forked = options.kills - real
+        broken += _timed(counts, "trainings", trainings.campaign, folder, forked, dice, expected, counts)
         if real:
             broken += _timed(counts, "programs", programs.campaign, folder, real, dice, counts, options.slurm)
     print("\n".join(broken) or "no rule was broken", file=sys.stderr)

@@ -13,16 +13,14 @@ from agents import attempts, lease
 from agents.checkpoint import Checkpoints, _pack
 from agents.files import sha256
 from agents.spec.base import Identified
-from agents.store import MANIFEST, Store, problem
+from agents.store import Store, problem
 from tests.faults.sweep import folder_of, log_of, outputs, runs, train
 from tests.kills import DAMAGES, damage, end
 
 PROGRAM = 40  # one in so many is also given to the real program
 
 
-def campaign(
-    folder: Path, count: int, dice: random.Random, expected: dict[str, dict], counts: Counter
-) -> list[str]:
+def campaign(folder: Path, count: int, dice: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
     """Damage `count` files, half of them of the results in <folder>/calm, half of checkpoints; -> broken rules."""
     broken: list[str] = []
     works = [(run, *_interrupted(run, folder / "half")) for run in runs()[:2] + runs()[3:4]] if count else []
@@ -54,15 +52,11 @@ def _of_store(
     if program and not broken:
         if code := end(train(run, results, 1e9)):
             broken.append(f"{what}: the next start ended with {code}")
-        elif problem(bad, thorough=True) or outputs(bad) != expected[run.name()] or name == MANIFEST and not _whole(bad):
+        elif problem(bad, thorough=True) or outputs(bad) != expected[run.name()]:
             broken.append(f"{what}: not made again")
         counts["of these given to the program"] += 1
     shutil.rmtree(results)
     return broken
-
-
-def _whole(folder: Path) -> bool:
-    return problem(folder, thorough=True) is None
 
 
 def _interrupted(run: Identified, results: Path) -> tuple[Path, dict]:
