@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents import gpu
+from agents import attempts, gpu
 from agents import store as sealed
 from agents.attempts import Attempts
 from agents.code import ROOT, Code, fingerprint, roots
@@ -92,17 +92,21 @@ class Training:
         _on_signals(self._leave)
         try:
             if self._show():
+                if not self.options.keep_work:
+                    attempts.clear(self.work)
                 return 0
             if not fingerprint(self.code).startswith(self.options.code):
                 self.say(f"the code was edited after this run was planned (with {self.options.code}): start again")
                 return OTHER_CODE
             return self._train()
-        except Lost as why:
-            self.say(f"{why}; leaving it alone")
+        except (Lost, OSError) as error:
+            if self.lease is None or self.lease.is_mine():
+                self.say(told(error, self.work) if isinstance(error, OSError) else str(error))
+                return CANNOT_WRITE
+            if self._show():  # the one that took it over has finished it
+                return 0
+            self.say("another process took this run over; leaving it alone")
             return IN_USE
-        except OSError as error:
-            self.say(told(error, self.work))
-            return CANNOT_WRITE
         finally:
             if self.lease:
                 self.lease.release()
@@ -124,7 +128,8 @@ class Training:
             self.say("another process still works on this run; leaving it alone")
             return IN_USE
         if self._show():  # the one that was waited for finished it
-            shutil.rmtree(self.work, ignore_errors=True)
+            if not self.options.keep_work:
+                shutil.rmtree(self.work, ignore_errors=True)
             return 0
         self.attempts = Attempts(self.work)
         with self.attempts:
@@ -174,6 +179,7 @@ class Training:
         _on_signals(lambda number, frame: self.stopped.append(number))  # only a flag, read once per turn
         self.say(f"{'resumed' if run.resumes else 'started'} at frame {run.frame:,} of {spec.budget_frames:,}")
         heartbeat = Heartbeat(self.work / "heartbeat.json", self.name, spec.budget_frames, run.resumes)
+        self.lease.renew()  # others may have taken the run over while this process was held up
         heartbeat.beat("running", run.frame)
         outcome = train(run, heartbeat, lambda: bool(self.stopped), self.lease.renew, self.options.checkpoint_seconds)
         if outcome.status == "preempted":
@@ -220,6 +226,7 @@ class Training:
         self.store.show(sealed.read(folder))
         heartbeat.beat(outcome.status, outcome.frames)
         if not self.options.keep_work:
+            self.lease.renew()
             shutil.rmtree(self.work, ignore_errors=True)
         self.say(f"{outcome.status} at {outcome.frames:,} {spec.clock} after {outcome.seconds:.0f} s")
 

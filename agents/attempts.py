@@ -5,15 +5,19 @@ checkpoint (workflow/retries.py asks). A process that vanished without a word wh
 for gets more at its next start.
 """
 
+import contextlib
 import json
+import shutil
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from agents.files import write_atomic
+from agents.lease import Held, Lease
 
 FULL = 0.8  # of the memory asked for, at the last sign of life: a process that vanished then was killed for it
+KEYS = {"time", "ended", "peak_mb"}
 
 
 class Attempts:
@@ -33,8 +37,9 @@ class Attempts:
         self._write()
 
     def end(self, how: str) -> None:
-        """Book how the newest start ended."""
-        if self.starts and self.work.exists():  # it is removed when the run is finished
+        """Book how the newest start ended, unless others took the run over or its finished run's folder is gone."""
+        written = read(self.work)
+        if self.starts and written and written[-1]["time"] == self.starts[-1]["time"]:
             self.starts[-1]["ended"] = how
             self._write()
 
@@ -52,13 +57,25 @@ def read(work: Path) -> list[dict[str, Any]]:
     """The starts so far, oldest first; the newest one's memory is what its signs of life tell."""
     try:
         starts = json.loads((work / "attempts.json").read_bytes())
+        if any(start.keys() != KEYS for start in starts):
+            return []
         newest = starts[-1]
         if newest["peak_mb"] is None:
             beat = _beat(work)
             newest["peak_mb"] = beat["peak_mb"] if beat.get("time", 0) >= newest["time"] else None
         return starts
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return []
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return []  # a damaged file says nothing
+
+
+def clear(work: Path) -> None:
+    """Remove the working folder of a finished run if its process was killed before it could. One that was kept on
+    purpose stays, and so does one that a process works in."""
+    starts = read(work)
+    if work.exists() and not (starts and starts[-1]["ended"] == "saved"):
+        with contextlib.suppress(Held, OSError):
+            Lease(work / "lease.json")
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _beat(work: Path) -> dict[str, Any]:

@@ -150,6 +150,7 @@ class Checkpoints:
             self.check()
             write_atomic(manifest, json.dumps({**body, "seal": seal}, indent=1).encode())
         except OSError:
+            self.check()
             for name in files:  # on a full disk they would stand in the way of what comes next
                 (self.folder / name).unlink(missing_ok=True)
             raise

@@ -39,6 +39,11 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
+def leftovers(path: Path) -> list[Path]:
+    """What processes that were killed left `beside` a path. Others that are at work have theirs there too."""
+    return list(path.parent.glob(f".{path.name}.*.part*"))
+
+
 def told(error: OSError, folder: Path) -> str:
     """What to say of an error while working in `folder`; only a full disk and a used-up quota are told as such."""
     what = f"cannot write to {error.filename or folder}: {error.strerror or error}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.code import CODE_DIGITS
-from agents.files import beside, write_atomic
+from agents.files import beside, leftovers, write_atomic
 
 FORMAT = 1
 MANIFEST, CODE = "manifest.json", "code.txt"
@@ -60,9 +60,9 @@ class Store:
     def seal(self, run: str, digest: str, fingerprint: str, write: Callable[[Path], None]) -> Path:
         """Keep what `write(folder)` writes; -> its folder. Raises OSError, and what was there before stays.
 
-        Of two that seal the same result the first one's stays.
+        Of two that seal the same result the first one's stays. What killed ones left half done is removed.
         """
-        final = self.folder(digest, fingerprint)
+        final, done = self.folder(digest, fingerprint), False
         part = beside(final)
         part.mkdir(parents=True)
         try:
@@ -71,7 +71,7 @@ class Store:
             files = {path.name: _describe(path) for path in sorted(part.iterdir())}
             write_atomic(part / MANIFEST, seal_json(body | {"files": files}))
             os.chmod(part / MANIFEST, 0o444)
-            while problem(final) is not None:
+            while problem(final, thorough=True) is not None:
                 if final.exists():  # damaged
                     final.rename(part.with_name(f"{part.name}.damaged"))
                 try:
@@ -79,26 +79,44 @@ class Store:
                 except OSError as error:
                     if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT) or not part.exists():
                         raise
-            _sync(final.parent)
+            for folder in (final.parent, self.path, self.results):
+                _sync(folder)
+            done = True
+        except FileNotFoundError:
+            if problem(final, thorough=True) is not None:
+                raise
+            # Another one sealed it meanwhile, and took what was written here for left over.
         finally:
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(part.with_name(f"{part.name}.damaged"), ignore_errors=True)
+            for left in leftovers(final) if done else (part, part.with_name(f"{part.name}.damaged")):
+                shutil.rmtree(left, ignore_errors=True)
         return final
 
     def show(self, sealed: Sealed) -> None:
         """Link a result into runs/<run>/, and mark it for Snakemake. Raises OSError."""
+        for again in (True, True, False):
+            try:
+                return self._show(sealed)
+            except FileNotFoundError:  # another one shows it too, and took a temporary file for left over
+                if not again:
+                    raise
+
+    def _show(self, sealed: Sealed) -> None:
         shown = self.results / "runs" / sealed.run
         shown.mkdir(parents=True, exist_ok=True)
         for name in sealed.files:
             if name != CODE:
                 place(sealed.folder / name, shown / name)
+                for left in leftovers(shown / name):
+                    left.unlink(missing_ok=True)
         mark = self.mark(sealed.run, sealed.fingerprint)
-        text = (sealed.folder / MANIFEST).read_text(encoding="utf-8")
-        if not mark.exists() or mark.read_text(encoding="utf-8") != json.loads(text)["seal"]:
+        seal = json.loads((sealed.folder / MANIFEST).read_bytes())["seal"].encode()
+        if not mark.exists() or mark.read_bytes() != seal:
             mark.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(mark, json.loads(text)["seal"].encode())
+            write_atomic(mark, seal)
             when = (sealed.folder / MANIFEST).stat().st_mtime_ns  # as old as the result: its scores stay as they are
             os.utime(mark, ns=(when, when))
+            for left in leftovers(mark):
+                left.unlink(missing_ok=True)
 
     def is_shown(self, sealed: Sealed) -> bool:
         """Whether `show` would find nothing to do."""
@@ -109,16 +127,16 @@ class Store:
 
     def results_of(self, digest: str = "*") -> Iterator[Path]:
         """The folders of all results, whole or not."""
-        return (folder for folder in self.path.glob(f"{digest}/*") if folder.is_dir())
+        return (folder for folder in self.path.glob(f"{digest}/[0-9a-f]*") if folder.is_dir())
 
 
 def read(folder: Path) -> Sealed:
     """The result in a folder, by its manifest. Raises OSError if there is none, ValueError if it is damaged."""
     body = unseal_json((folder / MANIFEST).read_bytes())
     if body["format"] != FORMAT:
-        raise ValueError(f"{MANIFEST} has format {body['format']}, this program writes {FORMAT}")
+        raise ValueError(f"it has format {body['format']}, this program writes {FORMAT}")
     if (body["digest"], body["fingerprint"][:CODE_DIGITS]) != (folder.parent.name, folder.name):
-        raise ValueError(f"{MANIFEST} belongs to another run or code")
+        raise ValueError("it belongs to another run or code")
     return Sealed(folder, body["run"], body["digest"], body["fingerprint"], body["files"])
 
 

@@ -19,7 +19,7 @@ WATCHED = (
     "tests/agents/test_executors.py",
     "tests/agents/test_hogwild.py",
     "tests/agents/test_resume.py::test_a_signal",
-    "tests/agents/test_program.py::test_of_two_copies",
+    "tests/agents/test_lease.py::test_a_stopped_process",
 )
 
 

@@ -6,6 +6,7 @@ import sys
 
 # Start of a finding's title -> why it stands.
 ACCEPTED = {
+    "No log directive defined": "Snakemake would delete a training's log before its job (rules/train.smk)",
     "Specify a conda environment or container": "all rules share one: requirements.lock",
 }
 

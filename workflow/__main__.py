@@ -135,7 +135,7 @@ def _overrides(words: list[str]) -> dict[str, Any]:
 
 def _note(warnings: list[str]) -> None:
     for warning in warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        say(f"note: {warning}\n", sys.stderr)
 
 
 def _check(project: Project, overrides: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from agents import store
+from agents import attempts, store
 from agents.code import CODE_DIGITS, Code, CodeError, fingerprint, roots
 from agents.store import Store
 from workflow.expand import Run
@@ -70,6 +70,7 @@ class Finished:
                 store.refresh(sealed)
                 if not self.store.is_shown(sealed):
                     self.store.show(sealed)
+                attempts.clear(self.store.results / "work" / run.name)
             else:
                 self.store.mark(run.name, self.code(run)).unlink(missing_ok=True)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from agents.attempts import memory
 from agents.code import Code, CodeError, fingerprint
+from agents.files import beside
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import RESERVED, Project
 from workflow.expand import Expansion, Papers, Run
@@ -362,10 +363,10 @@ def read_index(path: Path) -> Iterator[tuple[str, ...]]:
 
 def check_writable(folder: Path) -> None:
     """Make the results folder. Raises ConfigError if nothing can be written in it."""
-    probe = folder / f".writable.{os.getpid()}"
+    probe = beside(folder / "writable")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"the results folder {str(folder)!r} is not writable: {error.strerror}") from None

@@ -162,6 +162,19 @@ def test_a_signal_saves_and_leaves_within_ten_seconds(number, during, tmp_path):
     assert list((tmp_path / "work" / run.name() / "checkpoints").glob("manifest-1.json"))
 
 
+def test_a_hang_up_is_ignored_where_nohup_asked_for_that(tmp_path, monkeypatch):
+    run, heart = spec(budget=1_000), tmp_path / "work"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(run, tmp_path, seconds=1e9)
+        while not list(heart.glob("*/heartbeat.json")):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGHUP)
+        assert finish(process) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_signal_before_training_leaves_at_once(tmp_path):
     run, compiled = spec(budget=1_000_000), tmp_path / "compiled"
     command = [sys.executable, "-m", "agents", "train", "--spec", run.canonical(), "--results", str(tmp_path)]
