@@ -183,7 +183,7 @@ def test_what_is_submitted_again_and_with_how_much_memory(faults):
     # all lies with the results.
     jobs = jobs_by_run()[broken]
     assert [state for _, state in jobs] == ["FAILED"] * 3
-    assert here.log(broken).count("Not a directory") == 3
+    assert here.log(broken).count("File exists") == 3
     assert f"the end of {here.results}/logs/train/{broken}.log" in here.said()
     logs = here.results.glob(f"logs/slurm/rule_train/{broken}_*/*.log")
     assert {path.stem for path in logs} == {job for job, _ in jobs}
