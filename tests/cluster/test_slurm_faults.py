@@ -163,7 +163,7 @@ def test_what_is_submitted_again_and_with_how_much_memory(faults):
     (here.results / "work" / broken).write_text("no folder")
     head = here.start()
     frame, job = -1, None
-    for _ in range(3):
+    for _ in range(2):
         beat = here.frozen(healthy, frame)
         assert beat["peak_mb"] > 0.8 * 300 and beat["slurm_job"] != job
         frame, job = beat["frame"], beat["slurm_job"]
@@ -175,15 +175,15 @@ def test_what_is_submitted_again_and_with_how_much_memory(faults):
     command = ["squeue", "--states=all", "--noheader", "--format=%i|%m|%k", "--sort=i"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     memory = [line.split("|")[1] for line in listing if healthy in line]
-    assert memory == ["300M"] * 4 + ["600M"]
-    assert here.facts(healthy)["resumes"] == 4
-    assert here.log(healthy).count("resumed at frame") == 4 and here.log(healthy).count("saved at frame") == 3
+    assert memory == ["300M"] * 3 + ["600M"]
+    assert here.facts(healthy)["resumes"] == 2  # a start that vanished left no count
+    assert here.log(healthy).count("resumed at frame") == 3 and here.log(healthy).count("saved at frame") == 2
 
     # Three failures are the end of the other. What it said stands on the screen, in its log and in those of its jobs;
     # all lies with the results.
     jobs = jobs_by_run()[broken]
     assert [state for _, state in jobs] == ["FAILED"] * 3
-    assert here.log(broken).count("Not a directory") == 3
+    assert here.log(broken).count("File exists") == 3
     assert f"the end of {here.results}/logs/train/{broken}.log" in here.said()
     logs = here.results.glob(f"logs/slurm/rule_train/{broken}_*/*.log")
     assert {path.stem for path in logs} == {job for job, _ in jobs}
