@@ -63,7 +63,7 @@ def _of_store(
 class Interrupted(NamedTuple):
     """The working folder of a run that was killed with two checkpoints or more.
 
-    `named`: the files of its newest and of its previous checkpoint; `good`: checksums of what these two, and none, hold.
+    `named`: the files of its newest and of its previous checkpoint; `good`: checksums of what these two hold, and None.
     """
 
     run: Identified
@@ -84,7 +84,7 @@ def _interrupted(run: Identified, results: Path) -> Interrupted:
     manifests = sorted(work.glob("checkpoints/manifest-*.json"), key=lambda path: -int(path.stem[9:]))[:2]
     bodies = [json.loads(path.read_text()) for path in manifests]
     identity, good = bodies[0]["identity"], []
-    copy = results / "copy"
+    copy = results / "copy" / run.name()
     shutil.copytree(work, copy)
     for path in (*manifests, None):
         good.append(_load(copy, identity)[0])
