@@ -20,6 +20,7 @@ WATCHED = (
     "tests/agents/test_hogwild.py",
     "tests/agents/test_resume.py::test_a_signal",
     "tests/agents/test_lease.py::test_a_stopped_process",
+    "tests/test_faults.py::test_a_sweep_whose_programs",
 )
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from agents import attempts, lease
 from agents.checkpoint import Checkpoints, _pack
@@ -23,12 +24,12 @@ PROGRAM = 40  # one in so many is also given to the real program
 def campaign(folder: Path, count: int, dice: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
     """Damage `count` files, half of them of the results in <folder>/calm, half of checkpoints; -> broken rules."""
     broken: list[str] = []
-    works = [(run, *_interrupted(run, folder / "half")) for run in runs()[:2] + runs()[3:4]] if count else []
+    works = [_interrupted(run, folder / "half") for run in runs()[:2] + runs()[3:4]] if count else []
     for number in range(count):
         if number % 2:
             broken += _of_store(dice.choice(runs()), folder, dice, expected, counts, number % PROGRAM == 1)
         else:
-            broken += _of_checkpoint(*dice.choice(works), folder, dice, expected, counts, number % PROGRAM == 0)
+            broken += _of_checkpoint(dice.choice(works), folder, dice, expected, counts, number % PROGRAM == 0)
         counts["damages"] += 1
         if len(broken) > 5:
             break
@@ -59,8 +60,20 @@ def _of_store(
     return broken
 
 
-def _interrupted(run: Identified, results: Path) -> tuple[Path, dict]:
-    """The working folder of a run that was killed with two checkpoints or more, and its identity."""
+class Interrupted(NamedTuple):
+    """The working folder of a run that was killed with two checkpoints or more.
+
+    `named`: the files of its newest and of its previous checkpoint; `good`: checksums of what these two hold, and None.
+    """
+
+    run: Identified
+    work: Path
+    identity: dict
+    named: list[set[str]]
+    good: list[str | None]
+
+
+def _interrupted(run: Identified, results: Path) -> Interrupted:
     work = results / "work" / run.name()
     child = train(run, results, 0.05)
     while len(list(work.glob("checkpoints/manifest-*.json"))) < 2:
@@ -68,8 +81,18 @@ def _interrupted(run: Identified, results: Path) -> tuple[Path, dict]:
         time.sleep(0.001)
     os.kill(child, signal.SIGKILL)
     end(child)
-    newest = max(work.glob("checkpoints/manifest-*.json"), key=lambda path: int(path.stem[9:]))
-    return work, json.loads(newest.read_text())["identity"]
+    manifests = sorted(work.glob("checkpoints/manifest-*.json"), key=lambda path: -int(path.stem[9:]))[:2]
+    bodies = [json.loads(path.read_text()) for path in manifests]
+    identity, good = bodies[0]["identity"], []
+    copy = results / "copy" / run.name()
+    shutil.copytree(work, copy)
+    for path in (*manifests, None):
+        good.append(_load(copy, identity)[0])
+        if path:
+            (copy / "checkpoints" / path.name).unlink()
+    assert None not in good[:2] and good[2] is None
+    named = [{path.name, *body["sha256"]} for path, body in zip(manifests, bodies, strict=True)]
+    return Interrupted(run, work, identity, named, good)
 
 
 def _load(work: Path, identity: dict) -> tuple[str | None, list[str]]:
@@ -84,26 +107,16 @@ def _load(work: Path, identity: dict) -> tuple[str | None, list[str]]:
 
 
 def _of_checkpoint(
-    run: Identified,
-    work: Path,
-    identity: dict,
+    interrupted: Interrupted,
     folder: Path,
     dice: random.Random,
     expected: dict[str, dict],
     counts: Counter,
     program: bool,
 ) -> list[str]:
+    run, work, identity, named, good = interrupted
     results = folder / "damaged"
     copy = results / "work" / run.name()
-    manifests = sorted(work.glob("checkpoints/manifest-*.json"), key=lambda path: int(path.stem[9:]))
-    named = [{p.name, *json.loads(p.read_text())["sha256"]} for p in manifests[-2:]]
-    good: list[str | None] = []  # what the newest, the one before it, and none hold
-    for hidden in range(3):
-        shutil.copytree(work, copy)
-        for path in manifests[len(manifests) - hidden :] if hidden else ():
-            (copy / "checkpoints" / path.name).unlink()
-        good.append(_load(copy, identity)[0])
-        shutil.rmtree(results)
     shutil.copytree(work, copy)
     path = dice.choice(sorted(p for p in copy.rglob("*") if p.is_file() and p.stat().st_size))
     how = dice.choice(DAMAGES)
@@ -111,10 +124,10 @@ def _of_checkpoint(
     what, broken = f"{run.name()}: {path.relative_to(copy)}, {how}", []
     found, said = _load(copy, identity)
     # Usable is the newest checkpoint that does not name the file.
-    wanted = good[next((n for n, names in enumerate(reversed(named)) if path.name not in names), 2)]
+    wanted = good[next((n for n, names in enumerate(named) if path.name not in names), 2)]
     if found != wanted:
         broken.append(f"{what}: not the newest whole checkpoint is used: {said}")
-    if path.name in named[-1] and not said and not (how == "remove" and path.name.startswith("manifest")):
+    if path.name in named[0] and not said and not (how == "remove" and path.name.startswith("manifest")):
         broken.append(f"{what}: nothing was said")
     attempts.Attempts(copy).is_hopeless()
     lease.living(copy / "lease.json")
