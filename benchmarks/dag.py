@@ -1,13 +1,11 @@
 """Seconds that Snakemake takes to plan 57 Atari games × 20 variants × 5 seeds (5,700 training jobs).
 
 `python benchmarks/dag.py` builds a checkout with such a paper in a temporary folder and times `snakemake -n`
-with nothing done yet, and with every run finished (outputs and Snakemake's records of them made up).
+with nothing done yet, and with every run finished (their sealed results made up).
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import resource
 import shutil
@@ -31,11 +29,8 @@ spec:
 # Stands for python in the rules: makes the outputs that it is told of, empty.
 STAND_IN = """#!/bin/sh
 while [ $# -gt 0 ]; do case $1 in
-  --spec) spec=$2;; --results) results=$2;; --out) out=$2;; -m) what=$2:$3;; esac; shift; done
+  --out) out=$2;; -m) what=$2:$3;; esac; shift; done
 case $what in
-  agents:train) run=$(printf %s "$spec" | sha256sum | cut -c-12); set -- "$results"/runs/*."$run"
-    for name in run.json summary.parquet episodes.parquet evaluations.parquet learning.parquet timing.parquet
-    do : >"$1/$name"; done;;
   *:figure) for suffix in pdf svg png csv json; do : >"$out.$suffix"; done;;
   *) : >"$out";;
 esac
@@ -88,37 +83,23 @@ def snakemake(folder: Path, *options: str) -> tuple[float, str]:
 
 
 def finish(folder: Path) -> None:
-    """Make up every output, and Snakemake's record of each training run after that of one really executed."""
-    with (folder / "results/paper/experiments/sweep.sweep/runs.json").open() as file:
-        runs = [row["run"] for row in json.load(file)["runs"]]
+    """Seal a made-up result of every run, and let Snakemake make what remains."""
     sys.path.insert(0, str(folder))
-    from workflow.config import Project
-    from workflow.expand import Papers
-    from workflow.pipeline import RUN_FILES
+    from agents.code import fingerprint
+    from agents.store import read
+    from workflow.finished import digest
+    from workflow.pipeline import Pipeline
 
-    specs = Papers(Project(folder, {"scale": "paper"})).runs("sweep.sweep")
+    pipeline = Pipeline(folder, {"scale": "paper", "results": str(folder / "results")}, main=False)
+    store = pipeline.finished.store
+    for run in pipeline.papers.runs("sweep.sweep").values():
+        code = fingerprint(pipeline.finished.code_text(run))
+        store.show(read(store.seal(run.name, digest(run), code, lambda part: (part / "run.json").touch())))
     stand_in = folder / "bin" / "python"
     stand_in.parent.mkdir()
     stand_in.write_text(STAND_IN)
     stand_in.chmod(0o755)
-    first = runs[0]
-    snakemake(folder, f"results/runs/{first}/run.json", "--cores", "1")
-    records = folder / ".snakemake" / "metadata"
-    for name in RUN_FILES:
-        model = json.loads((records / _encoded(f"results/runs/{first}/{name}")).read_text())
-        for run in runs:
-            path = folder / "results" / "runs" / run / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            params = [repr(specs[run].spec) if part == repr(specs[first].spec) else part for part in model["params"]]
-            record = model | {"params": params, "log": [model["log"][0].replace(first, run)]}
-            (records / _encoded(f"results/runs/{run}/{name}")).write_text(json.dumps(record))
     snakemake(folder, "sweep", "--cores", "1")  # what remains: scores, figures, report
-
-
-def _encoded(path: str) -> str:
-    """Name of Snakemake's record of an output."""
-    return base64.urlsafe_b64encode(path.encode()).decode()
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def plan(pipeline: Pipeline, targets: list[str]) -> str:
         lines.append(f"  {hidden} finished before are linked into {pipeline.results}/runs again (seconds)")
     if training:
         lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), "", *_cost(pipeline, training, len(rest))]
+        lines += ["", _counts(counts), *_actors(training), "", *_cost(pipeline, training, len(rest))]
     if rest:
         lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
         for job in rest:
@@ -153,6 +153,17 @@ def _counts(counts: dict[str, Counter[str]]) -> str:
         return text.table(["algorithm", "games", "runs"], rows, right=("games", "runs"))
     rows = [[name, *(row[game] or None for game in games), sum(row.values())] for name, row in sorted(counts.items())]
     return text.table(["algorithm", *games, "runs"], rows, right=(*games, "runs"))
+
+
+def _actors(training: list[Run]) -> list[str]:
+    """Which runs have actors of their own, and on how many cores."""
+    found = {}
+    for run in training:
+        executor, point = json.loads(run.spec).get("executor", {}), run.point
+        if actors := executor.get("actors"):
+            how = f"{executor['kind']}: {actors} actors, {point.cluster.cpus} cores a run"
+            found[point.algorithm, how] = f"  {point.algorithm} acts in {how}"
+    return sorted(found.values())
 
 
 def _cost(pipeline: Pipeline, training: list[Run], others: int) -> list[str]:
