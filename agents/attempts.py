@@ -92,8 +92,9 @@ def was_cut_off(start: dict[str, Any]) -> bool:
 
 def saved(work: Path) -> int | None:
     """The frame of the newest checkpoint in a run's working folder, None if there is none."""
-    found = {int(path.stem[9:]): path for path in work.glob("checkpoints/manifest-*.json") if path.stem[9:].isdigit()}
-    try:
+    try:  # the folder goes when the run is finished
+        manifests = work.glob("checkpoints/manifest-*.json")
+        found = {int(path.stem[9:]): path for path in manifests if path.stem[9:].isdigit()}
         return json.loads(found[max(found)].read_bytes())["frame"] if found else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

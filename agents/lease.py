@@ -129,7 +129,10 @@ class Lease:
 
 def living(path: Path, stale: float = STALE) -> str | None:
     """Who works on the run of a lease, in words; None if nobody does. A mere look, which writes nothing."""
-    last = _last(path)
+    try:
+        last = _last(path)
+    except OSError:  # what cannot be looked at is nobody's, as far as planning goes
+        return None
     if last is None or (dead := is_dead(last.owner)):
         return None
     return name(last.owner) if dead is False or abs(time.time() - last.renewed / 1e9) < stale else None

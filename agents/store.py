@@ -93,6 +93,8 @@ class Store:
 
     def show(self, sealed: Sealed) -> None:
         """Link a result into runs/<run>/, and mark it for Snakemake. Raises OSError."""
+        for left in leftovers(sealed.folder):
+            shutil.rmtree(left, ignore_errors=True)
         for again in (True, True, False):
             try:
                 return self._show(sealed)

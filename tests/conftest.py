@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ WATCHED = (
     "tests/agents/test_executors.py",
     "tests/agents/test_hogwild.py",
     "tests/agents/test_resume.py::test_a_signal",
-    "tests/agents/test_lease.py::test_a_stopped_process",
+    "tests/agents/test_lease.py::test_a_stopped_training",
     "tests/test_faults.py::test_a_sweep_whose_programs",
 )
+
+# A shell starts background jobs with SIGINT ignored, which would pass on to the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def group(test: str) -> str:

@@ -46,7 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         words, passed = words[: words.index("--")], words[words.index("--") + 1 :]
     take_any_text()
     try:
-        code = _command(_parser().parse_args(words), passed)
+        try:
+            options = _parser().parse_args(words)
+        except SystemExit:
+            sys.stdout.flush()  # the help, which a reader may have left
+            raise
+        code = _command(options, passed)
         sys.stdout.flush()
         return code
     except ConfigError as error:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from agents import __main__ as program
+from agents import attempts
 from agents.checkpoint import Checkpoints
 from tests.agents.specs import spec, warm
 
@@ -193,7 +194,8 @@ def test_a_signal_before_training_leaves_at_once(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 75 and time.monotonic() - sent < 10
     assert said == f"{run.name()}: left before it began, after signal 15\n"
-    assert not list((tmp_path / "work" / run.name()).glob("*.json")), "neither a lease nor a heartbeat is left"
+    assert [path.name for path in (tmp_path / "work" / run.name()).glob("*.json")] == ["attempts.json"]
+    assert [start["ended"] for start in attempts.read(tmp_path / "work" / run.name())] == ["left"]
 
 
 def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(tmp_path):

@@ -129,7 +129,7 @@ def _of_checkpoint(
         broken.append(f"{what}: not the newest whole checkpoint is used: {said}")
     if path.name in named[0] and not said and not (how == "remove" and path.name.startswith("manifest")):
         broken.append(f"{what}: nothing was said")
-    attempts.Attempts(copy).is_hopeless()
+    attempts.Attempts(copy)
     lease.living(copy / "lease.json")
     if program and not broken:
         if path.name == "lease.json":

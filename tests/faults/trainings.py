@@ -84,11 +84,11 @@ def _one(run: Identified, results: Path, dice: random.Random, kill: bool, counts
         code = end(train(run, results, EVERY, lambda: die_at(fatal)))
         counts["in place of a call"] += code != 0
         return [code]
-    manifests = set(work.glob("checkpoints/manifest-*.json"))
+    manifests = _manifests(work)
 
     def come() -> bool:
         if moment == "checkpoint":
-            return bool(set(work.glob("checkpoints/manifest-*.json")) - manifests)
+            return bool(_manifests(work) - manifests)
         if moment == "seal":
             return any(Store(results).path.glob(f"{run.digest()}/*"))  # also one that is being written
         return True
@@ -109,3 +109,10 @@ def _ended(child: int) -> bool:
 
 def _kill(child: int) -> None:
     os.kill(child, signal.SIGKILL)  # a zombie until `end`: its number is nobody else's
+
+
+def _manifests(work: Path) -> set[Path]:
+    try:
+        return set(work.glob("checkpoints/manifest-*.json"))
+    except FileNotFoundError:  # the run is finished, and its folder goes at this moment
+        return set()

@@ -203,7 +203,7 @@ def test_snakemake_shows_the_message_and_no_traceback(tmp_path: Path):
 def test_results_that_cannot_be_written(tmp_path: Path):
     folder = build(tmp_path / "house")
     (folder / "file").write_text("in the way")
-    done = snakemake(folder, "--dry-run", "--config", "results=file/results")
+    done = snakemake(folder, "--cores", "1", "--config", "results=file/results")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "the results folder 'file/results' is not writable: Not a directory"
     assert "Traceback" not in done.stderr
