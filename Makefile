@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help venv demo test lint bench clean-venv
+.PHONY: help venv demo test lint bench faults clean-venv
 
 PYTHON ?= python3
 ARGS ?=
@@ -31,6 +31,9 @@ lint: venv ## style of the Python code, and of the workflow's rules
 
 bench: venv ## speed against other programs, as ratios
 	@python -m benchmarks $(ARGS)
+
+faults: venv ## kill processes and damage files at random; ARGS="--kills 1000 --flips 1000" says how often (half an hour)
+	@python -m tests.faults $(ARGS)
 
 clean-venv: ## remove .venv
 	@rm -rf .venv
