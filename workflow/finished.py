@@ -39,7 +39,7 @@ class Finished:
     def code(self, run: Run) -> str:
         """The code whose result is wanted: the present one, or with `any_code` the newest that has one."""
         present = fingerprint(self.code_text(run))[:CODE_DIGITS]
-        if self.any_code and self.store.folder(digest(run), present).exists() is False:
+        if self.any_code and not self.store.folder(digest(run), present).exists():
             return next(iter(self.store.codes(digest(run))), present)
         return present
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from workflow.strict_yaml import ConfigError
 from workflow.terminal import Screen, say
 
 TTY_SECONDS, LOG_SECONDS = 1.0, 15.0
+FAILED = re.compile(r"^\s*(\S+) ended with code (\d+); the end of (.+):$", re.MULTILINE)
 REFUSED = "Error: Directory cannot be locked."
 NAMED = 3  # saved runs named at the end; `status` shows all
 
@@ -67,13 +69,22 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
     elif code and REFUSED in log.text():
         say(f"{locker.holder()}\n", sys.stderr)
     elif code:
-        say("".join(log.text().splitlines(keepends=True)[-40:]))
+        say("".join(log.text().splitlines(keepends=True)[-40:]) + _failures(log.text()))
         say(f"snakemake failed with exit code {code}; all it said is in {log.path}\n", sys.stderr)
     elif log.idle:
         say("nothing to do: everything is up to date\n")
     else:
         say(f"{log.done or log.total} jobs done in {text.duration(time.monotonic() - start)}\n")
     return code
+
+
+def _failures(said: str) -> str:
+    """The first runs that failed, each with the last line of its log; rules/train.smk says where that is."""
+    lines = []
+    for run, code, path in dict.fromkeys(FAILED.findall(said)):
+        told = Path(path).read_text(encoding="utf-8", errors="replace").splitlines() if Path(path).exists() else []
+        lines.append(f"{run} ended with code {code}: {told[-1] if told else 'without a word'} ({path})\n")
+    return "".join(lines[:NAMED]) + (f"... and {len(lines) - NAMED} more\n" if len(lines) > NAMED else "")
 
 
 def _note_stops() -> list[int]:

@@ -5,6 +5,7 @@ Training processes are frozen (SIGSTOP) while the next thing is arranged, so tha
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -143,7 +144,7 @@ def test_a_head_that_is_killed_costs_no_training(faults):
     here.until("its second job waits", lambda: "waiting for it" in here.log(at_work))
     os.kill(beats[at_work]["pid"], signal.SIGCONT)
     assert head.wait(timeout=MAX_SECONDS) == 0, here.said()
-    assert "note: others work on 2 of these runs (process " in here.said()
+    assert re.search(r"note: others work on [12] of these runs \(process ", here.said())  # one may have ended by then
 
     for run in here.runs:
         assert [state for _, state in jobs_by_run()[run]] == ["COMPLETED", "COMPLETED"]
