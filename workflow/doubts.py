@@ -17,6 +17,7 @@ def faults(spec: Identified) -> Iterator[Said]:
     """What ends a run with an error as soon as it starts or learns."""
     if not isinstance(spec, Spec):
         return
+    yield from _kernels(spec)
     memory, window = spec.memory, _window(spec)
     rows = memory.capacity_steps // (_streams(spec) * memory.copies)
     if rows < window + spec.environment.stack + 1:
@@ -34,6 +35,18 @@ def faults(spec: Identified) -> Iterator[Said]:
                 f"the first update comes at frame {first:,}, when the memory holds no whole window yet: "
                 f"at least {max(0, ready - spec.learning.every_frames):,} are wanted",
             )
+
+
+def _kernels(spec: Spec) -> Iterator[Said]:
+    """The first convolution that is larger than what it sees."""
+    sides = {"minatar": 10, "atari": getattr(spec.environment, "screen", 0)}
+    if spec.network.torso != "convolutional" or not (side := sides.get(spec.environment.suite)):
+        return
+    for _, kernel, stride in spec.network.convolutions:
+        if kernel > side:
+            yield "network.convolutions", f"a {kernel}x{kernel} kernel does not fit into {side}x{side} pixels"
+            return
+        side = (side - kernel) // stride + 1
 
 
 def doubts(spec: Identified) -> Iterator[Said]:

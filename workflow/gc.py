@@ -1,20 +1,24 @@
 """What a results folder holds that no configuration and no code needs any more.
 
-Needed is what any paper asks for at any scale with the present code: its results, links, marks, and work under way.
+Needed is what any paper asks for at any scale with the present code: its results, links, marks, and work under way;
+and finished runs of the same that were asked for with another `--config device` or `threads`, which the command line
+that collects cannot know.
 Nothing that a living process works on is ever named.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agents.lease import living
-from agents.store import MANIFEST, problem
+from agents.store import MANIFEST, problem, read
 from workflow import text
 from workflow.config import Project
 from workflow.expand import Papers, Run
@@ -31,7 +35,9 @@ class Waste(NamedTuple):
 
 
 def needed(project: Project) -> dict[str, Run]:
-    """Run name -> run, of every paper at every scale; each paper's mistakes are errors, since nothing may be missed."""
+    """Run name -> run, of every paper at every scale. Raises ConfigError for anything wrong in config/, files under a
+    name that is not read among it: nothing may be missed."""
+    project.check()
     found: dict[str, Run] = {}
     for scale in SCALES:
         papers = Papers(Project(project.root, project.overrides | {"scale": scale}))
@@ -44,6 +50,7 @@ def needed(project: Project) -> dict[str, Run]:
 def waste(pipeline: Pipeline, now: float) -> list[Waste]:
     """What may go, in the order of its paths. `now`: seconds since the epoch."""
     runs, results = needed(pipeline.project), Path(pipeline.results)
+    runs |= _elsewhere(pipeline.finished, runs)
     busy = {path.parent.name for path in (results / "work").glob("*/lease.json") if living(path)}
     found = [*_store(pipeline.finished, runs, busy, now), *_shown(pipeline.finished, runs, busy)]
     for work in sorted((results / "work").glob("*")):
@@ -54,6 +61,25 @@ def waste(pipeline: Pipeline, now: float) -> list[Waste]:
         elif pipeline.finished.problem(runs[work.name]) is None:
             found.append(Waste(work, "checkpoints of a finished run"))
     return sorted(found)
+
+
+def _elsewhere(finished: Finished, runs: dict[str, Run]) -> dict[str, Run]:
+    """Needed runs as they were finished on another device or with other threads."""
+    alike = {_alike(json.loads(run.spec)): run for run in runs.values()}
+    found = {}
+    for folder in finished.store.results_of():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            sealed = read(folder)
+            if sealed.run not in runs:
+                spec = json.loads((folder / "run.json").read_bytes())["spec"]
+                if run := alike.get(_alike(spec)):
+                    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+                    found[sealed.run] = run._replace(name=sealed.run, spec=text)
+    return found
+
+
+def _alike(spec: dict[str, Any]) -> str:
+    return json.dumps({**spec, "device": None, "threads": None}, sort_keys=True)
 
 
 def _store(finished: Finished, runs: dict[str, Run], busy: set[str], now: float) -> Iterator[Waste]:

@@ -36,7 +36,9 @@ def snakemake_command(pipeline: Pipeline, targets: list[str], *options: str) -> 
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(pipeline.root / "Snakefile")]
     command += ["--profile", str(profile), "--nocolor", *options]
     if pipeline.project.overrides:
-        command += ["--config", *(f"{k}={json.dumps(v)}" for k, v in pipeline.project.overrides.items())]
+        values = pipeline.project.overrides.items()
+        # Snakemake's own reading of a value knows no JSON escapes: letters beyond ASCII go as they are.
+        command += ["--config", *(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in values)]
     return command
 
 

@@ -55,6 +55,12 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_results_folder_may_have_any_letters(house: Path, tmp_path: Path):
+    done = command(house, "plan", "house", "--config", f"results={tmp_path}/Ergebnisse für 結果")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "× new" in done.stdout
+
+
 def test_run_says_when_there_is_nothing_to_do(house: Path):
     done = command(house, "run", "house")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing to do: everything is up to date")

@@ -1,0 +1,57 @@
+"""What `gc` may name: nothing that a paper asks for, however its file is called and wherever its runs were trained."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.house import build, seal
+from workflow import gc
+from workflow.pipeline import Pipeline
+from workflow.strict_yaml import ConfigError
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(build(tmp_path / "a"))
+    return Path.cwd()
+
+
+def finish(**overrides: object) -> str:
+    """Seal one run as it is asked for with these overrides; -> its name."""
+    pipeline = Pipeline(Path.cwd(), dict(overrides), main=False)
+    name = next(iter(pipeline.asked([])))
+    seal(pipeline, name)
+    return name
+
+
+def named(**overrides: object) -> list[str]:
+    pipeline = Pipeline(Path.cwd(), dict(overrides), main=False)
+    return [str(each.path) for each in gc.waste(pipeline, time.time())]
+
+
+@pytest.mark.parametrize("other", [{"threads": 2}, {"device": "cuda"}, {"threads": 3, "scale": "smoke"}])
+def test_runs_trained_with_other_threads_or_on_another_device_are_kept(house: Path, other: dict[str, object]):
+    assert finish() and finish(**other)
+    assert named() == named(**other) == []
+
+
+def test_a_run_that_no_paper_asks_for_is_named(house: Path):
+    name = finish(threads=2)
+    paper = house / "config" / "papers" / "house.yaml"
+    paper.write_text(paper.read_text().replace("budget_frames: 1000", "budget_frames: 2000"))
+    found = named()
+    assert f"results/runs/{name}" in found and any(path.startswith("results/store/") for path in found)
+
+
+def test_nothing_is_named_while_a_paper_has_a_name_that_is_not_read(house: Path):
+    finish()
+    papers = house / "config" / "papers"
+    (papers / "other.yaml").write_text((papers / "house.yaml").read_text().replace("house.", "other."))
+    (papers / "house.yaml").rename(papers / "House.yml")
+    config = house / "config" / "config.yaml"
+    config.write_text(config.read_text().replace("papers: [house]", "papers: [other]"))
+    with pytest.raises(ConfigError, match=r"House\.yml: not read under this name"):
+        named()
