@@ -1,12 +1,16 @@
-"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin."""
+"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin; and what
+every test begins with."""
 
 from __future__ import annotations
 
 import functools
+import random
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +30,14 @@ WATCHED = (
 
 # A shell starts background jobs with SIGINT ignored, which would pass on to the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """What a test draws without a generator of its own is the same each time."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def group(test: str) -> str:
