@@ -9,32 +9,32 @@ old; here, as in the book, they are taken at the parameters of the update.
 import numpy as np
 import torch
 
+from agents.acting.sampling import explore, sample
 from agents.losses.policy import entropy, log_probability, td_error
 from agents.nets.network import Network
-from agents.sampling import explore, sample
 from agents.spec.agent import ACLambda as ACLambdaSpec
-from agents.step import Batch, Decision, Demand, Loss, Trace, View
+from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec, Trace
 
 
 class ACLambda:
     """Samples its policy; with probability epsilon an action is uniformly random instead."""
 
-    demand = Demand(1, (0, 1))
+    sequence_spec = SequenceSpec(1, (0, 1))
 
     def __init__(self, spec: ACLambdaSpec, online: Network, actions: int, noise: torch.Generator):
         self.spec, self.online, self.noise = spec, online, noise
         self.n_actions = actions
         self.online.resample(noise)
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """epsilon is one number or [B]."""
-        random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
+        random, actions = explore(rng, epsilon, len(inputs.obs), self.n_actions)
         with torch.inference_mode():
-            probability = self.online(view.obs).logits.softmax(-1).cpu().numpy()
-        return Decision(np.where(random, actions, sample(probability, dice)))
+            probability = self.online(inputs.obs).logits.softmax(-1).cpu().numpy()
+        return ActorOutput(np.where(random, actions, sample(probability, rng)))
 
     def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand` with B = 1; see agents/step.py."""
+        """Batch of `sequence_spec` with B = 1; see agents/step.py."""
         spec = self.spec
         self.online.resample(self.noise)
         logits, value = self.online(batch.obs.flatten(0, 1))  # of s, then s'

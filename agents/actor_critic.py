@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.acting.sampling import sample
 from agents.losses.policy import baseline_loss, entropy, log_probability, policy_gradient_loss
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.nets.network import Network
-from agents.sampling import sample
 from agents.spec.agent import ActorCritic as ActorCriticSpec
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec
 
 FLOOR = 1e-6  # of the epsilon-correction
 
@@ -46,35 +46,37 @@ class ActorCritic:
                 "previous_reward": ((), np.float32),
             }
         rows = tuple(range(spec.unroll + 1))
-        self.demand = Demand(spec.unroll, rows, across=True, ahead=True, extras=extras)
+        self.sequence_spec = SequenceSpec(
+            spec.unroll, rows, cross_episodes=True, bootstrap_on_current=True, extras=extras
+        )
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """A draw from the softmax. Epsilon is 0 for this agent (agents/spec), since the logits must tell all."""
         with torch.inference_mode():
             if not self._recurrent:
-                logits = self.online(view.obs).logits.cpu().numpy()
-                return Decision(self._draw(logits, dice), {"logits": logits})
-            size, device = len(view.obs), view.obs.device
-            state = self.online.initial(size) if view.state is None else view.state
-            state = state * torch.from_numpy(~view.first).to(device)[:, None, None]
-            action, reward = torch.from_numpy(view.action).to(device), torch.from_numpy(view.reward).to(device)
-            out, after = self.online.unroll(view.obs[None], action[None], reward[None], state)
+                logits = self.online(inputs.obs).logits.cpu().numpy()
+                return ActorOutput(self._draw(logits, rng), {"logits": logits})
+            size, device = len(inputs.obs), inputs.obs.device
+            state = self.online.initial(size) if inputs.state is None else inputs.state
+            state = state * torch.from_numpy(~inputs.first).to(device)[:, None, None]
+            action, reward = torch.from_numpy(inputs.action).to(device), torch.from_numpy(inputs.reward).to(device)
+            out, after = self.online.unroll(inputs.obs[None], action[None], reward[None], state)
             logits = out.logits[0].cpu().numpy()
         extras = {
             "logits": logits,
             "state": state.cpu().numpy(),
-            "previous_action": view.action,
-            "previous_reward": view.reward,
+            "previous_action": inputs.action,
+            "previous_reward": inputs.reward,
         }
-        return Decision(self._draw(logits, dice), extras, after.clone())
+        return ActorOutput(self._draw(logits, rng), extras, after.clone())
 
     @staticmethod
-    def _draw(logits: np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    def _draw(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         heights = np.exp(logits - logits.max(-1, keepdims=True))
-        return sample(heights, dice)
+        return sample(heights, rng)
 
     def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`; rows at which nothing was done (an episode's last) give no loss."""
+        """Batch of `sequence_spec`; rows at which nothing was done (an episode's last) give no loss."""
         spec = self.spec
         out = self._unroll(batch)
         logits, values = out.logits[:-1], out.value

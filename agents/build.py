@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from agents import rng
 from agents.learner import Agent, Learner
 from agents.memory.replay import Replay
 from agents.nets.heads import Hidden
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
+from agents.rng import generator, integer_seed
 from agents.spec import Spec
 from agents.spec.components import component
 from agents.spec.optimizer import Spectral
@@ -36,12 +36,12 @@ class Parts(NamedTuple):
 
 
 class Acting(NamedTuple):
-    """What it takes to act: environments and an agent; `dice` are the spectral norms'."""
+    """What it takes to act: environments and an agent; `rng` are the spectral norms'."""
 
     suite: Callable[..., Any]
     stream: Any
     agent: Agent
-    dice: np.random.Generator
+    rng: np.random.Generator
 
 
 def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Acting:
@@ -49,20 +49,20 @@ def acting(spec: Spec, streams: int, device: torch.device, *index: int) -> Actin
     suite = _suite(spec)
     stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
     parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
-    dice = rng.generator(spec.seed, "spectral")
-    online = _network(spec, stream, dice).to(device)
+    rng = generator(spec.seed, "spectral")
+    online = _network(spec, stream, rng).to(device)
     if keep := getattr(spec.memory.select, "needs", ()):
         parts["keep"] = keep
-    noise = torch.Generator(device).manual_seed(rng.integer(spec.seed, "noise", *index))
+    noise = torch.Generator(device).manual_seed(integer_seed(spec.seed, "noise", *index))
     agent = component("agent", spec.agent.kind)(spec.agent, online, len(stream.actions), noise, **parts)
-    return Acting(suite, stream, agent, dice)
+    return Acting(suite, stream, agent, rng)
 
 
 def build(spec: Spec, *index: int) -> Parts:
     """All parts of a run at frame 0; `index` as for `acting`."""
     seed, device = spec.seed, torch.device(spec.device)
     here = spec.environment.streams if spec.executor.kind == "inline" else 1  # else one that only shows its shape
-    suite, stream, agent, dice = acting(spec, here, device, *index)
+    suite, stream, agent, rng = acting(spec, here, device, *index)
     executor, actor = component("executor", spec.executor.kind)(spec, agent, stream, device, *index)
     store = component("store", spec.memory.store)(
         spec.memory.capacity_steps,
@@ -70,15 +70,13 @@ def build(spec: Spec, *index: int) -> Parts:
         stream.shape,
         stream.dtype,
         spec.environment.stack,
-        agent.demand,
+        agent.sequence_spec,
         spec.agent.discount,
     )
     select = component("select", spec.memory.select.kind)(spec.memory.select, store)
-    memory = Replay(
-        store, select, rng.generator(seed, "memory", *index), spec.learning.batch, device, spec.memory.copies
-    )
+    memory = Replay(store, select, generator(seed, "memory", *index), spec.learning.batch, device, spec.memory.copies)
     optimizer = component("optimizer", spec.optimizer.kind)(agent.online.parameters(), spec.optimizer)
-    gauges, tracked = _gauges(spec.spectral, agent, dice)
+    gauges, tracked = _gauges(spec.spectral, agent, rng)
     schedules = []
     if spec.spectral.scheduled:
         schedules.append(component("spectral", "schedule")(agent.online, spec.spectral, optimizer))
@@ -102,8 +100,8 @@ def build(spec: Spec, *index: int) -> Parts:
 
     def probes(number: int) -> dict[str, float]:
         found: dict[str, float] = {}
-        for probe in chosen:  # each with the same dice: none depends on which others there are
-            found |= probe(agent, memory, rng.generator(seed, "probe", number), spec.record.probe_states)
+        for probe in chosen:  # each with the same rng: none depends on which others there are
+            found |= probe(agent, memory, generator(seed, "probe", number), spec.record.probe_states)
         return found
 
     return Parts(suite, actor, memory, learner, executor, device, probes)
@@ -126,11 +124,11 @@ def _fields(part: Any) -> dict[str, Any]:
     return part.model_dump(exclude={"kind"})
 
 
-def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
+def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> Network:
     """The online network."""
     network, actions = spec.network, len(stream.actions)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.integer(spec.seed, "initialisation"))
+        torch.manual_seed(integer_seed(spec.seed, "initialisation"))
         channels, *sides = stream.shape
         norm = component("normalisation", network.normalisation)
         torso = component("torso", network.torso)(network, (channels * spec.environment.stack, *sides), norm)
@@ -144,11 +142,11 @@ def _network(spec: Spec, stream: Any, dice: np.random.Generator) -> Network:
         online = Network(torso, core, head, stream.scale)
         initialise(online, network.initialisation)
     if spec.spectral.layers:
-        component("spectral", spec.spectral.use)(online, spec.spectral, dice)
+        component("spectral", spec.spectral.use)(online, spec.spectral, rng)
     return online
 
 
-def _gauges(spectral: Spectral, agent: Any, dice: np.random.Generator) -> tuple[list, list]:
+def _gauges(spectral: Spectral, agent: Any, rng: np.random.Generator) -> tuple[list, list]:
     """The meters in use, with their steps per update, and those of the online network that are only read."""
     gauges, tracked = [], []
     if spectral.layers:
@@ -156,5 +154,5 @@ def _gauges(spectral: Spectral, agent: Any, dice: np.random.Generator) -> tuple[
         if getattr(agent, "target", None) is not None:
             gauges.append((component("spectral", "attached")(agent.target), spectral.target_power_steps))
     if spectral.track:
-        tracked.append(component("spectral", "measure")(agent.online, spectral.track, spectral.warmup_steps, dice))
+        tracked.append(component("spectral", "measure")(agent.online, spectral.track, spectral.warmup_steps, rng))
     return gauges, tracked

@@ -10,15 +10,15 @@ import copy
 import numpy as np
 import torch
 
+from agents.acting.sampling import explore
 from agents.compiled.q_learning import q_learning
 from agents.losses.penalty import Nothing, Penalty
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar, Value, at_action, q_loss
 from agents.nets import small
 from agents.nets.network import Network
-from agents.sampling import explore
 from agents.spec.agent import DQN as DQNSpec
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec
 
 
 class DQN:
@@ -43,26 +43,28 @@ class DQN:
         self.target = copy.deepcopy(online).requires_grad_(False)
         self.n_actions = actions
         self.keep = keep
-        self.demand = Demand(spec.n_step, (0, spec.n_step), extras={name: ((), np.float32) for name in keep})
+        self.sequence_spec = SequenceSpec(
+            spec.n_step, (0, spec.n_step), extras={name: ((), np.float32) for name in keep}
+        )
         self.online.resample(noise)
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """Epsilon-greedy; epsilon is one number or [B]. The network is spared where nobody asks it."""
-        random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
+        random, actions = explore(rng, epsilon, len(inputs.obs), self.n_actions)
         if random.all() and not self.keep:
-            return Decision(actions)
+            return ActorOutput(actions)
         if self.online.small:
-            q = self.online.small.values(view.obs)
+            q = self.online.small.values(inputs.obs)
         else:
             with torch.inference_mode():
-                q = self.value.mean(self.online(view.obs)).cpu().numpy()
+                q = self.value.mean(self.online(inputs.obs)).cpu().numpy()
         actions = np.where(random, actions, q.argmax(-1))
         if not self.keep:
-            return Decision(actions)
-        return Decision(actions, {"q_taken": q[np.arange(len(q)), actions], "q_best": q.max(1)})
+            return ActorOutput(actions)
+        return ActorOutput(actions, {"q_taken": q[np.arange(len(q)), actions], "q_best": q.max(1)})
 
     def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`: T = n_step, moments 0 and n_step; see agents/step.py.
+        """Batch of `sequence_spec`: T = n_step, observations 0 and n_step; see agents/step.py.
 
         With noisy layers, Q(s, .), the argmax at s' and its value are three independent draws, each shared by the
         whole batch (Fortunato et al. 2018, Algorithm 1); acting goes on with a fourth until the next update.
@@ -90,7 +92,7 @@ class DQN:
     def _compiled(self, batch: Batch, r_t: torch.Tensor, discount_t: torch.Tensor) -> Loss:
         """`loss` and its gradients where network and loss have a compiled form."""
         online, target = self.online.small, self.target.small
-        gradients, slopes = online.slopes
+        gradients, gradients = online.gradients
         obs = small.flat(batch.obs)
         priorities, loss, q_mean = q_learning(
             obs[0],
@@ -104,7 +106,7 @@ class DQN:
             target.arrays(),
             self.spec.selector == "online",
             self.value.huber,
-            slopes,
+            gradients,
         )
         metrics = {"loss": loss, "q_mean": q_mean}
         return Loss({"q": torch.tensor(loss)}, torch.from_numpy(priorities), metrics, gradients=gradients)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec
 
 
 class Agent(Protocol):
-    """`online` acts and is learned, `noise` feeds its noisy layers; `demand` says what batches `loss` wants.
+    """`online` acts and is learned, `noise` feeds its noisy layers; `sequence_spec` says what batches `loss` wants.
 
     An agent that bootstraps on another network has it as `target`, one that goes on from the recurrent states of the
     update before has them as `carried`. These make up all that an agent remembers.
@@ -20,9 +20,9 @@ class Agent(Protocol):
 
     online: nn.Module
     noise: torch.Generator
-    demand: Demand
+    sequence_spec: SequenceSpec
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision: ...
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput: ...
     def loss(self, batch: Batch) -> Loss: ...
 
 

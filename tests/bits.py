@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from agents.checkpoint import Checkpoints
-from agents.heartbeat import Heartbeat
-from agents.loop import Run, train
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, train
 from agents.spec import model_of
 from workflow.config import Project
 from workflow.expand import Papers

@@ -24,7 +24,7 @@ FORBIDDEN = {
         "analysis",
         "torch",
     },
-    "agents/spec": {"torch", "numpy", "pandas", "agents.build", "agents.loop", "workflow", "analysis"},
+    "agents/spec": {"torch", "numpy", "pandas", "agents.build", "agents.run.loop", "workflow", "analysis"},
     "agents": {"workflow", "analysis", "snakemake", "pandas", "matplotlib", "seaborn"},
     "analysis/spec": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
     "analysis": {"agents", "workflow", "snakemake", "torch"},
@@ -32,7 +32,7 @@ FORBIDDEN = {
 }
 # workflow/ reaches into the two layers below it only through their specs, and through what a training process and the
 # pipeline that plans it must agree on: modules that know the standard library only
-SHARED = {f"agents.{name}" for name in ("attempts", "code", "files", "gpu", "identity", "lease", "store")}
+SHARED = {f"agents.run.{name}" for name in ("attempts", "code", "files", "gpu", "identity", "lease", "store")}
 ONLY = {"workflow": {"agents": {"agents.spec", *SHARED}, "analysis": {"analysis.spec"}}}
 
 

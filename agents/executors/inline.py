@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from agents import rng
-from agents.actor import Actor
+from agents.acting.actor import Actor
 from agents.learner import Agent
+from agents.rng import generator
 from agents.spec import Spec
 from agents.spec.components import component
 from agents.spec.executor import Inline as InlineSpec
-from agents.step import Decision, View
+from agents.step import ActorInput, ActorOutput
 
 
 class Group(NamedTuple):
@@ -37,10 +37,10 @@ class Inline:
     """
 
     def __init__(self, spec: InlineSpec, agent: Agent, streams: int):
-        self.agent, self.unroll = agent, agent.demand.window
+        self.agent, self.unroll = agent, agent.sequence_spec.window
         self.updates = self.rows = 0
         lags = np.resize(spec.lags_updates, streams)
-        self._versioned = "version" in agent.demand.extras
+        self._versioned = "version" in agent.sequence_spec.extras
         self.groups = [Group(int(lag), np.flatnonzero(lags == lag), _acting(agent)) for lag in np.unique(lags)]
         if not lags.any():
             self.groups = []
@@ -74,27 +74,25 @@ class Inline:
             self._ring.append(_parameters(self.agent))
             del self._ring[: max(0, len(self._ring) - self._longest - 1)]
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """As the agent's own `act`; the state is a list, one for each group, where parameters lag."""
         begins = self.rows % self.unroll == 0
         self.rows += 1
         if not self.groups:
-            return self._mark(self.agent.act(view, epsilon, dice), np.full(len(view.obs), self.updates))
+            return self._mark(self.agent.act(inputs, epsilon, rng), np.full(len(inputs.obs), self.updates))
         if begins:
             self._fetch()
-        states = view.state or [None] * len(self.groups)
-        decisions = []
+        states = inputs.state or [None] * len(self.groups)
+        outputs = []
         for group, state in zip(self.groups, states, strict=True):
-            part = View(*(field[group.streams] for field in view[:-1]), state)
+            part = ActorInput(*(field[group.streams] for field in inputs[:-1]), state)
             chance = epsilon[group.streams] if np.ndim(epsilon) else epsilon
-            decisions.append(group.agent.act(part, chance, dice))
+            outputs.append(group.agent.act(part, chance, rng))
         order = np.argsort(np.concatenate([group.streams for group in self.groups]))
-        action = np.concatenate([each.action for each in decisions])[order]
-        extras = {
-            name: np.concatenate([each.extras[name] for each in decisions])[order] for name in decisions[0].extras
-        }
+        action = np.concatenate([each.action for each in outputs])[order]
+        extras = {name: np.concatenate([each.extras[name] for each in outputs])[order] for name in outputs[0].extras}
         version = np.repeat(self._versions, [len(group.streams) for group in self.groups])[order]
-        return self._mark(Decision(action, extras, [each.state for each in decisions]), version)
+        return self._mark(ActorOutput(action, extras, [each.state for each in outputs]), version)
 
     def _fetch(self) -> None:
         for i, group in enumerate(self.groups):
@@ -102,8 +100,8 @@ class Inline:
             self._versions[i] = self.updates - age
             group.agent.online.load_state_dict(self._ring[-1 - age])
 
-    def _mark(self, decision: Decision, version: np.ndarray) -> Decision:
-        return decision._replace(extras={**decision.extras, "version": version}) if self._versioned else decision
+    def _mark(self, output: ActorOutput, version: np.ndarray) -> ActorOutput:
+        return output._replace(extras={**output.extras, "version": version}) if self._versioned else output
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -136,5 +134,5 @@ def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device, *index:
     """The executor, and what its rows come from; `index` as for agents/build.py."""
     executor = Inline(spec.executor, agent, len(stream))
     epsilon = component("exploration", spec.exploration.kind)(spec.exploration, len(stream))
-    dice = rng.generator(spec.seed, "exploration", *index)
-    return executor, Actor(executor, stream, spec.environment.stack, epsilon, dice, device)
+    rng = generator(spec.seed, "exploration", *index)
+    return executor, Actor(executor, stream, spec.environment.stack, epsilon, rng, device)

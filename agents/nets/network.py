@@ -28,10 +28,10 @@ class Network(nn.Module):
     def noisy(self) -> bool:
         return bool(self._noisy)
 
-    def resample(self, dice: torch.Generator) -> None:
+    def resample(self, rng: torch.Generator) -> None:
         """New noise in every noisy layer; nothing where there is none."""
         for module in self._noisy:
-            module.resample(dice)
+            module.resample(rng)
 
     def forward(self, obs: torch.Tensor) -> Any:
         return self.values(self.scaled(obs))

@@ -65,7 +65,7 @@ class Small:
         return self._arrays
 
     @functools.cached_property
-    def slopes(self) -> tuple[list[torch.Tensor], tuple[np.ndarray, ...]]:
+    def gradients(self) -> tuple[list[torch.Tensor], tuple[np.ndarray, ...]]:
         """Room for the gradients, which each update writes anew: as tensors, and as arrays on their memory."""
         tensors = [torch.empty_like(parameter) for parameter in self.parameters]
         return tensors, views(tensors)

@@ -58,7 +58,7 @@ class GradientPenalty(Part):
 
 # Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
 # gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
-# handed by name (`parts`: family -> part), and the agent steps of a chunk that it learns from (`learned`).
+# handed by name (`parts`: family -> part), and the agent steps of a sequence that it learns from (`learned`).
 
 
 class DQN(Part):

@@ -10,16 +10,16 @@ import torch
 
 from agents.build import build
 from agents.spec import Spec
-from agents.step import View
+from agents.step import ActorInput
 from workflow.config import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def view(obs: torch.Tensor) -> View:
+def actor_input(obs: torch.Tensor) -> ActorInput:
     """What an agent sees at an episode's first rows."""
     size = len(obs)
-    return View(obs, np.ones(size, bool), np.zeros(size, np.int64), np.zeros(size, np.float32), None)
+    return ActorInput(obs, np.ones(size, bool), np.zeros(size, np.int64), np.zeros(size, np.float32), None)
 
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:

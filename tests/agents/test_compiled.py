@@ -13,14 +13,14 @@ import torch
 from torch.nn import functional as F
 
 from agents import compiled as cache
-from agents import rng
 from agents.build import build
 from agents.compiled import q_learning as compiled
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.optim.gradient import Backward
+from agents.rng import generator
 from agents.step import Batch
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, spec
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
 SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
@@ -28,12 +28,12 @@ SPECTRAL = {"spectral__layers": [-2]}
 
 
 def batch(b: int = 32, channels: int = 4) -> Batch:
-    dice = torch.Generator().manual_seed(1)
-    obs = (torch.rand(2, b, channels, 10, 10, generator=dice) < 0.1).to(torch.uint8)
-    action, reward = torch.randint(6, (1, b), generator=dice), 3 * torch.randn(1, b, generator=dice)
-    discount = 0.99 * (torch.rand(1, b, generator=dice) < 0.8)
+    rng = torch.Generator().manual_seed(1)
+    obs = (torch.rand(2, b, channels, 10, 10, generator=rng) < 0.1).to(torch.uint8)
+    action, reward = torch.randint(6, (1, b), generator=rng), 3 * torch.randn(1, b, generator=rng)
+    discount = 0.99 * (torch.rand(1, b, generator=rng) < 0.8)
     no = torch.zeros(2, b, dtype=torch.bool)
-    return Batch(obs, action, reward, discount, no, no, torch.rand(b, generator=dice), {}, np.arange(b))
+    return Batch(obs, action, reward, discount, no, no, torch.rand(b, generator=rng), {}, np.arange(b))
 
 
 def agent_of(**changes):
@@ -60,16 +60,18 @@ def test_the_convolution_and_its_slopes_are_those_of_torch(shape, kernel, stride
     layer = Conv2d(shape, channels, kernel, stride, gather=True)
     x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values
     expected = F.conv2d(x, layer.weight, layer.bias, stride).relu()
-    slope = torch.randn_like(expected)
-    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), slope)
+    gradient = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), gradient)
     seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
     weight, bias = small.views([layer.weight, layer.bias])
     y = np.empty(expected.flatten(2).shape, np.float32)
     compiled._convolve(x.flatten(1).numpy(), seen, weight, bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
-    slopes = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
-    compiled._convolve_back(x.flatten(1).numpy(), seen, y, slope.flatten(2).numpy(), *slopes)
-    assert np.allclose(slopes[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(slopes[1], wanted[1], atol=1e-4)
+    gradients = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
+    compiled._convolve_back(x.flatten(1).numpy(), seen, y, gradient.flatten(2).numpy(), *gradients)
+    assert np.allclose(gradients[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(
+        gradients[1], wanted[1], atol=1e-4
+    )
 
 
 def test_a_transition_by_hand():
@@ -83,18 +85,18 @@ def test_a_transition_by_hand():
     kernel[0, 0], kernel[0, 4], kernel[0, 8], bias[0], hidden[0, 0] = 0.5, 0.25, 7, 0.25, 2
     output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
     weights = (kernel, bias, hidden, np.array([-1], np.float32), *output)
-    slopes = tuple(np.full_like(array, np.nan) for array in weights)
+    gradients = tuple(np.full_like(array, np.nan) for array in weights)
     s, blank = np.zeros((1, 9), np.float32), np.zeros((1, 9), np.float32)
     s[0, [0, 4]] = 1
     one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
     given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
-    error, loss, mean = compiled.q_learning(*given, False, False, slopes)
+    error, loss, mean = compiled.q_learning(*given, False, False, gradients)
     assert (error.tolist(), loss, mean) == ([0.25], 0.0625, 0.25)
-    assert slopes[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not slopes[0][1:].any()
-    assert slopes[1].tolist() == [-1] + 7 * [0] and slopes[2][0].tolist() == [-0.5] + 7 * [0]
-    assert [x.ravel().tolist() for x in slopes[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
-    _, loss, _ = compiled.q_learning(*given, False, True, slopes)
-    assert loss == 0.03125 and slopes[5].tolist() == [-0.25, 0]
+    assert gradients[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not gradients[0][1:].any()
+    assert gradients[1].tolist() == [-1] + 7 * [0] and gradients[2][0].tolist() == [-0.5] + 7 * [0]
+    assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
+    _, loss, _ = compiled.q_learning(*given, False, True, gradients)
+    assert loss == 0.03125 and gradients[5].tolist() == [-0.25, 0]
 
 
 @pytest.mark.parametrize("changes", [HUBER, SQUARED])
@@ -119,7 +121,7 @@ def test_acting_is_by_the_values_of_the_network():
     agent, obs = agent_of(memory__select={"kind": "uniform"}), batch(8).obs[0]
     q = agent.online(obs).squeeze(-1).detach().numpy()
     assert np.allclose(agent.online.small.values(obs), q, atol=1e-6)
-    assert (agent.act(view(obs), 0.0, rng.generator(0, "exploration")).action == q.argmax(1)).all()
+    assert (agent.act(actor_input(obs), 0.0, generator(0, "exploration")).action == q.argmax(1)).all()
 
 
 def test_weights_that_are_no_numbers_are_not_hidden():
@@ -182,7 +184,7 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     data = data._replace(action=data.action.expand(3, -1).contiguous(), reward=data.reward.expand(3, -1).contiguous())
     agent.loss(data._replace(discount=data.discount.expand(3, -1).contiguous()))
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
-    agent.act(view(batch(1).obs[0]), 0.0, rng.generator(0, "exploration"))
+    agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
     assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
 
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents import __main__ as program
-from agents.checkpoint import Checkpoints
-from agents.heartbeat import Heartbeat
-from agents.loop import Run, train
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, train
 from tests.agents.specs import spec
 from tests.agents.test_hogwild import TWO
 from tests.agents.test_on_policy import plan as hogwild_plan

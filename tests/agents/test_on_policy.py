@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents import rng
 from agents.actor_critic import ActorCritic
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.memory.select import Fifo
 from agents.memory.store import FrameStore
@@ -20,8 +17,11 @@ from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
 from agents.nets.residual import Residual
 from agents.optim.decay import Decay
+from agents.rng import generator
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from agents.spec.memory import FifoSelect
-from agents.step import Batch, Demand
+from agents.step import Batch, SequenceSpec
 from tests.agents.specs import spec
 from tests.agents.test_memory import SHAPE, history
 
@@ -57,12 +57,12 @@ def by_the_sum(values, r, discount, ratio, acted, rho_bar, c_bar):
 
 @pytest.mark.parametrize(("rho_bar", "c_bar"), [(1.0, 1.0), (10.0, 1.0), (100.0, 2.0), (0.5, 0.3)])
 def test_v_trace_is_the_papers_sum(rho_bar, c_bar):
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     steps, streams = 12, 40
-    values, r = dice.normal(size=(steps + 1, streams)), dice.normal(size=(steps, streams))
-    log_ratio = dice.normal(size=(steps, streams))
-    acted = dice.random((steps, streams)) < 0.8
-    discount = np.where(acted & (dice.random((steps, streams)) < 0.1), 0.0, 0.9)
+    values, r = rng.normal(size=(steps + 1, streams)), rng.normal(size=(steps, streams))
+    log_ratio = rng.normal(size=(steps, streams))
+    acted = rng.random((steps, streams)) < 0.8
+    discount = np.where(acted & (rng.random((steps, streams)) < 0.1), 0.0, 0.9)
     got = vtrace(*map(torch.from_numpy, (values, r, discount, log_ratio, acted)), rho_bar, c_bar, "vs")
     for b in range(streams):
         wanted = by_the_sum(values[:, b], r[:, b], discount[:, b], np.exp(log_ratio[:, b]), acted[:, b], rho_bar, c_bar)
@@ -100,7 +100,7 @@ class Table(torch.nn.Module):
         self.out = PolicyValue(torch.nn.Parameter(logits), torch.nn.Parameter(value))
         self.logits, self.value = self.out
 
-    def resample(self, dice) -> None:
+    def resample(self, rng) -> None:
         pass
 
     def unroll(self, *_):
@@ -168,15 +168,15 @@ def test_the_corrections_by_hand():
 @pytest.mark.parametrize("ahead", [False, True])
 def test_every_unroll_once_and_in_order(size, ahead):
     streams, window, steps = 3, 4, history(200, 3, seed=1)
-    demand = Demand(window, tuple(range(window + 1)), across=True, ahead=ahead)
-    store = FrameStore(50 * streams, streams, SHAPE, np.uint8, 1, demand, 0.9)
-    select, dice, seen = Fifo(FifoSelect(kind="fifo", replay_share=0.0), store), rng.generator(0, "memory"), []
+    sequence_spec = SequenceSpec(window, tuple(range(window + 1)), cross_episodes=True, bootstrap_on_current=ahead)
+    store = FrameStore(50 * streams, streams, SHAPE, np.uint8, 1, sequence_spec, 0.9)
+    select, rng, seen = Fifo(FifoSelect(kind="fifo", replay_share=0.0), store), generator(0, "memory"), []
     for t, step in enumerate(steps[:-1]):
         store.add(step)
         if ahead:
             store.see(steps[t + 1].obs, steps[t + 1].first, steps[t + 1].last)
         for _ in range(select.due(0, size)):
-            keys, weight = select.draw(dice, size, 0)
+            keys, weight = select.draw(rng, size, 0)
             batch = store.gather(keys, weight)
             seen += keys.tolist()
             for i, (row, b) in enumerate(zip(*np.divmod(keys, streams), strict=True)):
@@ -195,15 +195,21 @@ def test_every_unroll_once_and_in_order(size, ahead):
 def test_a_batch_is_partly_replayed():
     streams, window, steps = 2, 3, history(400, 2, seed=2)
     store = FrameStore(
-        40 * streams, streams, SHAPE, np.uint8, 1, Demand(window, (0, window), across=True, ahead=True), 0.9
+        40 * streams,
+        streams,
+        SHAPE,
+        np.uint8,
+        1,
+        SequenceSpec(window, (0, window), cross_episodes=True, bootstrap_on_current=True),
+        0.9,
     )
-    select, dice = Fifo(FifoSelect(kind="fifo", replay_share=0.5), store), rng.generator(0, "memory")
+    select, rng = Fifo(FifoSelect(kind="fifo", replay_share=0.5), store), generator(0, "memory")
     new, old = [], []
     for step, following in pairwise(steps):
         store.add(step)
         store.see(following.obs, following.first, following.last)
         for _ in range(select.due(0, 4)):
-            keys, _ = select.draw(dice, 4, 0)
+            keys, _ = select.draw(rng, 4, 0)
             new += keys[:2].tolist()
             old += [(store.count + 1 - int(k) // streams) for k in keys[2:]]  # rows back from the one in view
             assert all(int(k) // streams % window == 0 for k in keys)
@@ -224,7 +230,7 @@ def test_a_recurrent_unroll_sees_what_acting_saw(tmp_path):
         learning__batch=1_000,
     )
     for _ in range(50):
-        run.turn()
+        run.iterate()
     store, agent = run.parts.memory.store, run.parts.learner.agent
     batch = store.gather(np.array([0, 1, 20 * 4 + 2, 20 * 4 + 3]), np.ones(4, np.float32))
     assert batch.last[:-1].any() and batch.first[1:].any()
@@ -251,7 +257,7 @@ def test_streams_act_with_the_parameters_of_so_many_updates_ago(tmp_path):
         if turn % 3 == 0:  # an unroll starts: these act until the next one
             wanted = [past[max(0, len(past) - 1 - lag)] for lag in lags]
             versions = [max(0, len(past) - 1 - lag) for lag in lags]
-        run.turn()
+        run.iterate()
         for group, tensors in zip(executor.groups, wanted, strict=True):
             assert all(torch.equal(a, b) for a, b in zip(parameters(group.agent), tensors, strict=True))
         store = run.parts.memory.store
@@ -270,10 +276,10 @@ def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, bat
     run = begin(tmp_path, executor__lags_updates=[lag], learning__batch=batch, memory__select=select)
     learner = run.parts.learner
     while learner.updates < 12:
-        run.turn()
+        run.iterate()
     learner.totals()
     while learner.updates < 20:
-        run.turn()
+        run.iterate()
     found = learner.read()
     if not share:  # what is replayed is as old as it is
         assert found["policy_lag"] == lag
@@ -290,12 +296,12 @@ def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
     assert len(executor.groups) == 2
     for run in (plain, ring):  # without an update all parameters are the same ones, whatever the lag
         for _ in range(20):
-            run.turn()
+            run.iterate()
     logits = [run.parts.memory.store.field["logits"] for run in (plain, ring)]
     np.testing.assert_allclose(*logits, rtol=1e-5, atol=1e-6)
     fresh = begin(tmp_path / "c")
     for _ in range(45):
-        fresh.turn()
+        fresh.iterate()
     readings = fresh.parts.learner.read()
     assert readings["policy_lag"] == 0 and readings["ratio_mean"] == pytest.approx(1, abs=1e-6)
     assert fresh.parts.executor.groups == [] and agent is plain.parts.executor.agent
@@ -316,7 +322,7 @@ def test_the_learning_rate_falls_to_zero():
 def test_a_run_decays_its_learning_rate(tmp_path):
     run = begin(tmp_path, learning__lr_decay_frames=1_000)
     while run.frame < 500:
-        run.turn()
+        run.iterate()
     assert run.parts.learner.optimizer.rates[0] == pytest.approx(7e-4 * 0.5, rel=0.03)
 
 

@@ -5,20 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from agents import rng
 from agents.build import build
 from agents.clock import linear, ticks
-from agents.evaluate import _shares, evaluate
 from agents.learner import copy_network
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
 from agents.optim.gradient import Backward
 from agents.optim.rmsprop import RMSprop as rmsprop
+from agents.rng import generator, restore_rng, rng_state
+from agents.run.evaluate import _shares, evaluate
 from agents.spec import Spec
 from agents.spec.optimizer import Adadelta, Adam, RMSprop
 from agents.step import Batch
-from tests.agents.specs import fields, spec, view
+from tests.agents.specs import actor_input, fields, spec
 
 
 def test_ticks_count_multiples_passed_since_the_start():
@@ -200,11 +200,11 @@ def test_weights_scale_each_samples_loss():
 
 
 def test_acting_is_greedy_but_for_epsilon():
-    agent, dice = build(spec()).learner.agent, rng.generator(0, "exploration")
+    agent, rng = build(spec()).learner.agent, generator(0, "exploration")
     obs = batch(b=4).obs[0]
     greedy = agent.online(obs).squeeze(-1).argmax(-1).numpy()
-    assert all((agent.act(view(obs), 0.0, dice).action == greedy).all() for _ in range(5))
-    many = np.stack([agent.act(view(obs), 0.5, dice).action for _ in range(2_000)])
+    assert all((agent.act(actor_input(obs), 0.0, rng).action == greedy).all() for _ in range(5))
+    many = np.stack([agent.act(actor_input(obs), 0.5, rng).action for _ in range(2_000)])
     # a random action equals the greedy one in 1 of 6 cases: 0.5 + 0.5 / 6 = 0.583
     assert ((many == greedy).mean(0) - (0.5 + 0.5 / 6) < 0.05).all() and (many == greedy).mean() > 0.53
 
@@ -268,13 +268,13 @@ def test_evaluation_gives_each_environment_its_share_and_is_repeatable():
 
 
 def test_random_streams_are_separate_and_survive_a_round_trip():
-    a, b = rng.generator(5, "memory"), rng.generator(5, "exploration")
+    a, b = generator(5, "memory"), generator(5, "exploration")
     assert a.integers(1 << 30) != b.integers(1 << 30)
-    saved = rng.state(a)
+    saved = rng_state(a)
     first = a.normal(size=7).tolist()
-    rng.restore(b, saved)
+    restore_rng(b, saved)
     assert b.normal(size=7).tolist() == first
-    assert rng.generator(5, "environment", 1).random() != rng.generator(5, "environment", 2).random()
+    assert generator(5, "environment", 1).random() != generator(5, "environment", 2).random()
 
 
 def test_digests_follow_values_and_nothing_else():

@@ -10,7 +10,7 @@ from torch import nn
 from agents.build import build
 from agents.losses.penalty import Gradient, Nothing
 from agents.nets.normalisation import Batch
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, spec
 from tests.agents.test_parts import batch
 
 BATCH = {"network__normalisation": "batch"}
@@ -110,7 +110,7 @@ def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_
     assert len(online.torso.norms) == 1 and len(online.head.features.norms) == 1 and len(online.layers) == 3
     weight, data = online.layers[0].weight.detach().clone(), batch()
     mean, hidden = online.torso.norms[0].running_mean, online.head.features.norms[0].running_mean
-    learner.agent.act(view(data.obs[0]), 0.0, np.random.default_rng(0))
+    learner.agent.act(actor_input(data.obs[0]), 0.0, np.random.default_rng(0))
     with torch.no_grad():
         online(data.obs[1]), target(data.obs[1])
     assert not mean.any() and not hidden.any()

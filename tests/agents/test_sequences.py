@@ -28,12 +28,12 @@ def small(**changes):
     """Parts with 60 rows in the memory, played by the agent itself."""
     parts = build(spec("r2d2_minatar", "asterix", **{**SMALL, **changes}))
     for _ in range(60):
-        parts.memory.add(parts.actor.turn())
+        parts.memory.add(parts.actor.step())
     return parts
 
 
 def drawn(parts, begins: bool = False) -> Batch:
-    """Valid chunks, those that begin an episode or those that do not."""
+    """Valid sequences, those that begin an episode or those that do not."""
     store = parts.memory.store
     keys = np.arange(*store.span())
     keys = keys[store.valid(keys)]
@@ -98,7 +98,7 @@ def test_the_priority_mixes_maximum_and_mean_of_valid_rows():
 
 
 def test_the_loss_is_the_sequences_written_out():
-    """Each chunk alone, with its own burn-in for each network, against the batch."""
+    """Each sequence alone, with its own burn-in for each network, against the batch."""
     parts = small()
     agent = parts.learner.agent
     unequal(agent)

@@ -14,7 +14,7 @@ from agents.nets.heads import Dueling, Hidden, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
 from agents.nets.normalisation import none
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, spec
 from tests.agents.test_parts import batch
 
 
@@ -146,7 +146,7 @@ def test_noise_is_shared_by_a_batch_and_drawn_three_times_per_update_and_once_fo
     acting = agent.online.layers[-1].eps_in.clone()
     obs = same.obs[0]
     for _ in range(3):
-        agent.act(view(obs), 0.0, np.random.default_rng(0))
+        agent.act(actor_input(obs), 0.0, np.random.default_rng(0))
     assert torch.equal(agent.online.layers[-1].eps_in, acting)  # nothing changes between updates
     seen["online"].clear()
     agent.loss(same).terms["q"].backward()
@@ -157,7 +157,7 @@ def test_noise_is_shared_by_a_batch_and_drawn_three_times_per_update_and_once_fo
 
 
 def test_evaluation_uses_means_unless_told_to_keep_the_noise():
-    from agents.evaluate import evaluate
+    from agents.run.evaluate import evaluate
 
     for keeps in (False, True):
         run = spec(evaluation__noise=keeps, evaluation__episodes=1, evaluation__streams=1, **NOISY)
