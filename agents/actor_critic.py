@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from agents.acting.sampling import sample
+from agents.agent import Given, Learned, restore, saved
 from agents.losses.policy import baseline_loss, entropy, log_probability, policy_gradient_loss
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.nets.network import Network
 from agents.spec.agent import ActorCritic as ActorCriticSpec
-from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 FLOOR = 1e-6  # of the epsilon-correction
 
@@ -31,17 +32,22 @@ class ActorCritic:
     learning see one draw per unroll (Fortunato et al. 2018, section 3.2), here shared by all streams.
     """
 
-    def __init__(self, spec: ActorCriticSpec, online: Network, actions: int, noise: torch.Generator):
-        self.spec, self.online, self.noise = spec, online, noise
-        self.online.resample(noise)
+    acting = ("online",)
+
+    def __init__(self, spec: ActorCriticSpec, given: Given):
+        self.spec, self.noise = spec, given.noise
+        self.networks = {"online": given.online}
+        self.step = given.step(given.online)
+        self.steps = {"online": self.step}
+        self.new_noise()
         extras: dict[str, tuple[tuple[int, ...], type]] = {
-            "logits": ((actions,), np.float32),
+            "logits": ((given.actions,), np.float32),
             "version": ((), np.int64),
         }
-        self._recurrent = online.core is not None
+        self._recurrent = self.online.core is not None
         if self._recurrent:
             extras |= {
-                "state": ((2, online.core.size), np.float32),
+                "state": ((2, self.online.core.size), np.float32),
                 "previous_action": ((), np.int64),
                 "previous_reward": ((), np.float32),
             }
@@ -49,6 +55,13 @@ class ActorCritic:
         self.sequence_spec = SequenceSpec(
             spec.unroll, rows, cross_episodes=True, bootstrap_on_current=True, extras=extras
         )
+
+    @property
+    def online(self) -> Network:
+        return self.networks["online"]
+
+    def new_noise(self) -> None:
+        self.online.resample(self.noise)
 
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """A draw from the softmax. Epsilon is 0 for this agent (agents/spec), since the logits must tell all."""
@@ -75,7 +88,14 @@ class ActorCritic:
         heights = np.exp(logits - logits.max(-1, keepdims=True))
         return sample(heights, rng)
 
-    def loss(self, batch: Batch) -> Loss:
+    def learn(self, batch: Batch) -> Learned:
+        """One step down the loss."""
+        loss, learned = self.loss(batch)
+        norm = self.step.down(loss)
+        self.new_noise()
+        return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
         """Batch of `sequence_spec`; rows at which nothing was done (an episode's last) give no loss."""
         spec = self.spec
         out = self._unroll(batch)
@@ -103,11 +123,7 @@ class ActorCritic:
         policy = total(policy_gradient_loss(log_pi, advantage, rho))
         baseline = total(baseline_loss(values[:-1], vs))
         spread = total(entropy(logits, 0.0))
-        terms = {
-            "policy": share * policy,
-            "baseline": share * spec.baseline_weight * baseline,
-            "entropy": -share * spec.entropy_weight * spread,
-        }
+        loss = share * policy + share * spec.baseline_weight * baseline - share * spec.entropy_weight * spread
         metrics = {
             "policy_loss": policy.detach() / count,
             "baseline_loss": baseline.detach() / count,
@@ -115,8 +131,7 @@ class ActorCritic:
             "value_mean": total(values[:-1].detach()) / count,
             "ratio_mean": total(log_ratio.exp()) / count,
         }
-        self.online.resample(self.noise)
-        return Loss(terms, advantage.abs().amax(0), metrics)
+        return loss, Learned(advantage.abs().amax(0), metrics)
 
     def _unroll(self, batch: Batch) -> Any:
         """Policy and value of all T + 1 rows; the state is zero again where an episode begins."""
@@ -125,3 +140,12 @@ class ActorCritic:
         action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~batch.first
         reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~batch.first
         return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], batch.first)[0]
+
+    def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.online.first_outputs(obs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return saved(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(self, state)

@@ -17,18 +17,25 @@ import numpy as np
 import torch
 
 from agents.acting.sampling import epsilon_greedy
+from agents.agent import Given, Learned, restore, saved
 from agents.losses.sequence import discrepancy, ends, mixed_priority, sequence_errors
 from agents.nets.network import Network
+from agents.optim.step import Follower
 from agents.spec.agent import R2D2 as R2D2Spec
-from agents.step import ActorInput, ActorOutput, Batch, Loss, SequenceSpec
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 
 class R2D2:
     """Acts epsilon-greedily on `online` with a state carried through the episode, bootstraps on `target`."""
 
-    def __init__(self, spec: R2D2Spec, online: Network, actions: int, noise: torch.Generator):
-        self.spec, self.online, self.noise = spec, online, noise
-        self.target = copy.deepcopy(online).requires_grad_(False)
+    acting = ("online",)
+
+    def __init__(self, spec: R2D2Spec, given: Given):
+        self.spec, self.noise = spec, given.noise
+        self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
+        self.step = given.step(given.online)
+        self.steps = {"online": self.step}
+        self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         self.carried: dict[
             str, torch.Tensor
         ] = {}  # network -> states [B, 2, units] after the newest update's sequences
@@ -39,10 +46,18 @@ class R2D2:
             "previous_reward": ((), np.float32),
         }
         if self._states:
-            extras["state"] = (tuple(online.initial(1).shape[1:]), np.float32)
+            extras["state"] = (tuple(self.online.initial(1).shape[1:]), np.float32)
         window = spec.burn_in + spec.sequence + spec.n_step - 1
         self.sequence_spec = SequenceSpec(window, tuple(range(window + 1)), spec.period, spec.burn_in, extras=extras)
-        self.online.resample(noise)
+        self.online.resample(self.noise)
+
+    @property
+    def online(self) -> Network:
+        return self.networks["online"]
+
+    @property
+    def target(self) -> Network:
+        return self.networks["target"]
 
     def values(self, inputs: ActorInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """-> Q [B, A], the states [B, 2, units] before and after this step; an episode starts from a zero state."""
@@ -102,7 +117,14 @@ class R2D2:
         beyond, _ = net.unroll(*(x[m:] for x in inputs), state, inner[m:])
         return torch.cat((learned, beyond))[..., 0]
 
-    def loss(self, batch: Batch) -> Loss:
+    def learn(self, batch: Batch) -> Learned:
+        """One step down the mean over the batch of weight x loss; then the target network, when its time has come."""
+        loss, learned = self.loss(batch)
+        norm = self.step.down(loss)
+        self.target_copy.after(self.step.steps)
+        return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
         """Batch of `sequence_spec`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
         spec, begins = self.spec, batch.extras["first"][0]
         picked = self.picked(batch)
@@ -130,7 +152,7 @@ class R2D2:
         metrics = {"loss": loss.detach(), "q_mean": learned.mean(-1)[valid].mean()}
         if spec.measure_delta_q and not begins.all():
             metrics |= self._delta_q(learned, valid, picked, ~begins)
-        return Loss({"q": loss}, mixed_priority(errors, valid, spec.priority_mix), metrics)
+        return loss, Learned(mixed_priority(errors, valid, spec.priority_mix), metrics)
 
     def _burn_in(self, net: Network, batch: Batch, start: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
         """The state before the first row to learn from, by this network's own weights and without gradient."""
@@ -170,3 +192,13 @@ class R2D2:
             )
         first, last = discrepancy(q[:, columns], acted[0, ..., 0].unflatten(0, at.shape), valid).mean(1)
         return {"delta_q_first": first, "delta_q_last": last}
+
+    def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.online.first_outputs(obs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return saved(self) | {"carried": dict(self.carried)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(self, state)
+        self.carried = state["carried"]

@@ -1,4 +1,4 @@
-"""Acting: stack what was seen, choose, step. One turn gives one row of experience."""
+"""Acting: stack what was seen, choose, step. One step of all environments gives one row of experience."""
 
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Schedule(Protocol):
 
 
 class Actor:
-    """An agent in its environments. `epsilon(statistics)` is the chance of a random action, one for all or one for each.
+    """An agent in its environments. `epsilon(statistics)` is the chance of a random action: one, or one for each.
 
     What an agent remembers between rows (a recurrent state, the previous action and reward) is carried here.
     """
@@ -56,7 +56,7 @@ class Actor:
         return self.stream.statistics.take()
 
     def current(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """obs [B, …], first and last [B] of the rows in view, at which nothing was done yet."""
+        """obs [B, …], first and last [B] of the current rows, at which nothing was done yet."""
         return self.stream.obs, self.stream.first, self.stream.last
 
     def lost(self) -> np.ndarray:

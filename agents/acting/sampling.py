@@ -1,7 +1,11 @@
 """Drawing actions: at random, greedily but for epsilon, from a policy."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+
+from agents.step import ActorInput, ActorOutput
 
 
 def explore(
@@ -12,6 +16,28 @@ def explore(
     The same draws are made whether or not they are used, so that no later draw depends on what was decided.
     """
     return rng.random(size) < epsilon, rng.integers(actions, size=size)
+
+
+def epsilon_greedy_output(
+    values: Callable[[], np.ndarray],
+    inputs: ActorInput,
+    actions: int,
+    keep: tuple[str, ...],
+    epsilon: float | np.ndarray,
+    rng: np.random.Generator,
+) -> ActorOutput:
+    """The epsilon-greedy actions on `values()` [B, A], which is not called where all act at random and nothing is kept.
+
+    `keep` ("q_taken", "q_best"): the values of the action taken and of the best one, kept with the step.
+    """
+    random, chosen = explore(rng, epsilon, len(inputs.obs), actions)
+    if random.all() and not keep:
+        return ActorOutput(chosen)
+    q = values()
+    chosen = np.where(random, chosen, q.argmax(-1))
+    if not keep:
+        return ActorOutput(chosen)
+    return ActorOutput(chosen, {"q_taken": q[np.arange(len(q)), chosen], "q_best": q.max(1)})
 
 
 def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:

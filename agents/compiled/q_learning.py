@@ -2,8 +2,8 @@
 
 The network is a convolution, one hidden layer, both with ReLU, and a linear output. MinAtar's screens are zero but for
 one pixel in twelve or so, hence the convolution goes by pixels: each that is not zero adds one column of the kernel to
-every output that sees it, and backwards the kernel's gradient collects from the same outputs. Which those are stands in a
-`Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden weight
+every output that sees it, and backwards the kernel's gradient collects from the same outputs. Which those are stands in
+a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden weight
 [H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is float32.
 """
 
@@ -132,7 +132,7 @@ def q_learning(
     huber: bool,
     gradients: tuple,
 ) -> tuple[np.ndarray, float, float]:
-    """The mean of weight x loss of the TD error, and its gradients by the online weights, which are written to `gradients`.
+    """The mean of weight x loss of the TD error; its gradients by the online weights are written to `gradients`.
 
     a_tm1, r_t, discount_t and weight [B]; losses/value.py says what is computed. -> |TD error| [B], loss, mean of Q(s)
     """

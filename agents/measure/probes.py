@@ -11,8 +11,8 @@ without noise: noisy layers by their means, batch normalisation by its running s
 | input_gradient[max]   | return / input | its maximum                                                             |
 | td_error[qP]          | return         | P-th percentile over the memory of the last seen |TD error| (what the   |
 |                       |                | selector keeps: clipped if it clips; for rows never drawn its initial)  |
-| fresh_delta_q_first   | 1              | Delta Q of replayed sequences against a state unrolled anew; see        |
-| fresh_delta_q_last    |                | agents/measure/delta_q.py                                                         |
+| fresh_delta_q_first   | 1              | Delta Q of replayed sequences against a freshly unrolled state; see      |
+| fresh_delta_q_last    |                | agents/measure/delta_q.py                                               |
 | replay_probability[qP]| 1              | P-th percentile over the memory of a row's chance at a single draw      |
 """
 

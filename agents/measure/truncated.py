@@ -18,6 +18,7 @@ class Truncated:
 
     def __init__(self, agent: R2D2, observations: int | None):
         self.agent, self.observations, self.online = agent, observations, agent.online
+        self.networks, self.acting = agent.networks, agent.acting
         self.inputs: list[ActorInput] = []
         self.outputs, self.equal, self.gap = 0, 0, 0.0
 

@@ -1,4 +1,4 @@
-"""Sequential updates (Hausknecht & Stone 2015): finished episodes are replayed from first row to last, sequence by sequence.
+"""Sequential updates (Hausknecht & Stone 2015): finished episodes are replayed from first row to last, in sequences.
 
 Each place of the batch follows an episode of its own; the state that a sequence ends with is where the next one begins
 (`state: carried`, agents/r2d2.py). Where an episode is through, or its rows had to make room, the place takes another

@@ -60,7 +60,7 @@ class FrameStore:
         self.count += 1
 
     def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
-        """Note the rows in view, the successors of the newest ones, where sequences want them (SequenceSpec.bootstrap_on_current).
+        """Note the current rows, successors of the newest ones, for `SequenceSpec.bootstrap_on_current`.
 
         They take the place of the oldest rows; `add` writes them again when something was done there.
         """
@@ -76,7 +76,7 @@ class FrameStore:
         return oldest * self.streams, max(oldest, self.count - self.window) * self.streams
 
     def valid(self, keys: np.ndarray) -> np.ndarray:
-        """Whether a sequence starts at each key, in a span's bounds, and its stack's history is still there. [N] bool."""
+        """Whether a sequence starts at each key, in a span's bounds, with its stack's history still there. [N] bool."""
         slot, sequence_spec = self._slot(keys), self.sequence_spec
         age = self._flat["age"][slot]
         oldest = max(0, self.count - self.rows)
@@ -119,7 +119,7 @@ class FrameStore:
             self._flat[name][slots] = value
 
     def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
-        """The sequences that start at `keys` [N]; what follows an episode's last row is as `SequenceSpec.cross_episodes` says."""
+        """The sequences that start at `keys` [N]; after an episode's last row as `cross_episodes` says."""
         rows = self.sequence(keys)
         slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}

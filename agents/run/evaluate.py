@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from agents.acting.actor import Actor
 from agents.acting.exploration import Constant
+from agents.agent import acting_networks
 from agents.rng import generator
 from agents.spec import Spec
 from agents.spec.environment import Trial
@@ -33,7 +34,9 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
     shares = _shares(rules.episodes, streams)
     budget = rules.frames or math.inf
     played: list[list[Episode]] = [[] for _ in range(streams)]
-    agent.online.train(rules.noise)
+    networks = acting_networks(agent).values()
+    for network in networks:
+        network.train(rules.noise)
     try:
         while stream.statistics.frames < budget and any(map(_under, played, shares)):
             if not keep_on():
@@ -43,7 +46,8 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
                 if _under(played[episode.env], shares[episode.env]) and stream.statistics.frames <= budget:
                     played[episode.env].append(episode)
     finally:
-        agent.online.train()
+        for network in networks:
+            network.train()
     return [episode for each in played for episode in each]
 
 

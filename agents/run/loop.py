@@ -1,4 +1,4 @@
-"""The loop: collect and learn (agents/executors/rows.py; or others do: executors/hogwild.py); evaluate, record, save on clocks.
+"""The loop: act and learn, as the executor does it (agents/executors/); evaluate, record, save on clocks.
 
 All clocks count environment frames. Whatever stops the process, the next start goes on from the newest
 checkpoint and ends with the same bytes: nothing in here depends on when it was interrupted.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import torch
 
+from agents.agent import acting_state
 from agents.build import Parts, build, component
 from agents.clock import ticks
 from agents.run.checkpoint import Checkpoints
@@ -29,7 +30,6 @@ class Run:
     def __init__(self, spec: Spec, checkpoints: Checkpoints):
         self.spec, self.checkpoints = spec, checkpoints
         self.parts: Parts = build(spec)
-        self._act_and_learn = component("turn", spec.executor.kind)
         self.recorder = Recorder()
         self.evaluated = 0  # evaluations done
         self.read = (0, 0)  # frame and updates of the newest reading
@@ -68,13 +68,13 @@ class Run:
         self.recorder.clear()
         self._saved_rows = store.count
 
-    def iterate(self) -> bool:
+    def iterate(self, wait: float = 1.0) -> bool:
         """Some acting and the learning that goes with it, as the executor does it. False when learning diverged.
 
         Episodes that end after that are not recorded: no network that is not finite has a score.
         """
         learner, before = self.parts.learner, self.frame
-        self._act_and_learn(self.spec, self.parts)
+        self.parts.executor.advance(wait)
         after, episodes = self.frame, self.parts.actor.take()
         sound = not episodes or learner.sound()
         for episode in episodes if sound else ():
@@ -97,10 +97,7 @@ class Run:
 
     def finite(self) -> bool:
         """Whether the networks are: to be asked before they are scored, since readings may be far between."""
-        store, online = self.parts.memory.store, self.parts.learner.agent.online
-        channels, *sides = store.shape
-        lit = torch.full((1, self.spec.environment.stack * channels, *sides), 1 / online.scale)  # scaled: all ones
-        return self.parts.learner.finite(lit.to(self.parts.device))
+        return self.parts.learner.finite(self.parts.lit)
 
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
@@ -140,7 +137,7 @@ class Run:
         tables = {name: pa.concat_tables([*self.checkpoints.history(name), fresh[name]]) for name in LOGGED}
         tables["summary"] = summarise(tables, self.spec)
         learner = self.parts.learner
-        state = learner.agent.online.state_dict()
+        state = acting_state(learner.agent)
         parameters = b"".join(state[name].cpu().contiguous().numpy().tobytes() for name in sorted(state))
         facts = {
             "updates": learner.updates,
@@ -210,5 +207,5 @@ def _train(
             run.save()
             due = time.monotonic() + every
         alive("running")
-        if run.parts.executor.ready(1.0) and not run.iterate():
+        if not run.iterate():
             return status("diverged")

@@ -14,7 +14,7 @@ def perform(spec: Identified, say: Callable[[int], None]) -> Product:
     """The study of a spec; `say(done)` hears now and then how much of the budget is done."""
     started = time.monotonic()
     rows: list[Row]
-    rows, updates = component("study", spec.agent.kind)(spec, say)
+    rows, updates = component("offline", spec.agent.kind)(spec, say)
     seconds = time.monotonic() - started
     tables = {**Recorder().tables(), "summary": as_table(rows)}
     return Product(Outcome("finished", spec.budget_frames, seconds, 0), tables, {"updates": updates}, None)

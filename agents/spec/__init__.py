@@ -210,7 +210,6 @@ class Spec(Identified):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
-            "gradient": [self.agent.gradient],
             **{family: [part.kind] for family, part in self.agent.parts.items()},
             "torso": [self.network.torso],
             "core": [self.network.core.kind] * (self.network.core.kind != "none"),
@@ -222,7 +221,6 @@ class Spec(Identified):
             "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
-            "turn": [self.executor.kind],
             "worker": [self.executor.kind] * (self.executor.kind in COMPONENTS["worker"]),
             "exploration": [self.exploration.kind],
             "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),

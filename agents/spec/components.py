@@ -7,12 +7,11 @@ from typing import Any
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {
-        "dqn": "agents.dqn:DQN",
+        "dqn": "agents.dqn:make",
         "r2d2": "agents.r2d2:R2D2",
         "ac_lambda": "agents.ac_lambda:ACLambda",
         "actor_critic": "agents.actor_critic:ActorCritic",
     },
-    "gradient": {"backward": "agents.optim.gradient:Backward", "traces": "agents.optim.traces:Traces"},
     "suite": {
         "minatar": "agents.envs.minatar:MinAtar",
         "atari": "agents.envs.atari:Atari",
@@ -57,14 +56,10 @@ COMPONENTS: dict[str, dict[str, str]] = {
     },
     "schedule": {"decay": "agents.optim.decay:Decay"},
     "executor": {
-        "inline": "agents.executors.inline:collect",
-        "processes": "agents.executors.actors.processes:collect",
-        "ray": "agents.executors.actors.ray:collect",
-        "hogwild": "agents.executors.hogwild.executor:collect",
-    },
-    "turn": {
-        **dict.fromkeys(("inline", "processes", "ray"), "agents.executors.rows:rows"),
-        "hogwild": "agents.executors.hogwild.executor:stint",
+        "inline": "agents.executors.inline:make",
+        "processes": "agents.executors.actors.processes:make",
+        "ray": "agents.executors.actors.ray:make",
+        "hogwild": "agents.executors.hogwild.executor:make",
     },
     "worker": {
         "processes": "agents.executors.actors.processes:play",

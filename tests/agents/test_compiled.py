@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pytest
 import torch
+from agents.optim.gradient import Backward
 from torch.nn import functional as F
 
 from agents import compiled as cache
@@ -17,7 +18,6 @@ from agents.build import build
 from agents.compiled import q_learning as compiled
 from agents.nets import small
 from agents.nets.layers import Conv2d
-from agents.optim.gradient import Backward
 from agents.rng import generator
 from agents.step import Batch
 from tests.agents.specs import actor_input, spec

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from agents.optim.gradient import Backward
 from torch import nn
 
 from agents.build import build
@@ -11,7 +12,6 @@ from agents.learner import copy_network
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
-from agents.optim.gradient import Backward
 from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.rng import generator, restore_rng, rng_state
 from agents.run.evaluate import _shares, evaluate

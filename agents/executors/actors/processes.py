@@ -12,17 +12,20 @@ import torch
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.rows import Rows
 from agents.executors.actors.shared_memory import SharedMemory
+from agents.executors.iteration import iterate
 from agents.executors.pool import ProcessPool, WorkerProcess
-from agents.learner import Agent
+from agents.learner import Learner
+from agents.memory.replay import Replay
 from agents.spec import Spec
 
 
 class Processes:
     """A source of chunks (agents/executors/actors/rows.py). Actors start with the first chunk asked for."""
 
-    def __init__(self, spec: Spec, agent: Agent, obs: np.ndarray):
-        self.spec, self.agent = spec, agent
-        self.shared = SharedMemory(spec, agent, obs)
+    def __init__(self, spec: Spec, learner: Learner, memory: Replay, obs: np.ndarray):
+        self.spec, self.agent, self.learner, self.memory = spec, learner.agent, learner, memory
+        learner.listeners.append(self.updated)
+        self.shared = SharedMemory(spec, self.agent, obs)
         self.version = 0
         actors = spec.executor.actors
         self.pool = ProcessPool(actors, self._begin)
@@ -62,7 +65,7 @@ class Processes:
 
     def _publish(self) -> None:
         if self._published != self.version:
-            self.shared.publish(self.version, parameters(self.agent.online))
+            self.shared.publish(self.version, parameters(self.agent))
             self._published = self.version
 
     def _listen(self, numbers: list[int], seconds: float) -> None:
@@ -81,8 +84,12 @@ class Processes:
         free = self.spec.executor.slots - (self.filled[number] - self.released)
         return WorkerProcess(self.spec, number, incarnation, self.shared.descriptor, free, self.filled[number])
 
-    def ready(self, seconds: float) -> bool:
-        return self.rows.ready(seconds)
+    def advance(self, wait: float) -> bool:
+        """One row of all streams, and the updates that fall due."""
+        if not self.rows.ready(wait):
+            return False
+        iterate(self.rows, self.memory, self.learner, self.spec.learning)
+        return True
 
     def readings(self) -> dict[str, float]:
         return self.rows.readings(len(self.pool.incarnations))
@@ -106,9 +113,9 @@ class Processes:
         self.pool.load_state_dict(state["incarnations"])
 
 
-def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[Processes, Rows]:
-    """The executor, and what its rows come from."""
-    source = Processes(spec, agent, stream.obs)
+def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torch.device) -> tuple[Processes, Rows]:
+    """The executor, and where its steps come from."""
+    source = Processes(spec, learner, memory, stream.obs)
     return source, source.rows
 
 

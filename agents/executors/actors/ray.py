@@ -1,8 +1,8 @@
 """Actors as Ray actors, on whatever nodes the cluster has: for more actors than one node can hold. Needs `ray`.
 
 $RAY_ADDRESS names the cluster (workflow/ray_cluster.py starts one in a SLURM allocation); without it Ray starts one on
-this machine. An actor whose node or process is lost starts anew elsewhere, in a new incarnation; the chunks it had under way
-are played anew, and no frame is missing or counted twice, since frames count when the learner takes them.
+this machine. An actor whose node or process is lost starts again elsewhere, in a new incarnation; the chunks it had
+under way are played again, and no frame is missing or counted twice, since frames count when the learner takes them.
 """
 
 import os
@@ -21,7 +21,9 @@ from ray.exceptions import RayError
 from agents.executors.actors.chunks import Layout
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.rows import Rows
-from agents.learner import Agent
+from agents.executors.iteration import iterate
+from agents.learner import Learner
+from agents.memory.replay import Replay
 from agents.spec import Spec
 
 HERE = str(Path(__file__).resolve().parents[3])
@@ -47,8 +49,9 @@ class RayRolloutWorker:
 class RayActors:
     """A source of chunks (agents/executors/actors/rows.py). The cluster is joined with the first chunk asked for."""
 
-    def __init__(self, spec: Spec, agent: Agent):
-        self.spec, self.agent = spec, agent
+    def __init__(self, spec: Spec, learner: Learner, memory: Replay):
+        self.spec, self.agent, self.learner, self.memory = spec, learner.agent, learner, memory
+        learner.listeners.append(self.updated)
         self.version = 0
         actors = spec.executor.actors
         self.incarnations = np.zeros(actors, np.int64)  # of each actor, the present one
@@ -73,7 +76,7 @@ class RayActors:
             _join()
             self.workers = [self._start(number) for number in range(len(self.incarnations))]
         if self._published != self.version:
-            self._values, self._published = ray.put(parameters(self.agent.online)), self.version
+            self._values, self._published = ray.put(parameters(self.agent)), self.version
         for number, chunks in enumerate(self.chunks):
             while len(chunks) < self.spec.executor.slots:
                 chunks.append(self.workers[number].rollout.remote(frame, self.version, [self._values]))
@@ -110,8 +113,12 @@ class RayActors:
         self.restarts[number] += 1
         self.workers[number] = self._start(number)
 
-    def ready(self, seconds: float) -> bool:
-        return self.rows.ready(seconds)
+    def advance(self, wait: float) -> bool:
+        """One row of all streams, and the updates that fall due."""
+        if not self.rows.ready(wait):
+            return False
+        iterate(self.rows, self.memory, self.learner, self.spec.learning)
+        return True
 
     def readings(self) -> dict[str, float]:
         return self.rows.readings(len(self.incarnations))
@@ -153,7 +160,7 @@ def _join() -> None:
         time.sleep(0.2)  # else all actors would crowd on the nodes that came first
 
 
-def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[RayActors, Rows]:
-    """The executor, and what its rows come from."""
-    source = RayActors(spec, agent)
+def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torch.device) -> tuple[RayActors, Rows]:
+    """The executor, and where its steps come from."""
+    source = RayActors(spec, learner, memory)
     return source, source.rows

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from agents.acting.actor import Actor
+from agents.agent import Agent, acting_state, load_acting
 from agents.build import acting
 from agents.envs.stream import EpisodeStatistics
 from agents.executors.actors.chunks import Layout, chunk_layout, write_step
@@ -18,7 +20,7 @@ Newest = Callable[[int], tuple[int, Mapping[str, np.ndarray]] | None]  # my vers
 
 
 class RolloutWorker:
-    """Actor `number` in its incarnation number `incarnation` (0 at first). It acts on the CPU, on its share of the streams.
+    """Actor `number` in its incarnation `incarnation` (0 at first). It acts on the CPU, on its share of the streams.
 
     Incarnations share no random numbers; so an actor that is started anew plays other games than before.
     """
@@ -27,7 +29,9 @@ class RolloutWorker:
         self.spec, self.incarnation, self.version = spec, incarnation, 0
         total, device = spec.environment.streams, torch.device("cpu")
         streams = total // spec.executor.actors
-        _, stream, self.agent, _ = acting(spec, streams, device, number, incarnation)
+        _, stream, self.agent, _ = acting(
+            spec, streams, device, lambda network: Never(list(network.parameters())), number, incarnation
+        )
         epsilon = component("exploration", spec.exploration.kind)(spec.exploration, total)
         mine = slice(number * streams, (number + 1) * streams)
         whole = EpisodeStatistics(total, spec.environment.repeat)  # stands for all actors: its frames are the run's
@@ -58,7 +62,7 @@ class RolloutWorker:
             started = time.perf_counter()
             if self.steps % self.spec.executor.pull_every_steps == 0 and (found := newest(self.version)):
                 self.version = found[0]
-                load(self.agent.online, found[1])
+                load_acting(self.agent, {name: torch.from_numpy(array) for name, array in found[1].items()})
             step = self.actor.step()
             if "version" in self.agent.sequence_spec.extras:
                 version = np.full(len(step.action), self.version)
@@ -72,12 +76,12 @@ class RolloutWorker:
             self.steps += 1
 
 
-def parameters(network: torch.nn.Module) -> dict[str, np.ndarray]:
-    """Everything an actor needs of a network, buffers too: noise and norms travel with the weights."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+def parameters(agent: Agent) -> dict[str, np.ndarray]:
+    """Everything an actor needs of the networks that act, buffers too: noise and norms travel with the weights."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in acting_state(agent).items()}
 
 
-def load(network: torch.nn.Module, values: Mapping[str, np.ndarray]) -> None:
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            tensor.copy_(torch.from_numpy(np.array(values[name])))
+class Never(NamedTuple):
+    """In place of a gradient step: an actor does not learn."""
+
+    parameters: list[torch.nn.Parameter]

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from agents.agent import Agent
 from agents.executors.actors.chunks import step_at
-from agents.learner import Agent
 from agents.step import Episode, Step
 
 
@@ -28,7 +28,7 @@ class Source(Protocol):
 
 
 class Rows:
-    """In place of an Actor: `turn` gives the next row of all streams, actor after actor."""
+    """In place of an Actor: `step` gives the next row of all streams, actor after actor."""
 
     def __init__(self, source: Source, streams: int, repeat: int):
         self.source, self.repeat = source, repeat

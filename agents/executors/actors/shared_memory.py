@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from agents.agent import Agent
 from agents.executors.actors.chunks import Layout, chunk_layout
 from agents.executors.actors.rollout_worker import parameters
-from agents.learner import Agent
 from agents.spec import Spec
 
 
@@ -30,7 +30,7 @@ class SharedMemory:
     def __init__(self, spec: Spec, agent: Agent, obs: np.ndarray, descriptor: int | None = None):
         executor = spec.executor
         head = Layout({name: ((1,), np.dtype(np.int64)) for name in ("version", "frame")})
-        values = parameters(agent.online)
+        values = parameters(agent)
         network = Layout({name: (array.shape, array.dtype) for name, array in values.items()})
         chunk = chunk_layout(executor.chunk_steps, spec.environment.streams, obs, agent.sequence_spec)
         size = head.size + network.size + executor.slots * chunk.size

@@ -1,4 +1,4 @@
-"""A lock-free actor-learner of A3C (Mnih et al. 2016, Algorithm S3), one process of agents/executors/hogwild/executor.py.
+"""A lock-free actor-learner of A3C (Mnih et al. 2016, arXiv:1602.01783, Algorithm S3): one process of executor.py.
 
 It is a whole run of its own, with environments, memory and learner, but for two things: its learner's parameters and
 statistics are everybody's, and its agent acts and takes gradients on a copy of them, fetched when an unroll starts.
@@ -9,17 +9,30 @@ import json
 import os
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
-from agents.build import build
+from agents.build import Central, build
 from agents.executors.hogwild.shared_parameters import SharedParameters
-from agents.executors.rows import rows
-from agents.optim.gradient import Backward
+from agents.optim.step import GradientStep
 from agents.spec import Spec
 from agents.spec.executor import Inline
-from agents.step import Loss
+
+
+class HandOver:
+    """In place of a worker's gradient step: gradients are those of its own network, the step is the shared one's."""
+
+    def __init__(self, own: nn.Module, shared: GradientStep):
+        self.parameters, self.shared = list(own.parameters()), shared
+
+    def down(self, loss: torch.Tensor) -> torch.Tensor:
+        for parameter in self.parameters:
+            parameter.grad = None
+        loss.backward()
+        return self.shared.along([parameter.grad for parameter in self.parameters])
 
 
 class ActorLearner:
@@ -37,27 +50,22 @@ class ActorLearner:
                 "environment": spec.environment.model_copy(update={"streams": self.streams}),
             }
         )
-        self.parts = build(self.spec, number, incarnation)
-        self.learner, agent = self.parts.learner, self.parts.learner.agent
-        agent.online = copy.deepcopy(agent.online)
-        self.own = list(agent.online.parameters())
-        self.backward = Backward(self.own)
-        self.shared = SharedParameters(self.learner, workers, memory)
-        self.learner.gradient = self.hand_over
-        self.learner.clock = lambda: self.shared.version
+
+        def hand_over(own: nn.Module, make_step: Callable[[nn.Module], GradientStep]) -> HandOver:
+            step = make_step(copy.deepcopy(own))
+            self.shared = SharedParameters(step, workers, memory)
+            self.step = HandOver(own, step)
+            return self.step
+
+        self.parts = build(self.spec, number, incarnation, central=Central(hand_over, lambda: self.shared.version))
+        self.learner = self.parts.learner
         self.learner.listeners.append(self.updated)
         self.fetch()
 
     @torch.no_grad()
     def fetch(self) -> None:
-        self.parts.executor.updates = self.shared.version  # what rows are marked with from here on
-        torch._foreach_copy_(self.own, self.learner.parameters)
-
-    def hand_over(self, loss: Loss) -> None:
-        """Gradients at the own parameters become those that the shared ones are to follow."""
-        self.backward(loss)
-        for shared, own in zip(self.learner.parameters, self.own, strict=True):
-            shared.grad = own.grad
+        self.parts.executor.acting.at(self.shared.version)
+        torch._foreach_copy_(self.step.parameters, self.step.shared.parameters)
 
     def updated(self) -> None:
         """The step is made: count it, and take what all have made of the parameters."""
@@ -68,7 +76,7 @@ class ActorLearner:
         """One row of the own streams, and the update if it completes an unroll; frames are the whole run's."""
         statistics = self.parts.actor.stream.statistics
         before = statistics.frames = self.shared.frame
-        rows(self.spec, self.parts)
+        self.parts.executor.advance(0.0)
         self.shared.frames[self.number] += statistics.frames - before
 
     def interval(self) -> dict[str, Any]:
@@ -90,7 +98,7 @@ class ActorLearner:
 
 
 def race(spec: Spec, options: Namespace) -> None:
-    """What the process does: a line of JSON when it is ready and after each interval; it leaves when the pipe closes."""
+    """What the process does: a line of JSON when it is ready and after each interval, until the pipe closes."""
     worker = ActorLearner(spec, options.number, options.incarnation, options.memory)
     report: dict[str, Any] = {}
     with open(options.full, "wb") as news:

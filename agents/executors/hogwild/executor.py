@@ -1,8 +1,8 @@
 """Lock-free actor-learners as processes of this node (A3C, Mnih et al. 2016), and the main process beside them.
 
-Workers act and learn by themselves (actor_learner.py). The main process lets them go for a interval: up to the next
+Workers act and learn by themselves (actor_learner.py). The main process lets them go for an interval: up to the next
 tick of its clocks or for INTERVAL seconds, whichever comes first. Between intervals all stand still, so that what is
-recorded, evaluated and saved is one moment; a interval ends with the row that each is at, which costs next to nothing.
+recorded, evaluated and saved is one moment; an interval ends with the row that each is at, which costs next to nothing.
 
 A run can be taken up again, not to the bit: two runs never have the same order of updates. Parameters, statistics,
 frames and updates go on from the checkpoint; workers start fresh episodes in new incarnations.
@@ -16,15 +16,15 @@ from typing import Any
 
 import torch
 
-from agents.build import Parts
 from agents.executors.hogwild.shared_parameters import SharedParameters
 from agents.executors.pool import ProcessPool, WorkerProcess
-from agents.learner import Agent, Learner
+from agents.learner import Learner
+from agents.memory.replay import Replay
 from agents.spec import Spec
 from agents.step import Episode
 
-INTERVAL = 0.2  # seconds; what happened in a interval is recorded at the frame of its end
-STUCK = 30.0  # seconds after a interval's end in which a worker must have come to rest
+INTERVAL = 0.2  # seconds; what happened in an interval is recorded at the frame of its end
+STUCK = 30.0  # seconds after an interval's end in which a worker must have come to rest
 
 
 class Tally:
@@ -49,20 +49,21 @@ class Tally:
 class Hogwild:
     """The workers, started with the first interval, and the memory that they share."""
 
-    def __init__(self, spec: Spec):
-        self.spec, self.tally = spec, Tally()
+    def __init__(self, spec: Spec, learner: Learner):
+        self.spec, self.learner, self.tally = spec, learner, Tally()
         actors = spec.executor.actors
         self.pool = ProcessPool(actors, self._begin)
         self.shared: SharedParameters | None = None  # from the first interval on
-        self.resting: set[int] = set()  # numbers of the workers that wait for a interval
+        self.resting: set[int] = set()  # numbers of the workers that wait for an interval
         self.working: set[int] = set()  # those in one; all others are just starting
         self._unread = [b""] * actors
         self._frames, self._seconds = [0] * actors, [0.0] * actors  # since the start
         self._read = (0, 0.0)  # their sums at the last reading
 
-    def interval(self, learner: Learner) -> None:
+    def advance(self, wait: float) -> bool:
         """Let the workers go on; when this returns they stand still. Raises RuntimeError when one keeps dying."""
-        shared = self.shared = self.shared or self._share(learner)
+        learner = self.learner
+        shared = self.shared = self.shared or self._share()
         self.pool.start()
         shared.until[0] = self._tick(self.tally.frames)
         ends = time.monotonic() + INTERVAL
@@ -77,16 +78,20 @@ class Hogwild:
             if left <= -STUCK:
                 for number in self.working:
                     self.pool.workers[number].process.kill()
-            for number in self._listen(learner, max(left, 0.0) or INTERVAL):
+            for number in self._listen(max(left, 0.0) or INTERVAL):
                 if left > 0:  # it has just started
                     self._release(number)
                     begun = True
         self.tally.frames, learner.updates = shared.frame, shared.version
-        learner.agent.online.resample(learner.agent.noise)  # for evaluations with noise
+        learner.agent.new_noise()  # for evaluations with noise
+        return True
 
-    def _share(self, learner: Learner) -> SharedParameters:
-        shared = SharedParameters(learner, self.spec.executor.actors)
-        shared.frames[0], shared.updates[0] = self.tally.frames, learner.updates  # before this start, whoever made them
+    def _share(self) -> SharedParameters:
+        shared = SharedParameters(self.learner.agent.step, self.spec.executor.actors)
+        shared.frames[0], shared.updates[0] = (
+            self.tally.frames,
+            self.learner.updates,
+        )  # before this start, whoever made them
         return shared
 
     def _tick(self, frame: int) -> int:
@@ -99,7 +104,7 @@ class Hogwild:
         self.working.add(number)
         self.pool.workers[number].allow(1)
 
-    def _listen(self, learner: Learner, seconds: float) -> list[int]:
+    def _listen(self, seconds: float) -> list[int]:
         """Take what workers report, start those anew that died; -> the numbers of those that have just started."""
         fresh, pipes = [], {worker.full: i for i, worker in enumerate(self.pool.workers)}
         ready, _, _ = select.select(list(pipes), [], [], seconds)
@@ -116,29 +121,22 @@ class Hogwild:
             if self._unread[number].endswith(b"\n"):
                 report, self._unread[number] = json.loads(self._unread[number]), b""
                 if number in self.working:
-                    self._note(learner, number, report)
+                    self._note(number, report)
                 else:
                     fresh.append(number)
                 self.working.discard(number)
                 self.resting.add(number)
         return fresh
 
-    def _note(self, learner: Learner, number: int, report: dict[str, Any]) -> None:
+    def _note(self, number: int, report: dict[str, Any]) -> None:
         self.pool.worked(number)
         self._frames[number] += report["frames"]
         self._seconds[number] += report["seconds"]
         self.tally.episodes += [Episode(*episode) for episode in report["episodes"]]
-        learner.note(report["sums"], report["counts"])
+        self.learner.note(report["sums"], report["counts"])
 
     def _begin(self, number: int, incarnation: int) -> WorkerProcess:
         return WorkerProcess(self.spec, number, incarnation, self.shared.descriptor, 0, 0)
-
-    def ready(self, seconds: float) -> bool:
-        """Always: a interval is short."""
-        return True
-
-    def updated(self) -> None:
-        """Updates are made by the workers."""
 
     def readings(self) -> dict[str, float]:
         """Frames per second of a worker, mean since the last call; nothing where none lived to report."""
@@ -167,12 +165,7 @@ class Hogwild:
         self.pool.load_state_dict(state["incarnations"])
 
 
-def collect(spec: Spec, agent: Agent, stream: Any, device: torch.device) -> tuple[Hogwild, Tally]:
-    """The executor, and what counts its frames."""
-    executor = Hogwild(spec)
+def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torch.device) -> tuple[Hogwild, Tally]:
+    """The executor, and what counts its frames; workers have memories and environments of their own."""
+    executor = Hogwild(spec, learner)
     return executor, executor.tally
-
-
-def interval(spec: Spec, parts: Parts) -> None:
-    """A turn of the loop: the workers act and learn for a while."""
-    parts.executor.interval(parts.learner)

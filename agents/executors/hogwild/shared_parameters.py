@@ -13,7 +13,7 @@ import torch
 
 from agents.executors.actors.chunks import Layout
 from agents.executors.actors.shared_memory import anonymous
-from agents.learner import Learner
+from agents.optim.step import GradientStep
 
 
 class SharedParameters:
@@ -23,8 +23,8 @@ class SharedParameters:
     what is there.
     """
 
-    def __init__(self, learner: Learner, workers: int, descriptor: int | None = None):
-        tensors = [*learner.parameters, *_tensors(learner.optimizer.state_dict())]
+    def __init__(self, step: GradientStep, workers: int, descriptor: int | None = None):
+        tensors = [*step.parameters, *_tensors(step.state_dict())]
         lines = {"frames": workers, "updates": workers, "until": 1}
         book = Layout({name: ((size,), np.dtype(np.int64)) for name, size in lines.items()})
         values = Layout({str(i): ((t.numel(),), t.detach().numpy().dtype) for i, t in enumerate(tensors)})
