@@ -117,11 +117,11 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
     def trace_after(*firsts: bool) -> torch.Tensor:
         for first in firsts:
             learner.learn(batch(first))
-        return learner.gradient.traces[learner_index(learner)].clone()
+        return learner.agent.traces[learner_index(learner)].clone()
 
     fresh = obs[0].flatten().float()
-    assert "learned_td_error" in learner.agent.loss(batch(True)).metrics  # td_error[…] is the probe's: of the memory
     assert torch.equal(trace_after(True)[0], fresh)  # of v = w x: x
+    assert "learned_td_error" in learner.read()  # td_error[…] is the probe's: of the memory
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.99 * 0.8))
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.792 + 0.792**2))
     assert torch.equal(trace_after(True)[0], fresh)
@@ -130,7 +130,7 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
 def learner_index(learner) -> int:
     """Where the value's weight stands among the parameters."""
     value = learner.agent.online.head.value.weight
-    return next(k for k, p in enumerate(learner.parameters) if p is value)
+    return next(k for k, p in enumerate(learner.agent.step.parameters) if p is value)
 
 
 def test_actions_are_drawn_in_proportion_to_the_policy():

@@ -11,6 +11,7 @@ from agents.memory.proportional import Proportional
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
+from agents.nets import small
 from agents.rng import generator
 from agents.spec.agent import FixedExploration, LinearExploration
 from agents.spec.memory import PrioritySelect, UniformSelect
@@ -120,7 +121,7 @@ def test_values_kept_with_a_row_are_those_it_was_acted_on():
     parts = build(spec(**APEX))
     assert set(parts.learner.agent.sequence_spec.extras) == {"q_taken", "q_best"}
     step = parts.actor.step()
-    q = parts.learner.agent.online.small.values(torch.from_numpy(step.obs))
+    q = small.form(parts.learner.agent.online).values(torch.from_numpy(step.obs))
     assert np.array_equal(step.extras["q_best"], q.max(1))
     assert np.array_equal(step.extras["q_taken"], q[np.arange(4), step.action])
 

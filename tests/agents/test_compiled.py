@@ -10,17 +10,19 @@ import numba
 import numpy as np
 import pytest
 import torch
-from agents.optim.gradient import Backward
 from torch.nn import functional as F
 
 from agents import compiled as cache
 from agents.build import build
 from agents.compiled import q_learning as compiled
+from agents.dqn import DQN
+from agents.dqn_compiled import CompiledDQN
+from agents.losses.penalty import Nothing
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
 from agents.step import Batch
-from tests.agents.specs import actor_input, spec
+from tests.agents.specs import actor_input, given, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
 SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
@@ -44,11 +46,23 @@ def agent_of(**changes):
     return agent
 
 
+def plain_of(agent: CompiledDQN) -> DQN:
+    """The plain agent of the same spec and parameters."""
+    plain = DQN(agent.spec, given(copy.deepcopy(agent.online), agent.n_actions), agent.value, Nothing())
+    plain.target.load_state_dict(agent.target.state_dict())
+    return plain
+
+
+def values(network, obs: torch.Tensor) -> np.ndarray:
+    """By the compiled form."""
+    return small.form(network).values(obs)
+
+
 def test_only_losses_that_have_a_compiled_form_take_it():
     for loss, compiled_form in (("squared", True), ("huber", True), ("absolute", False)):
         agent = agent_of(agent__value={"kind": "scalar", "loss": loss})
-        assert (agent.online.small is not None) == compiled_form
-        assert agent.loss(batch()).terms["q"].item() > 0
+        assert isinstance(agent, CompiledDQN if compiled_form else DQN)
+        assert without_step(agent, batch()).metrics["loss"] > 0
 
 
 @pytest.mark.parametrize(
@@ -103,24 +117,21 @@ def test_a_transition_by_hand():
 @pytest.mark.parametrize("selector", ["target", "online"])
 def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, changes):
     agent, data = agent_of(agent__selector=selector, **changes), batch()
-    parameters = list(agent.online.parameters())
     found = agent.loss(data)
-    Backward(parameters)(found)
-    gradients = [parameter.grad.clone() for parameter in parameters]
-    agent.online.small = None
-    plain = agent.loss(data)
-    Backward(parameters)(plain)
+    twin = plain_of(agent)
+    loss, plain = twin.loss(data)
+    loss.backward()
     assert found.metrics["loss"] == pytest.approx(plain.metrics["loss"].item(), rel=1e-5)
     assert found.metrics["q_mean"] == pytest.approx(plain.metrics["q_mean"].item(), rel=1e-5)
     assert torch.allclose(found.priorities, plain.priorities, rtol=1e-5, atol=1e-6)
-    for one, other in zip(gradients, parameters, strict=True):
+    for one, other in zip(agent.gradients, twin.online.parameters(), strict=True):
         assert (one - other.grad).abs().max() < 1e-5 * other.grad.abs().max()
 
 
 def test_acting_is_by_the_values_of_the_network():
     agent, obs = agent_of(memory__select={"kind": "uniform"}), batch(8).obs[0]
     q = agent.online(obs).squeeze(-1).detach().numpy()
-    assert np.allclose(agent.online.small.values(obs), q, atol=1e-6)
+    assert np.allclose(values(agent.online, obs), q, atol=1e-6)
     assert (agent.act(actor_input(obs), 0.0, generator(0, "exploration")).action == q.argmax(1)).all()
 
 
@@ -149,12 +160,12 @@ def test_weights_that_are_no_numbers_are_not_hidden():
 )
 def test_other_networks_and_losses_take_the_plain_way(changes):
     agent = build(spec(**changes)).learner.agent
-    assert agent.online.small is None and agent.loss(batch()).gradients is None
+    assert isinstance(agent, DQN) and agent.loss(batch())[0].requires_grad
 
 
 def test_what_only_reads_norms_or_scales_gradients_leaves_the_compiled_way():
     for use in ("gradient", "epsilon", "lr"):
-        assert build(spec(**SPECTRAL, spectral__use=use)).learner.agent.online.small
+        assert isinstance(build(spec(**SPECTRAL, spectral__use=use)).learner.agent, CompiledDQN)
 
 
 def test_the_compiled_form_follows_the_parameters():
@@ -162,15 +173,15 @@ def test_the_compiled_form_follows_the_parameters():
     online, target = agent.online, agent.target
 
     def same(network) -> bool:
-        return np.allclose(network.small.values(obs), network(obs).squeeze(-1).detach(), atol=1e-6)
+        return np.allclose(values(network, obs), network(obs).squeeze(-1).detach(), atol=1e-6)
 
-    assert not np.allclose(online.small.values(obs), target.small.values(obs)) and same(online) and same(target)
+    assert not np.allclose(values(online, obs), values(target, obs)) and same(online) and same(target)
     online.load_state_dict(target.state_dict())
-    assert np.array_equal(online.small.values(obs), target.small.values(obs))
+    assert np.array_equal(values(online, obs), values(target, obs))
     twin = copy.deepcopy(online).share_memory()  # elsewhere in memory
     with torch.no_grad():
         twin.layers[-1].bias += 1
-    assert same(twin) and same(online) and not np.allclose(twin.small.values(obs), online.small.values(obs))
+    assert same(twin) and same(online) and not np.allclose(values(twin, obs), values(online, obs))
     online.share_memory()
     with torch.no_grad():
         online.layers[0].weight.mul_(2)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents.build import build
-from agents.executors import worker
+from agents.executors import process as actor_process
 from agents.executors.actors.chunks import Layout, chunk_layout, step_at, write_step
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.shared_memory import SharedMemory
@@ -35,7 +35,7 @@ def actors_of(learner: int) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if worker.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
+        if actor_process.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
             found.append(process)
     return found
 
@@ -91,7 +91,7 @@ def test_parameters_are_read_whole_and_only_when_new():
     learner = parts.executor.shared
     actor = SharedMemory(run, parts.learner.agent, parts.executor.shared.slots[0]["obs"][0], os.dup(learner.descriptor))
     assert actor.newest(0) is None
-    values = {name: array + 1 for name, array in parameters(parts.learner.agent.online).items()}
+    values = {name: array + 1 for name, array in parameters(parts.learner.agent).items()}
     learner.publish(7, values)
     version, got = actor.newest(0)
     assert version == 7 and actor.newest(7) is None

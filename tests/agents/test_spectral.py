@@ -164,7 +164,7 @@ def test_divided_gradients_are_those_of_the_plain_network_over_the_norms(scope):
     learner.learn(data), plain.learn(data)
     product = linear * conv
     factors = [product] * 6 if scope == "product" else [conv, 1, linear, 1, 1, 1]
-    for ours, theirs, factor in zip(learner.parameters, plain.parameters, factors, strict=True):
+    for ours, theirs, factor in zip(learner.agent.step.parameters, plain.agent.step.parameters, factors, strict=True):
         assert torch.allclose(ours.grad * factor, theirs.grad, rtol=2e-3, atol=1e-7)
 
 
@@ -177,11 +177,11 @@ def test_scaled_epsilons_and_rates_stand_where_they_should(use, scope):
     product = [linear * conv] * 6
     factors = product if scope == "product" else [conv, 1, linear, 1, 1, 1]
     if use == "epsilon":
-        assert learner.optimizer.epsilons == pytest.approx([eps * f for f in factors], rel=1e-3)
-        assert learner.optimizer.rates == [lr] * 6
+        assert learner.agent.step.optimizer.epsilons == pytest.approx([eps * f for f in factors], rel=1e-3)
+        assert learner.agent.step.optimizer.rates == [lr] * 6
     else:
-        assert learner.optimizer.rates == pytest.approx([lr / f for f in factors], rel=1e-3)
-        assert learner.optimizer.epsilons == [eps] * 6
+        assert learner.agent.step.optimizer.rates == pytest.approx([lr / f for f in factors], rel=1e-3)
+        assert learner.agent.step.optimizer.epsilons == [eps] * 6
 
 
 def step_of(divide_by: float, eps: float, scale_eps: float) -> torch.Tensor:
