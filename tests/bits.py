@@ -2,8 +2,8 @@
 
 For changes of the code that must not change results. Each distinct point of every paper at smoke scale, Atari's too, is
 trained at seed 0 on its first game, once in one go and once interrupted halfway and resumed; FILE holds the SHA-256 of
-its parameters and of its learning, episode and evaluation rows, sorted. Executors of several processes train inline. The bits
-hold for one machine and one build of torch, so the file is not committed.
+its parameters and of its learning, episode and evaluation rows, sorted. Executors of several processes train inline.
+The bits hold for one machine and one build of torch, so the file is not committed.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-# What a config name stands for: family -> name -> "module:attribute", imported on sequence_spec by `component`.
+# What a config name stands for: family -> name -> "module:attribute", imported on demand by `component`.
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {
