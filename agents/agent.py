@@ -25,7 +25,10 @@ class Learned(NamedTuple):
 
 
 class Agent(Protocol):
-    """Its state is all that it remembers: networks, optimizers, noise, and whatever it carries between updates."""
+    """Its state is all that it remembers: networks, optimizers, noise, and whatever it carries between updates.
+
+    `act` reaches networks by way of `networks` alone: where parameters lag, a copy of the agent acts with others.
+    """
 
     sequence_spec: SequenceSpec  # what `learn` wants to draw from the memory
     networks: Mapping[str, nn.Module]  # all that it learns and follows, by name

@@ -173,8 +173,13 @@ def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> Network:
 
 
 def _gauges(spectral: Spectral, agent: Agent, rng: np.random.Generator) -> tuple[list, list, list]:
-    """The meters in use, with their steps per update, those of the online network that are only read, and readers."""
-    gauges, tracked, online = [], [], agent.networks["online"]
+    """The meters in use, with their steps per update, those of the online network that are only read, and readers.
+
+    There are none for an agent without a network of that name.
+    """
+    gauges, tracked, online = [], [], agent.networks.get("online")
+    if online is None:
+        return [], [], []
     if spectral.layers:
         gauges.append((component("spectral", "attached")(online), spectral.power_steps))
         if target := agent.networks.get("target"):

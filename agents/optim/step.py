@@ -31,10 +31,13 @@ class GradientStep:
         self.steps = 0  # taken so far
 
     def down(self, loss: torch.Tensor) -> torch.Tensor:
-        """A step down the gradient of a scalar; -> the gradient's norm before clipping."""
+        """A step down the gradient of a scalar; -> the gradient's norm before clipping.
+
+        No gradient is left in, or worked out for, other networks that the loss passes through.
+        """
         for parameter in self.parameters:
             parameter.grad = None
-        loss.backward()
+        loss.backward(inputs=self.parameters)
         return self._step()
 
     def along(self, gradients: Sequence[torch.Tensor]) -> torch.Tensor:

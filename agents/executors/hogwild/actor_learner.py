@@ -31,7 +31,7 @@ class HandOver:
     def down(self, loss: torch.Tensor) -> torch.Tensor:
         for parameter in self.parameters:
             parameter.grad = None
-        loss.backward()
+        loss.backward(inputs=self.parameters)
         return self.shared.along([parameter.grad for parameter in self.parameters])
 
 
