@@ -30,6 +30,8 @@ class CompiledDQN:
         self.spec, self.value, self.noise = spec, value, given.noise
         self.n_actions, self.keep = given.actions, keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
+        for network in self.networks.values():
+            small.form(network)  # compiles now, before training begins, if that was never done here
         self.gradients = [torch.empty_like(parameter) for parameter in given.online.parameters()]
         self._gradient_arrays = small.views(self.gradients)
         self.step = given.step(given.online)
