@@ -4,7 +4,6 @@ Gradient descent asks for a loss once. A line search asks whether a step helped,
 after the parameters have moved, on the batch that the step was made for.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -35,8 +34,8 @@ class Backtracked(NamedTuple):
 @torch.no_grad()
 def backtrack(
     objective: Objective,
-    parameters: Sequence[nn.Parameter],
-    step: Sequence[torch.Tensor],
+    parameters: list[nn.Parameter],
+    step: list[torch.Tensor],
     shrink: float,
     tries: int,
     bound: float,
@@ -47,10 +46,10 @@ def backtrack(
     shares in vain the parameters are what they were, to the bit. Losses that are no numbers are never smaller.
     TRPO's line search (Schulman et al. 2015, arXiv:1502.05477, appendix C).
     """
-    parameters, start = list(parameters), [parameter.clone() for parameter in parameters]
+    start = [parameter.clone() for parameter in parameters]
     before = objective.loss()
     for k in range(tries):
-        torch._foreach_copy_(parameters, torch._foreach_add(start, list(step), alpha=shrink**k))
+        torch._foreach_copy_(parameters, torch._foreach_add(start, step, alpha=shrink**k))
         found = Backtracked(shrink**k, objective.loss(), objective.divergence())
         if found.loss < before and found.divergence <= bound:
             return found
