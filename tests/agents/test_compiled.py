@@ -69,7 +69,7 @@ def test_only_losses_that_have_a_compiled_form_take_it():
     "shape, kernel, stride", [((4, 10, 10), 3, 1), ((10, 10, 10), 3, 1), ((2, 9, 7), 3, 2), ((1, 5, 5), 5, 1)]
 )
 @pytest.mark.parametrize("channels", [8, 16, 24])
-def test_the_convolution_and_its_slopes_are_those_of_torch(shape, kernel, stride, channels):
+def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, stride, channels):
     torch.manual_seed(0)
     layer = Conv2d(shape, channels, kernel, stride, gather=True)
     x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values

@@ -68,7 +68,7 @@ def test_what_comes_after_the_last_finite_evaluation_is_no_score(bad, tmp_path):
     after = run.recorder.tables()
     assert after["evaluations"] == tables["evaluations"] and tables["evaluations"].num_rows == 10
     episodes = after["episodes"]["frame"].to_numpy()
-    assert episodes.max() < 1_100 + 3 * 20  # of the two or three turns before the next update
+    assert episodes.max() < 1_100 + 3 * 20  # of the two or three iterations before the next update
 
 
 FAULTS = {

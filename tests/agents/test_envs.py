@@ -86,13 +86,13 @@ def test_atari_counts_the_emulators_frames_and_raw_scores():
     """One game stepped by hand through ALE, from the same seed, without no-ops."""
     stream, ale = pong(1, environment__noop_max=0, environment__clip_reward=True), emulator("pong")
     actions, rng, total = ale.getMinimalActionSet(), np.random.default_rng(1), 0.0
-    for turn in range(1_500):
+    for moved in range(1_500):
         action = int(rng.integers(len(actions)))
         step = stream.step(np.array([action]))
         reward = sum(ale.act(actions[action]) for _ in range(4))
         total += reward
         assert step.reward[0] == np.clip(reward, -1, 1)
-        assert stream.statistics.frames == ale.getFrameNumber() == 4 * (turn + 1)
+        assert stream.statistics.frames == ale.getFrameNumber() == 4 * (moved + 1)
         if ale.game_over():
             break
     (episode,) = stream.statistics.take()

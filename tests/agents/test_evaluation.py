@@ -22,7 +22,7 @@ LENGTHS = {  # of episodes -> their mean, frames
 
 
 class Scripted:
-    """Environments whose episodes have the given lengths, in turns of `repeat` frames, and those lengths as scores."""
+    """Environments whose episodes have the given lengths, in steps of `repeat` frames, and those lengths as scores."""
 
     scale, shape, dtype, actions = 1.0, (4, 10, 10), np.uint8, np.arange(6)
 

@@ -101,12 +101,12 @@ def test_parameters_are_read_whole_and_only_when_new():
 def test_what_arrives_is_what_the_actors_made(tmp_path):
     run = spec(**DISTRIBUTED)
     parts = build(run)
-    players = [RolloutWorker(run, number, 0) for number in range(2)]
+    workers = [RolloutWorker(run, number, 0) for number in range(2)]
     try:
         for _ in range(4):  # more than there are slots
             while (chunk := parts.executor.take(1.0, 0)) is None:
                 pass
-            for number, worker in enumerate(players):
+            for number, worker in enumerate(workers):
                 mine = worker.layout.views(bytearray(worker.layout.size))
                 worker.rollout(mine, 0, lambda version: None)
                 for name in set(mine) - {"seconds"}:

@@ -257,8 +257,8 @@ def test_streams_act_with_the_parameters_of_so_many_updates_ago(tmp_path):
     run = begin(tmp_path, executor__lags_updates=lags, environment__streams=3, learning__batch=3)
     acting, agent = run.parts.executor.acting, run.parts.learner.agent
     past = [parameters(agent)]
-    for turn in range(60):
-        if turn % 3 == 0:  # an unroll starts: these act until the next one
+    for iteration in range(60):
+        if iteration % 3 == 0:  # an unroll starts: these act until the next one
             wanted = [past[max(0, len(past) - 1 - lag)] for lag in lags]
             versions = [max(0, len(past) - 1 - lag) for lag in lags]
         run.iterate()

@@ -488,7 +488,7 @@ def test_a_memory_comes_back_and_draws_the_same_for_ever(kind, normalise):
         settings = {"exponent": 0.6, "epsilon": 1e-3, "stratified": True, "normalise": normalise}
         return Replay(store, select(kind, store, **settings), generator(1, "memory"), 16, torch.device("cpu"))
 
-    def turn(replay: Replay, t: int) -> tuple[list[int], list[float]]:
+    def iteration(replay: Replay, t: int) -> tuple[list[int], list[float]]:
         rng = np.random.default_rng(t)
         flags = [(t + b) % 13 == 12 for b in range(2)], [(t + b) % 13 == 0 for b in range(2)]
         add(replay.store, replay.select, *flags)
@@ -500,13 +500,13 @@ def test_a_memory_comes_back_and_draws_the_same_for_ever(kind, normalise):
 
     one = fresh()
     for t in range(121):  # 120 is a multiple of 3; row 121 comes after the last draw
-        turn(one, t)
-    turn(one, 121)
+        iteration(one, t)
+    iteration(one, 121)
     saved, two = decode(encode(one.state_dict())), fresh()
     two.store.insert(72, one.store.extract(72, 122))
     two.load_state_dict(saved)
     for t in range(122, 400):
-        assert turn(one, t) == turn(two, t), t
+        assert iteration(one, t) == iteration(two, t), t
     ends = [encode(replay.state_dict()["select"]) for replay in (one, two)]
     assert str(ends[0]) == str(ends[1])
 
