@@ -1,6 +1,6 @@
 """`python -m agents train --spec JSON --results DIR`: train one run, or go on with it, and seal what it leaves.
 
-A result that is sealed already (agents/store.py) is shown again and nothing is trained. A run that another process
+A result that is sealed already (agents/run/store.py) is shown again and nothing is trained. A run that another process
 trains is waited for.
 
 Exit codes: 0 the result is sealed (a diverged run is a result too), 75 stopped by a signal, with all saved that was
@@ -22,15 +22,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents import attempts, gpu
-from agents import store as sealed
-from agents.attempts import Attempts
-from agents.code import ROOT, Code, fingerprint, roots
-from agents.files import told
-from agents.lease import Held, Lease, Lost
+from agents.run import attempts, gpu
+from agents.run import store as sealed
+from agents.run.attempts import Attempts
+from agents.run.code import ROOT, Code, fingerprint, roots
+from agents.run.files import told
+from agents.run.lease import Held, Lease, Lost
+from agents.run.store import Store
 from agents.spec import Spec, model_of
 from agents.spec.base import Identified
-from agents.store import Store
 
 PREEMPTED, CANNOT_WRITE, IN_USE, OTHER_CODE, BAD_SPEC = 75, 73, 76, 77, 78
 
@@ -165,10 +165,10 @@ class Training:
         if spec.device == "cuda":
             gpu.claim()  # before torch looks for one
         # Imported late: a wrong spec, a sealed result or a run in use is told without waiting for torch.
-        from agents.checkpoint import Checkpoints
-        from agents.heartbeat import Heartbeat
-        from agents.loop import Run, train
-        from agents.record import versions
+        from agents.run.checkpoint import Checkpoints
+        from agents.run.heartbeat import Heartbeat
+        from agents.run.loop import Run, train
+        from agents.run.record import versions
 
         identity = {"digest": spec.digest(), "versions": versions()}
         if not self.options.accept_code_changes:
@@ -192,8 +192,8 @@ class Training:
         return 0
 
     def _study(self) -> int:
-        from agents.heartbeat import Heartbeat
-        from agents.study import perform
+        from agents.run.heartbeat import Heartbeat
+        from agents.run.offline import perform
 
         assert self.lease is not None
         lease, spec = self.lease, self.spec
@@ -211,7 +211,7 @@ class Training:
 
     def _finish(self, product: Any, heartbeat: Any) -> None:
         """Seal the result: from here on it is never trained again."""
-        from agents.outputs import write_outputs
+        from agents.run.outputs import write_outputs
 
         outcome, spec = product.outcome, self.spec
         volatile = {"host": socket.gethostname(), "slurm_job": os.environ.get("SLURM_JOB_ID")}

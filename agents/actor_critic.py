@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.acting.sampling import sample
+from agents.agent import Given, Learned, restore, saved
 from agents.losses.policy import baseline_loss, entropy, log_probability, policy_gradient_loss
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.nets.network import Network
-from agents.sampling import sample
 from agents.spec.agent import ActorCritic as ActorCriticSpec
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 FLOOR = 1e-6  # of the epsilon-correction
 
@@ -31,50 +32,71 @@ class ActorCritic:
     learning see one draw per unroll (Fortunato et al. 2018, section 3.2), here shared by all streams.
     """
 
-    def __init__(self, spec: ActorCriticSpec, online: Network, actions: int, noise: torch.Generator):
-        self.spec, self.online, self.noise = spec, online, noise
-        self.online.resample(noise)
+    acting = ("online",)
+
+    def __init__(self, spec: ActorCriticSpec, given: Given):
+        self.spec, self.noise = spec, given.noise
+        self.networks = {"online": given.online}
+        self.step = given.step(given.online)
+        self.steps = {"online": self.step}
+        self.new_noise()
         extras: dict[str, tuple[tuple[int, ...], type]] = {
-            "logits": ((actions,), np.float32),
+            "logits": ((given.actions,), np.float32),
             "version": ((), np.int64),
         }
-        self._recurrent = online.core is not None
+        self._recurrent = self.online.core is not None
         if self._recurrent:
             extras |= {
-                "state": ((2, online.core.size), np.float32),
+                "state": ((2, self.online.core.size), np.float32),
                 "previous_action": ((), np.int64),
                 "previous_reward": ((), np.float32),
             }
         rows = tuple(range(spec.unroll + 1))
-        self.demand = Demand(spec.unroll, rows, across=True, ahead=True, extras=extras)
+        self.sequence_spec = SequenceSpec(
+            spec.unroll, rows, cross_episodes=True, bootstrap_on_current=True, extras=extras
+        )
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    @property
+    def online(self) -> Network:
+        return self.networks["online"]
+
+    def new_noise(self) -> None:
+        self.online.resample(self.noise)
+
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """A draw from the softmax. Epsilon is 0 for this agent (agents/spec), since the logits must tell all."""
         with torch.inference_mode():
             if not self._recurrent:
-                logits = self.online(view.obs).logits.cpu().numpy()
-                return Decision(self._draw(logits, dice), {"logits": logits})
-            size, device = len(view.obs), view.obs.device
-            state = self.online.initial(size) if view.state is None else view.state
-            state = state * torch.from_numpy(~view.first).to(device)[:, None, None]
-            action, reward = torch.from_numpy(view.action).to(device), torch.from_numpy(view.reward).to(device)
-            out, after = self.online.unroll(view.obs[None], action[None], reward[None], state)
+                logits = self.online(inputs.obs).logits.cpu().numpy()
+                return ActorOutput(self._draw(logits, rng), {"logits": logits})
+            size, device = len(inputs.obs), inputs.obs.device
+            state = self.online.initial(size) if inputs.state is None else inputs.state
+            state = state * torch.from_numpy(~inputs.first).to(device)[:, None, None]
+            action, reward = torch.from_numpy(inputs.action).to(device), torch.from_numpy(inputs.reward).to(device)
+            out, after = self.online.unroll(inputs.obs[None], action[None], reward[None], state)
             logits = out.logits[0].cpu().numpy()
         extras = {
             "logits": logits,
             "state": state.cpu().numpy(),
-            "previous_action": view.action,
-            "previous_reward": view.reward,
+            "previous_action": inputs.action,
+            "previous_reward": inputs.reward,
         }
-        return Decision(self._draw(logits, dice), extras, after.clone())
+        return ActorOutput(self._draw(logits, rng), extras, after.clone())
 
     @staticmethod
-    def _draw(logits: np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    def _draw(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         heights = np.exp(logits - logits.max(-1, keepdims=True))
-        return sample(heights, dice)
+        return sample(heights, rng)
 
-    def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`; rows at which nothing was done (an episode's last) give no loss."""
+    def learn(self, batch: Batch) -> Learned:
+        """One step down the loss."""
+        loss, learned = self.loss(batch)
+        norm = self.step.down(loss)
+        self.new_noise()
+        return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
+        """Batch of `sequence_spec`; rows at which nothing was done (an episode's last) give no loss."""
         spec = self.spec
         out = self._unroll(batch)
         logits, values = out.logits[:-1], out.value
@@ -101,11 +123,7 @@ class ActorCritic:
         policy = total(policy_gradient_loss(log_pi, advantage, rho))
         baseline = total(baseline_loss(values[:-1], vs))
         spread = total(entropy(logits, 0.0))
-        terms = {
-            "policy": share * policy,
-            "baseline": share * spec.baseline_weight * baseline,
-            "entropy": -share * spec.entropy_weight * spread,
-        }
+        loss = share * policy + share * spec.baseline_weight * baseline - share * spec.entropy_weight * spread
         metrics = {
             "policy_loss": policy.detach() / count,
             "baseline_loss": baseline.detach() / count,
@@ -113,8 +131,7 @@ class ActorCritic:
             "value_mean": total(values[:-1].detach()) / count,
             "ratio_mean": total(log_ratio.exp()) / count,
         }
-        self.online.resample(self.noise)
-        return Loss(terms, advantage.abs().amax(0), metrics)
+        return loss, Learned(advantage.abs().amax(0), metrics)
 
     def _unroll(self, batch: Batch) -> Any:
         """Policy and value of all T + 1 rows; the state is zero again where an episode begins."""
@@ -123,3 +140,12 @@ class ActorCritic:
         action = torch.cat([batch.extras["previous_action"][:1], batch.action]) * ~batch.first
         reward = torch.cat([batch.extras["previous_reward"][:1], batch.reward]) * ~batch.first
         return self.online.unroll(batch.obs, action, reward, batch.extras["state"][0], batch.first)[0]
+
+    def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.online.first_outputs(obs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return saved(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(self, state)

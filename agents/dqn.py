@@ -1,8 +1,16 @@
 """DQN (Mnih et al. 2015) and what the value family made of it, from the same few lines.
 
-Double DQN (van Hasselt et al. 2016) is `selector: online`. C51 and QR-DQN are value kinds, dueling is a head, noisy
-nets are a kind of linear layer, n-step returns the length of the memory's window, prioritized replay a selector:
-Rainbow (Hessel et al. 2018) names all six. The loss is the mean over the batch of weight x per-sample loss.
+Double DQN (van Hasselt et al. 2016, arXiv:1509.06461) is `selector: online`. C51 and QR-DQN are value kinds, dueling is
+a head, noisy nets are a kind of linear layer, n-step returns the length of the memory's window, prioritized replay a
+selector: Rainbow (Hessel et al. 2018, arXiv:1710.02298) names all six.
+
+    time      t          t+1        …     t+n-1        t+n
+    obs       S_t                                      S_t+n
+    action    A_t        A_t+1      …     A_t+n-1
+    reward    R_t+1      R_t+2      …     R_t+n                  row k of the batch: what action A_t+k gave
+    target    R_t+1 + γ R_t+2 + … + γ^n-1 R_t+n + γ^n max_a Q_target(S_t+n, a)
+
+Only the first and the last observation are drawn. A discount of 0 at an episode's end cuts the sum there.
 """
 
 import copy
@@ -10,15 +18,26 @@ import copy
 import numpy as np
 import torch
 
-from agents.compiled.q_learning import q_learning
+from agents.acting.sampling import epsilon_greedy_output
+from agents.agent import Given, Learned, restore, saved
+from agents.dqn_compiled import CompiledDQN
 from agents.losses.penalty import Nothing, Penalty
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar, Value, at_action, q_loss
 from agents.nets import small
 from agents.nets.network import Network
-from agents.sampling import explore
+from agents.optim.step import Follower
 from agents.spec.agent import DQN as DQNSpec
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
+
+
+def make(
+    spec: DQNSpec, given: Given, value: Value, penalty: Penalty, keep: tuple[str, ...] = ()
+) -> "DQN | CompiledDQN":
+    """The agent in its compiled form where network and loss have one; else the plain one."""
+    if isinstance(value, Scalar) and value.compiled and isinstance(penalty, Nothing) and small.fits(given.online):
+        return CompiledDQN(spec, given, value, keep)
+    return DQN(spec, given, value, penalty, keep)
 
 
 class DQN:
@@ -27,49 +46,49 @@ class DQN:
     `keep` names what to keep with each row: the values of the action taken and of the best one.
     """
 
-    def __init__(
-        self,
-        spec: DQNSpec,
-        online: Network,
-        actions: int,
-        noise: torch.Generator,
-        value: Value,
-        penalty: Penalty,
-        keep: tuple[str, ...] = (),
-    ):
-        self.spec, self.value, self.penalty, self.online, self.noise = spec, value, penalty, online, noise
-        if isinstance(value, Scalar) and value.compiled and isinstance(penalty, Nothing) and small.fits(online):
-            online.small = small.Small.of(online)
-        self.target = copy.deepcopy(online).requires_grad_(False)
-        self.n_actions = actions
-        self.keep = keep
-        self.demand = Demand(spec.n_step, (0, spec.n_step), extras={name: ((), np.float32) for name in keep})
-        self.online.resample(noise)
+    acting = ("online",)
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def __init__(self, spec: DQNSpec, given: Given, value: Value, penalty: Penalty, keep: tuple[str, ...] = ()):
+        self.spec, self.value, self.penalty, self.noise = spec, value, penalty, given.noise
+        self.n_actions, self.keep = given.actions, keep
+        self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
+        self.step = given.step(given.online)
+        self.steps = {"online": self.step}
+        self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
+        extras = {name: ((), np.float32) for name in keep}
+        self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
+        self.online.resample(self.noise)
+
+    @property
+    def online(self) -> Network:
+        return self.networks["online"]
+
+    @property
+    def target(self) -> Network:
+        return self.networks["target"]
+
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """Epsilon-greedy; epsilon is one number or [B]. The network is spared where nobody asks it."""
-        random, actions = explore(dice, epsilon, len(view.obs), self.n_actions)
-        if random.all() and not self.keep:
-            return Decision(actions)
-        if self.online.small:
-            q = self.online.small.values(view.obs)
-        else:
-            with torch.inference_mode():
-                q = self.value.mean(self.online(view.obs)).cpu().numpy()
-        actions = np.where(random, actions, q.argmax(-1))
-        if not self.keep:
-            return Decision(actions)
-        return Decision(actions, {"q_taken": q[np.arange(len(q)), actions], "q_best": q.max(1)})
+        return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
 
-    def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`: T = n_step, moments 0 and n_step; see agents/step.py.
+    @torch.inference_mode()
+    def _q(self, obs: torch.Tensor) -> np.ndarray:
+        return self.value.mean(self.online(obs)).cpu().numpy()
+
+    def learn(self, batch: Batch) -> Learned:
+        """One step down the mean over the batch of weight x loss; then the target network, when its time has come."""
+        loss, learned = self.loss(batch)
+        norm = self.step.down(loss)
+        self.target_copy.after(self.step.steps)
+        return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
+        """Batch of `sequence_spec`: T = n_step, observations 0 and n_step; see agents/step.py. -> scalar, the rest
 
         With noisy layers, Q(s, .), the argmax at s' and its value are three independent draws, each shared by the
         whole batch (Fortunato et al. 2018, Algorithm 1); acting goes on with a fourth until the next update.
         """
         r_t, discount_t = n_step(batch.reward, batch.discount)
-        if self.online.small:
-            return self._compiled(batch, r_t, discount_t)
         with torch.no_grad():
             self.target.resample(self.noise)
             raw_t = selector = self.target(batch.obs[-1])
@@ -85,26 +104,13 @@ class DQN:
         metrics = {"loss": loss.detach(), "q_mean": self.value.mean(raw_tm1.detach()).mean()}
         penalties = self.penalty.terms(self.value.mean(at_action(raw_tm1, batch.action[0])), s_tm1)
         metrics |= {name: term.detach() for name, term in penalties.items()}
-        return Loss({"q": loss, **penalties}, priorities, metrics)
+        return sum(penalties.values(), loss), Learned(priorities, metrics)
 
-    def _compiled(self, batch: Batch, r_t: torch.Tensor, discount_t: torch.Tensor) -> Loss:
-        """`loss` and its gradients where network and loss have a compiled form."""
-        online, target = self.online.small, self.target.small
-        gradients, slopes = online.slopes
-        obs = small.flat(batch.obs)
-        priorities, loss, q_mean = q_learning(
-            obs[0],
-            batch.action[0].numpy(),
-            r_t.numpy(),
-            discount_t.numpy(),
-            obs[1],
-            batch.weight.numpy(),
-            online.seen,
-            online.arrays(),
-            target.arrays(),
-            self.spec.selector == "online",
-            self.value.huber,
-            slopes,
-        )
-        metrics = {"loss": loss, "q_mean": q_mean}
-        return Loss({"q": torch.tensor(loss)}, torch.from_numpy(priorities), metrics, gradients=gradients)
+    def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.online.first_outputs(obs)
+
+    def state_dict(self) -> dict:
+        return saved(self)
+
+    def load_state_dict(self, state: dict) -> None:
+        restore(self, state)

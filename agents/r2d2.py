@@ -4,9 +4,9 @@ DRQN (Hausknecht & Stone 2015) is the same with `state: zero`, no burn-in, no re
 uniform draws (its random updates), or with `state: carried` and draws in sequence (its sequential ones); the
 feed-forward R2D2 has a network without a core.
 
-A chunk has burn_in + sequence + n_step rows. The first ones only bring the recurrent states up to date; each of
+A sequence has burn_in + sequence + n_step rows. The first ones only bring the recurrent states up to date; each of
 the next `sequence` rows is learned from with its full n-step return, so that no rule is needed for a sequence's end.
-A chunk that begins an episode is learned from at once: its state needs no burn-in, and an episode's first rows
+A sequence that begins an episode is learned from at once: its state needs no burn-in, and an episode's first rows
 would never be learned from otherwise.
 """
 
@@ -16,20 +16,29 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.acting.sampling import epsilon_greedy
+from agents.agent import Given, Learned, restore, saved
 from agents.losses.sequence import discrepancy, ends, mixed_priority, sequence_errors
 from agents.nets.network import Network
-from agents.sampling import epsilon_greedy
+from agents.optim.step import Follower
 from agents.spec.agent import R2D2 as R2D2Spec
-from agents.step import Batch, Decision, Demand, Loss, View
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 
 class R2D2:
     """Acts epsilon-greedily on `online` with a state carried through the episode, bootstraps on `target`."""
 
-    def __init__(self, spec: R2D2Spec, online: Network, actions: int, noise: torch.Generator):
-        self.spec, self.online, self.noise = spec, online, noise
-        self.target = copy.deepcopy(online).requires_grad_(False)
-        self.carried: dict[str, torch.Tensor] = {}  # network -> states [B, 2, units] after the newest update's chunks
+    acting = ("online",)
+
+    def __init__(self, spec: R2D2Spec, given: Given):
+        self.spec, self.noise = spec, given.noise
+        self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
+        self.step = given.step(given.online)
+        self.steps = {"online": self.step}
+        self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
+        self.carried: dict[
+            str, torch.Tensor
+        ] = {}  # network -> states [B, 2, units] after the newest update's sequences
         self._states = spec.state == "stored" or spec.measure_delta_q
         extras: dict[str, tuple[tuple[int, ...], type]] = {
             "first": ((), np.bool_),
@@ -37,33 +46,41 @@ class R2D2:
             "previous_reward": ((), np.float32),
         }
         if self._states:
-            extras["state"] = (tuple(online.initial(1).shape[1:]), np.float32)
+            extras["state"] = (tuple(self.online.initial(1).shape[1:]), np.float32)
         window = spec.burn_in + spec.sequence + spec.n_step - 1
-        self.demand = Demand(window, tuple(range(window + 1)), spec.period, spec.burn_in, extras=extras)
-        self.online.resample(noise)
+        self.sequence_spec = SequenceSpec(window, tuple(range(window + 1)), spec.period, spec.burn_in, extras=extras)
+        self.online.resample(self.noise)
 
-    def values(self, view: View) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """-> Q [B, A], the states [B, 2, units] before and after this view; an episode starts from a zero state."""
-        size, device = len(view.obs), view.obs.device
-        before = self.online.initial(size).to(device) if view.state is None else view.state
-        before = before * torch.from_numpy(~view.first).to(device)[:, None, None]
-        action, reward = (torch.as_tensor(x, device=device)[None] for x in (view.action, view.reward))
+    @property
+    def online(self) -> Network:
+        return self.networks["online"]
+
+    @property
+    def target(self) -> Network:
+        return self.networks["target"]
+
+    def values(self, inputs: ActorInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """-> Q [B, A], the states [B, 2, units] before and after this step; an episode starts from a zero state."""
+        size, device = len(inputs.obs), inputs.obs.device
+        before = self.online.initial(size).to(device) if inputs.state is None else inputs.state
+        before = before * torch.from_numpy(~inputs.first).to(device)[:, None, None]
+        action, reward = (torch.as_tensor(x, device=device)[None] for x in (inputs.action, inputs.reward))
         with torch.no_grad():
-            raw, after = self.online.unroll(view.obs[None], action, reward.float(), before)
+            raw, after = self.online.unroll(inputs.obs[None], action, reward.float(), before)
         return raw[0, ..., 0], before, after
 
-    def act(self, view: View, epsilon: float | np.ndarray, dice: np.random.Generator) -> Decision:
+    def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """Epsilon-greedy; epsilon is one number or [B]."""
-        q, before, after = self.values(view)
-        extras = {"first": view.first, "previous_action": view.action, "previous_reward": view.reward}
+        q, before, after = self.values(inputs)
+        extras = {"first": inputs.first, "previous_action": inputs.action, "previous_reward": inputs.reward}
         if self._states:
             extras["state"] = before.cpu().numpy()
-        return Decision(epsilon_greedy(q, epsilon, dice), extras, after)
+        return ActorOutput(epsilon_greedy(q, epsilon, rng), extras, after)
 
     def picked(self, batch: Batch) -> dict[str, Any]:
-        """The rows of each chunk that are learned from, and the n after them: [sequence + n_step, B, …].
+        """The rows of each sequence that are learned from, and the n after them: [sequence + n_step, B, …].
 
-        `action`, `reward` and `discount` are one row shorter. `start` is the state before the chunk, `first` where
+        `action`, `reward` and `discount` are one row shorter. `start` is the state before the sequence, `first` where
         it is zero again within it, None if nowhere: at lost lives, if the environment says so.
         """
         spec, extras = self.spec, batch.extras
@@ -90,7 +107,7 @@ class R2D2:
         return raw[..., 0]
 
     def _go_on(self, net: Network, batch: Batch, picked: dict[str, Any]) -> torch.Tensor:
-        """`replayed` from the state that this network's last chunks ended with; it is kept for the next ones."""
+        """`replayed` from the state that this network's last sequences ended with; it is kept for the next ones."""
         name, m = "target" if net is self.target else "online", self.spec.sequence
         begins = batch.extras["first"][0][:, None, None]
         start = torch.where(begins, picked["start"], self.carried.get(name, picked["start"]))
@@ -100,8 +117,15 @@ class R2D2:
         beyond, _ = net.unroll(*(x[m:] for x in inputs), state, inner[m:])
         return torch.cat((learned, beyond))[..., 0]
 
-    def loss(self, batch: Batch) -> Loss:
-        """Batch of `demand`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
+    def learn(self, batch: Batch) -> Learned:
+        """One step down the mean over the batch of weight x loss; then the target network, when its time has come."""
+        loss, learned = self.loss(batch)
+        norm = self.step.down(loss)
+        self.target_copy.after(self.step.steps)
+        return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
+        """Batch of `sequence_spec`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
         spec, begins = self.spec, batch.extras["first"][0]
         picked = self.picked(batch)
         for net in (self.target, self.online):
@@ -128,7 +152,7 @@ class R2D2:
         metrics = {"loss": loss.detach(), "q_mean": learned.mean(-1)[valid].mean()}
         if spec.measure_delta_q and not begins.all():
             metrics |= self._delta_q(learned, valid, picked, ~begins)
-        return Loss({"q": loss}, mixed_priority(errors, valid, spec.priority_mix), metrics)
+        return loss, Learned(mixed_priority(errors, valid, spec.priority_mix), metrics)
 
     def _burn_in(self, net: Network, batch: Batch, start: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
         """The state before the first row to learn from, by this network's own weights and without gradient."""
@@ -148,7 +172,7 @@ class R2D2:
     def _delta_q(
         self, q: torch.Tensor, valid: torch.Tensor, rows: dict[str, Any], wanted: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Delta Q against the states that were acted with, mean over the chunks `wanted` [B].
+        """Delta Q against the states that were acted with, mean over the sequences `wanted` [B].
 
         Those that begin an episode are left out: there every way to start has the same state.
         """
@@ -168,3 +192,13 @@ class R2D2:
             )
         first, last = discrepancy(q[:, columns], acted[0, ..., 0].unflatten(0, at.shape), valid).mean(1)
         return {"delta_q_first": first, "delta_q_last": last}
+
+    def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.online.first_outputs(obs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return saved(self) | {"carried": dict(self.carried)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(self, state)
+        self.carried = state["carried"]

@@ -30,12 +30,12 @@ def generator(seed: int, stream: str, *index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(_sequence(seed, stream, index)))
 
 
-def integer(seed: int, stream: str, *index: int) -> int:
+def integer_seed(seed: int, stream: str, *index: int) -> int:
     """A 31-bit seed for libraries that take an integer."""
     return int(_sequence(seed, stream, index).generate_state(1)[0] >> 1)
 
 
-def state(rng: np.random.Generator) -> dict[str, Any]:
+def rng_state(rng: np.random.Generator) -> dict[str, Any]:
     """The generator's state as plain lists and integers."""
     raw = rng.bit_generator.state
     return {
@@ -45,7 +45,7 @@ def state(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def restore(rng: np.random.Generator, saved: dict[str, Any]) -> None:
-    """Put the generator back where `state` found it."""
+def restore_rng(rng: np.random.Generator, saved: dict[str, Any]) -> None:
+    """Put the generator back where `rng_state` found it."""
     arrays = {k: np.array(v, dtype=np.uint64) for k, v in saved["state"].items()}
     rng.bit_generator.state = {**saved, "state": arrays, "buffer": np.array(saved["buffer"], dtype=np.uint64)}

@@ -7,16 +7,16 @@ final observation (truncation) or is cut by the discount 0 on the way there (ter
 
 | field    | Step         | Batch                | dtype   | meaning                                             |
 |----------|--------------|----------------------|---------|-----------------------------------------------------|
-| obs      | [B, C, H, W] | [M, B, S * C, H, W]  | stream's| what was seen (Batch: M chosen moments, S stacked)  |
+| obs      | [B, C, H, W] | [M, B, S * C, H, W]  | stream's| what was seen (Batch: M chosen steps, S stacked)    |
 | action   | [B]          | [T, B]               | int64   | what was done                                       |
 | reward   | [B]          | [T, B]               | float32 | training reward of that action                      |
 | discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step)  |
 |          |              |                      |         | or gamma (Batch); 1 on an episode's last row        |
 | first    | [B]          | [T + 1, B]           | bool    | first row of an episode                             |
 | last     | [B]          | [T + 1, B]           | bool    | last row of an episode                              |
-| extras   | [B, …]       | [T + 1, B, …]        | any     | what the agent kept with the row (Demand.extras)    |
+| extras   | [B, …]       | [T + 1, B, …]        | any     | what the agent kept with the row (extras asked for) |
 | weight   | -            | [B]                  | float32 | importance weight of the draw                       |
-| key      | -            | [B]                  | int64   | where in the memory the chunk starts                |
+| key      | -            | [B]                  | int64   | where in the memory the sequence starts             |
 """
 
 from collections.abc import Mapping
@@ -36,33 +36,33 @@ class Step(NamedTuple):
     extras: Mapping[str, np.ndarray] = {}
 
 
-class View(NamedTuple):
+class ActorInput(NamedTuple):
     """What an agent sees when it acts."""
 
     obs: torch.Tensor  # [B, S * C, H, W]
     first: np.ndarray  # [B] bool: an episode starts here
     action: np.ndarray  # [B] int64, the previous one; 0 at an episode's first row
     reward: np.ndarray  # [B] float32, the previous one; 0 at an episode's first row
-    state: Any  # what the agent's last Decision handed on; None at the very first
+    state: Any  # what the agent's last ActorOutput handed on; None at the very first
 
 
-class Decision(NamedTuple):
-    """What an agent does with a View."""
+class ActorOutput(NamedTuple):
+    """What an agent does with an ActorInput."""
 
     action: np.ndarray  # [B] int64
     extras: Mapping[str, np.ndarray] = {}  # kept with the row in the memory
-    state: Any = None  # tensors, lists and dicts of them: handed back at the next View
+    state: Any = None  # tensors, lists and dicts of them: handed back at the next ActorInput
 
 
-class Demand(NamedTuple):
+class SequenceSpec(NamedTuple):
     """What an agent wants to draw from a memory."""
 
-    window: int  # transitions in a chunk
-    moments: tuple[int, ...]  # rows of the chunk, 0 to window, whose stacked observations are wanted
-    stride: int = 1  # chunks start at every stride-th row of an episode
-    least: int = 0  # steps of the same episode that must follow a chunk's first row, unless it begins the episode
-    across: bool = False  # chunks run on into the next episode; else rows past the last one repeat it
-    ahead: bool = False  # a chunk's last row may be the one in view, at which nothing was done yet
+    window: int  # transitions in a sequence
+    obs_steps: tuple[int, ...]  # rows of the sequence, 0 to window, whose stacked observations are wanted
+    stride: int = 1  # sequences start at every stride-th row of an episode
+    min_following: int = 0  # steps of the same episode that must follow its first one, unless that begins the episode
+    cross_episodes: bool = False  # sequences run on into the next episode; else rows past the last one repeat it
+    bootstrap_on_current: bool = False  # a sequence's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
 
 
@@ -85,24 +85,6 @@ class Batch(NamedTuple):
 
         extras = {name: move(x) for name, x in self.extras.items()}
         return Batch(*(move(x) for x in self[:7]), extras, self.key)
-
-
-class Trace(NamedTuple):
-    """What an eligibility trace needs of one step: z <- keep z + grad(potential), then a step along delta z."""
-
-    potential: torch.Tensor  # scalar
-    delta: float  # the TD error
-    keep: float  # discount times lambda; 0 at an episode's first step
-
-
-class Loss(NamedTuple):
-    """What an agent makes of a batch."""
-
-    terms: dict[str, torch.Tensor]  # name -> scalar; their sum is minimised
-    priorities: torch.Tensor  # [B], without importance weights
-    metrics: dict[str, torch.Tensor | float]  # scalars to record
-    trace: Trace | None = None  # for agents that learn with traces
-    gradients: list[torch.Tensor] | None = None  # by the parameters, where the agent has worked them out already
 
 
 class Episode(NamedTuple):

@@ -46,8 +46,8 @@ Advance = Callable[[int], object]  # do so many frames
 
 
 def ours(suite: str) -> Advance:
-    from agents.checkpoint import Checkpoints
-    from agents.loop import Run
+    from agents.run.checkpoint import Checkpoints
+    from agents.run.loop import Run
 
     every = 16 if suite == "atari" else 1
     run = Run(spec(suite, every), Checkpoints(Path(tempfile.mkdtemp()), {}, print))
@@ -55,7 +55,7 @@ def ours(suite: str) -> Advance:
     def advance(frames: int) -> None:
         end = run.frame + frames
         while run.frame < end:
-            run.turn()
+            run.iterate()
 
     return advance
 

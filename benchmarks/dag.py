@@ -85,8 +85,8 @@ def snakemake(folder: Path, *options: str) -> tuple[float, str]:
 def finish(folder: Path) -> None:
     """Seal a made-up result of every run, and let Snakemake make what remains."""
     sys.path.insert(0, str(folder))
-    from agents.code import fingerprint
-    from agents.store import read
+    from agents.run.code import fingerprint
+    from agents.run.store import read
     from workflow.finished import digest
     from workflow.pipeline import Pipeline
 

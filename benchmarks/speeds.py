@@ -79,10 +79,10 @@ def _training(tree: dict) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from agents.actor import Actor
-    from agents.checkpoint import Checkpoints
-    from agents.explore import Constant
-    from agents.loop import Run
+    from agents.acting.actor import Actor
+    from agents.acting.exploration import Constant
+    from agents.run.checkpoint import Checkpoints
+    from agents.run.loop import Run
     from agents.spec import Spec
 
     torch.set_num_threads(1)
@@ -102,21 +102,21 @@ def _training(tree: dict) -> dict[str, float]:
 
     def playing(streams: int) -> float:
         stream = suite(spec.environment, streams, spec.evaluation.cap_frames, 0, "evaluation", 0)
-        dice = np.random.default_rng(0)
-        actor = Actor(agent, stream, spec.environment.stack, Constant(spec.evaluation.epsilon), dice, device)
-        return _each(actor.turn, SECONDS / 2)
+        rng = np.random.default_rng(0)
+        actor = Actor(agent, stream, spec.environment.stack, Constant(spec.evaluation.epsilon), rng, device)
+        return _each(actor.step, SECONDS / 2)
 
     one, eight = playing(1), playing(8)
     stream = max(0.0, (eight - one) / 7)
     turn = max(0.0, one - stream)
     while run.parts.learner.updates < 5:
-        run.turn()
+        run.iterate()
     windows: list[float] = []
     began = time.process_time()
     while time.process_time() - began < SECONDS or len(windows) < 5:
         updates, turns, start = run.parts.learner.updates, 0, time.process_time()
         while run.parts.learner.updates == updates or time.process_time() - start < 0.1:
-            run.turn()
+            run.iterate()
             turns += 1
         spent = 1e3 * (time.process_time() - start) - turns * (turn + stream * spec.environment.streams)
         windows.append(max(0.0, spent) / (run.parts.learner.updates - updates))
@@ -127,8 +127,8 @@ def _training(tree: dict) -> dict[str, float]:
 
 
 def _study(tree: dict) -> dict[str, float]:
+    from agents.run.offline import perform
     from agents.spec import model_of
-    from agents.study import perform
 
     spec = model_of(tree).model_validate(tree | {"budget_frames": 2_000})
     return {"unit": _each(lambda: perform(spec, lambda done: None), SECONDS) / 2_000}

@@ -2,8 +2,8 @@
 
 For changes of the code that must not change results. Each distinct point of every paper at smoke scale, Atari's too, is
 trained at seed 0 on its first game, once in one go and once interrupted halfway and resumed; FILE holds the SHA-256 of
-its parameters and of its learning, episode and evaluation rows. Executors of several processes train inline. The bits
-hold for one machine and one build of torch, so the file is not committed.
+its parameters and of its learning, episode and evaluation rows, sorted. Executors of several processes train inline.
+The bits hold for one machine and one build of torch, so the file is not committed.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from agents.checkpoint import Checkpoints
-from agents.heartbeat import Heartbeat
-from agents.loop import Run, train
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, train
 from agents.spec import model_of
 from workflow.config import Project
 from workflow.expand import Papers
@@ -63,7 +63,7 @@ def trained(spec, interrupted: bool) -> dict[str, str]:
         product = run.product(until(run, lambda: False))
     found = {"parameters": product.facts["parameters_sha256"], "updates": str(product.facts["updates"])}
     for name in ("learning", "episodes", "evaluations"):
-        rows = json.dumps(product.tables[name].to_pylist()).encode()
+        rows = json.dumps(sorted(map(list, map(dict.values, product.tables[name].to_pylist())))).encode()
         found[name] = hashlib.sha256(rows).hexdigest()
     return found
 

@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from agents import files
+from agents.run import files
 
-# What changes something on a disk, and `write` of files that agents/files.py opens.
+# What changes something on a disk, and `write` of files that agents/run/files.py opens.
 CALLS = ("replace", "rename", "link", "fsync", "unlink", "rmdir", "mkdir", "chmod", "utime")
 
 
@@ -94,13 +94,13 @@ def die_at(fatal: int) -> None:
 DAMAGES = ("flip", "cut", "empty", "remove")
 
 
-def damage(path: Path, how: str, dice, keep_time: bool = False) -> None:
+def damage(path: Path, how: str, rng, keep_time: bool = False) -> None:
     """Flip a bit of a file, cut it, empty it or remove it, whatever its mode; with its old time, if asked."""
     when, data = path.stat(), bytearray(path.read_bytes())
     if how == "flip":
-        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     elif how == "cut":
-        del data[dice.randrange(1, len(data)) :]
+        del data[rng.randrange(1, len(data)) :]
     path.unlink()  # a copy may be linked elsewhere
     if how != "remove":
         path.write_bytes(b"" if how == "empty" else data)

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from agents import attempts, store
-from agents.code import CODE_DIGITS, Code, CodeError, fingerprint, roots
-from agents.store import Store
+from agents.run import attempts, store
+from agents.run.code import CODE_DIGITS, Code, CodeError, fingerprint, roots
+from agents.run.store import Store
 from workflow.expand import Run
 from workflow.strict_yaml import ConfigError
 

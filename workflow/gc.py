@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents.lease import living
-from agents.store import MANIFEST, problem, read
+from agents.run.lease import living
+from agents.run.store import MANIFEST, problem, read
 from workflow import text
 from workflow.config import Project
 from workflow.expand import Papers, Run

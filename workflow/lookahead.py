@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from agents.lease import living
+from agents.run.lease import living
 from workflow import cost, machine, text
 from workflow.expand import Run
 from workflow.invocation import Invocation

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.gpu import visible
+from agents.run.gpu import visible
 
 _CGROUP = ("memory.max", "memory/memory.limit_in_bytes")  # version 2 and 1, below /sys/fs/cgroup
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agents.attempts import memory
-from agents.code import Code, CodeError, fingerprint
-from agents.files import beside
+from agents.run.attempts import memory
+from agents.run.code import Code, CodeError, fingerprint
+from agents.run.files import beside
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow.config import RESERVED, Project
 from workflow.expand import Expansion, Papers, Run

@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from agents import store as sealed
-from agents.attempts import saved
-from agents.code import changed
-from agents.lease import living
-from agents.store import CODE
+from agents.run import store as sealed
+from agents.run.attempts import saved
+from agents.run.code import changed
+from agents.run.lease import living
+from agents.run.store import CODE
 from workflow import cost, machine, runs, text
 from workflow.config import flatten
 from workflow.expand import Run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.jobs import Job
 
-from agents.attempts import read, saved, was_cut_off
+from agents.run.attempts import read, saved, was_cut_off
 
 FAILURES = 3  # in a row without a newer checkpoint, after which a run is given up until Snakemake is started again
 CUT_OFF = 20  # times in a row that it was told to leave before it got anywhere: its time limit is too short

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agents.spec import STUDIES, Spec
+from agents.spec import OFFLINE, Spec
 from workflow.config import GIVEN_ELSEWHERE
 from workflow.fingerprint import write_if_changed
 from workflow.models import AlgorithmFile, Config, Paper
@@ -19,9 +19,9 @@ def schemas() -> dict[str, str]:
     algorithm = _draft7(AlgorithmFile)
     definitions = algorithm.setdefault("definitions", {})
     chosen: dict[str, Any] = {"$ref": f"#/definitions/{Spec.__name__}"}
-    for model in (Spec, *STUDIES.values()):
+    for model in (Spec, *OFFLINE.values()):
         definitions |= _partial(model)
-    for kind, model in STUDIES.items():
+    for kind, model in OFFLINE.items():
         agent = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
         asked = {"required": ["agent"], "properties": {"agent": agent}}
         chosen = {"if": asked, "then": {"$ref": f"#/definitions/{model.__name__}"}, "else": chosen}

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from agents.identity import is_dead
+from agents.run.identity import is_dead
 from workflow import text
 from workflow.pipeline import Pipeline
 

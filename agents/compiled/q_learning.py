@@ -1,10 +1,11 @@
-"""Q-learning on MinAtar's network, compiled: its action values, and the loss with the slopes of all parameters.
+"""Q-learning on MinAtar's network, compiled: its action values, and the loss with the gradients of all parameters.
 
 The network is a convolution, one hidden layer, both with ReLU, and a linear output. MinAtar's screens are zero but for
 one pixel in twelve or so, hence the convolution goes by pixels: each that is not zero adds one column of the kernel to
-every output that sees it, and backwards the kernel's slope collects from the same outputs. Which those are stands in a
-`Sight`. Large matrix products are the BLAS's. `weights` and `slopes` are (kernel [O, taps], bias [O], hidden weight
-[H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is float32.
+every output that sees it, and backwards the kernel's gradient collects from the same outputs. Which those are stands in
+a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden
+weight [H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is
+float32.
 """
 
 from typing import NamedTuple
@@ -72,9 +73,14 @@ def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, 
 
 @njit(cache=True)
 def _convolve_back(
-    x: np.ndarray, seen: Sight, y: np.ndarray, y_slope: np.ndarray, kernel_slope: np.ndarray, bias_slope: np.ndarray
+    x: np.ndarray,
+    seen: Sight,
+    y: np.ndarray,
+    y_gradient: np.ndarray,
+    kernel_gradient: np.ndarray,
+    bias_gradient: np.ndarray,
 ) -> None:
-    channels, taps = kernel_slope.shape
+    channels, taps = kernel_gradient.shape
     parts = np.uint64(channels // LANES)
     columns, passed = np.zeros((taps, channels), np.float32), np.empty((y.shape[2], channels), np.float32)
     sums8 = np.zeros((parts, LANES), np.float32)
@@ -82,13 +88,13 @@ def _convolve_back(
     for b in range(len(x)):
         for o in range(channels):
             for p in range(len(passed)):
-                passed[p, o] = ZERO if y[b, o, p] <= 0 else y_slope[b, o, p]
+                passed[p, o] = ZERO if y[b, o, p] <= 0 else y_gradient[b, o, p]
         for p in range(np.uint64(len(passed))):
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)
         _through(x[b], seen.start, columns8, seen.tap, passed8, seen.place, parts)
-    bias_slope[:] = sums8.ravel()
-    kernel_slope[:] = columns.T
+    bias_gradient[:] = sums8.ravel()
+    kernel_gradient[:] = columns.T
 
 
 @njit(cache=True)
@@ -125,9 +131,9 @@ def q_learning(
     target: tuple,
     double: bool,
     huber: bool,
-    slopes: tuple,
+    gradients: tuple,
 ) -> tuple[np.ndarray, float, float]:
-    """The mean of weight x loss of the TD error, and its slopes by the online weights, which are written to `slopes`.
+    """The mean of weight x loss of the TD error; its gradients by the online weights are written to `gradients`.
 
     a_tm1, r_t, discount_t and weight [B]; losses/value.py says what is computed. -> |TD error| [B], loss, mean of Q(s)
     """
@@ -136,9 +142,11 @@ def q_learning(
     selector = action_values(x_t, seen, online) if double else q_t
     y, h, q = _layers(x_tm1, seen, online)
 
-    kernel_slope, bias_slope, hidden_slope, hidden_bias_slope, output_slope, output_bias_slope = slopes
-    hidden_bias_slope[:], output_slope[:], output_bias_slope[:] = 0, 0, 0
-    h_slope, error = np.empty_like(h), np.empty(batch, np.float32)
+    kernel_gradient, bias_gradient, hidden_gradient, hidden_bias_gradient, output_gradient, output_bias_gradient = (
+        gradients
+    )
+    hidden_bias_gradient[:], output_gradient[:], output_bias_gradient[:] = 0, 0, 0
+    h_gradient, error = np.empty_like(h), np.empty(batch, np.float32)
     loss = ZERO
     for b in range(batch):
         a = a_tm1[b]
@@ -146,27 +154,27 @@ def q_learning(
         size = error[b] = abs(e)
         if huber and not size < 1:
             loss += weight[b] * (size - HALF)
-            slope = weight[b] * share * np.sign(e)
+            gradient = weight[b] * share * np.sign(e)
         else:
             loss += weight[b] * e * e * (HALF if huber else ONE)
-            slope = weight[b] * share * e * (ONE if huber else TWO)
-        output_bias_slope[a] += slope
-        active, below, row, row_slope = h[b], h_slope[b], online[4][a], output_slope[a]
+            gradient = weight[b] * share * e * (ONE if huber else TWO)
+        output_bias_gradient[a] += gradient
+        active, below, row, row_gradient = h[b], h_gradient[b], online[4][a], output_gradient[a]
         for k in range(len(row)):
-            row_slope[k] += slope * active[k]
-            below[k] = ZERO if active[k] <= 0 else slope * row[k]
-            hidden_bias_slope[k] += below[k]
-    np.dot(h_slope.T, y, hidden_slope)
-    y_slope = np.dot(h_slope, online[2])
-    shape = (batch, len(bias_slope), -1)
-    _convolve_back(x_tm1, seen, y.reshape(shape), y_slope.reshape(shape), kernel_slope, bias_slope)
+            row_gradient[k] += gradient * active[k]
+            below[k] = ZERO if active[k] <= 0 else gradient * row[k]
+            hidden_bias_gradient[k] += below[k]
+    np.dot(h_gradient.T, y, hidden_gradient)
+    y_gradient = np.dot(h_gradient, online[2])
+    shape = (batch, len(bias_gradient), -1)
+    _convolve_back(x_tm1, seen, y.reshape(shape), y_gradient.reshape(shape), kernel_gradient, bias_gradient)
     return error, loss * share, q.mean()
 
 
 def prepare(seen: Sight, weights: tuple) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
-    slopes = tuple(np.empty_like(array) for array in weights)
+    gradients = tuple(np.empty_like(array) for array in weights)
     q_learning(
-        blank, np.zeros(1, np.int64), nothing, nothing, blank, nothing, seen, weights, weights, False, False, slopes
+        blank, np.zeros(1, np.int64), nothing, nothing, blank, nothing, seen, weights, weights, False, False, gradients
     )

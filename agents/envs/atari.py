@@ -21,8 +21,8 @@ import numpy as np
 from ale_py import ALEInterface, LoggerMode
 from ale_py.vector_env import AtariVectorEnv
 
-from agents import rng
-from agents.envs.stream import Ledger
+from agents.envs.stream import EpisodeStatistics
+from agents.rng import generator, restore_rng, rng_state
 from agents.spec.environment import Atari as AtariSpec
 from agents.step import Step
 
@@ -53,14 +53,14 @@ class Atari:
         )
         self.actions = np.arange(self._env.single_action_space.n)
         self.shape = (1, spec.screen, spec.screen)
-        self._seeds = rng.generator(seed, stream, *index)
+        self._seeds = generator(seed, stream, *index)
         self._seed = self._fresh_seeds(streams)
         self._played: list[bytearray] = [bytearray() for _ in range(streams)]  # since the last seeded reset
         self.obs, info = self._env.reset(seed=self._seed)
         self._lives = info["lives"]
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
-        self.ledger = Ledger(streams, spec.repeat)
+        self.statistics = EpisodeStatistics(streams, spec.repeat)
 
     def __len__(self) -> int:
         return len(self._played)
@@ -94,21 +94,21 @@ class Atari:
             first=self.first,
             last=self.last,
         )
-        self.ledger.add(reward, moved, ended=ended, truncated=truncated & ~terminal)
+        self.statistics.add(reward, moved, ended=ended, truncated=truncated & ~terminal)
         reborn = lost & moved & ~ended & (self._spec.life_loss == "reset")
         self.first, self.last, self.obs, self._lives = self.last | reborn, ended, obs, info["lives"]
         return step
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "seeds": rng.state(self._seeds),
+            "seeds": rng_state(self._seeds),
             "seed": self._seed.copy(),
             "played": [np.frombuffer(bytes(log), np.uint8).copy() for log in self._played],
             "obs": self.obs.copy(),
             "lives": np.array(self._lives, np.int64),
             "first": self.first.copy(),
             "last": self.last.copy(),
-            "ledger": self.ledger.state_dict(),
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -127,8 +127,8 @@ class Atari:
             raise RuntimeError(
                 "the replayed actions lead to other screens: another ale-py or ROM than the checkpoint's?"
             )
-        rng.restore(self._seeds, state["seeds"])
+        restore_rng(self._seeds, state["seeds"])
         self._seed, self._played = state["seed"], [bytearray(log.tobytes()) for log in played]
         self.obs, self._lives = state["obs"], state["lives"]
         self.first, self.last = state["first"], state["last"]
-        self.ledger.load_state_dict(state["ledger"])
+        self.statistics.load_state_dict(state["statistics"])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
-from agents import rng
-from agents.envs.stream import Ledger
+from agents.envs.stream import EpisodeStatistics
+from agents.rng import generator, restore_rng, rng_state
 from agents.spec.environment import CartPole as CartPoleSpec
 from agents.step import Step
 
@@ -31,11 +31,11 @@ class CartPole:
         self.actions = np.arange(2)
         self.obs = np.empty((streams, *self.shape), np.float32)
         for i, pole in enumerate(self._poles):
-            pole.np_random = rng.generator(seed, stream, *index, i)
+            pole.np_random = generator(seed, stream, *index, i)
             self.obs[i, :, 0, 0] = pole.reset()[0]
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
-        self.ledger = Ledger(streams, repeat=1)
+        self.statistics = EpisodeStatistics(streams, repeat=1)
 
     def __len__(self) -> int:
         return len(self._poles)
@@ -50,12 +50,12 @@ class CartPole:
                 obs[i, :, 0, 0] = pole.reset()[0]
                 continue
             obs[i, :, 0, 0], _, fallen[i], _, _ = pole.step(int(actions[i]))
-            steps = self.ledger.length[i] + 1
+            steps = self.statistics.length[i] + 1
             last[i] = fallen[i] or steps == self._limit
             reward[i], discount[i] = self._outcome(int(steps), bool(fallen[i]), bool(last[i]))
         moved = ~self.last
         step = Step(self.obs, actions, reward, discount, self.first, self.last)
-        self.ledger.add(moved.astype(np.float32), moved, ended=last, truncated=last & ~fallen)
+        self.statistics.add(moved.astype(np.float32), moved, ended=last, truncated=last & ~fallen)
         self.obs, self.first, self.last = obs, first, last
         return step
 
@@ -69,16 +69,16 @@ class CartPole:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "poles": [{"state": pole.state.copy(), "dice": rng.state(pole.np_random)} for pole in self._poles],
+            "poles": [{"state": pole.state.copy(), "rng": rng_state(pole.np_random)} for pole in self._poles],
             "obs": self.obs.copy(),
             "first": self.first.copy(),
             "last": self.last.copy(),
-            "ledger": self.ledger.state_dict(),
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for pole, saved in zip(self._poles, state["poles"], strict=True):
             pole.state, pole.steps_beyond_terminated = saved["state"], None
-            rng.restore(pole.np_random, saved["dice"])
+            restore_rng(pole.np_random, saved["rng"])
         self.obs, self.first, self.last = state["obs"], state["first"], state["last"]
-        self.ledger.load_state_dict(state["ledger"])
+        self.statistics.load_state_dict(state["statistics"])

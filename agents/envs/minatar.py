@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from agents import rng
-from agents.envs.stream import Ledger
+from agents.envs.stream import EpisodeStatistics
+from agents.rng import integer_seed
 from agents.spec.environment import MinAtar as MinAtarSpec
 from agents.step import Step
 
@@ -41,7 +41,7 @@ class MinAtar:
         environment = _environment()
         self._games = [environment(spec.game, spec.sticky, spec.ramping) for _ in range(streams)]
         for i, game in enumerate(self._games):
-            game.seed(rng.integer(seed, stream, *index, i))
+            game.seed(integer_seed(seed, stream, *index, i))
             game.reset()  # the constructor reset it from an unseeded generator
         self.actions = np.array(
             self._games[0].minimal_action_set() if spec.actions == "minimal" else range(self._games[0].num_actions())
@@ -51,7 +51,7 @@ class MinAtar:
         self.obs = np.stack([self._see(game) for game in self._games])
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
-        self.ledger = Ledger(streams, repeat=1)
+        self.statistics = EpisodeStatistics(streams, repeat=1)
 
     def __len__(self) -> int:
         return len(self._games)
@@ -71,10 +71,10 @@ class MinAtar:
             else:
                 reward[i], terminal = game.act(self.actions[actions[i]])
                 discount[i] = not terminal
-                last[i] = terminal or self.ledger.length[i] + 1 == self._cap
+                last[i] = terminal or self.statistics.length[i] + 1 == self._cap
             obs[i] = self._see(game)
         step = Step(self.obs, actions, reward, discount, self.first, self.last)
-        self.ledger.add(reward, ~self.last, ended=last, truncated=last & (discount > 0))
+        self.statistics.add(reward, ~self.last, ended=last, truncated=last & (discount > 0))
         self.obs, self.first, self.last = obs, first, last
         return step
 
@@ -84,14 +84,14 @@ class MinAtar:
             "obs": self.obs.copy(),
             "first": self.first.copy(),
             "last": self.last.copy(),
-            "ledger": self.ledger.state_dict(),
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for game, saved in zip(self._games, state["games"], strict=True):
             _unpack(game, saved)
         self.obs, self.first, self.last = state["obs"], state["first"], state["last"]
-        self.ledger.load_state_dict(state["ledger"])
+        self.statistics.load_state_dict(state["statistics"])
 
 
 def _pack(game: Any) -> dict[str, Any]:

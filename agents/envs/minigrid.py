@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from agents import rng
-from agents.envs.stream import Ledger
+from agents.envs.stream import EpisodeStatistics
+from agents.rng import generator, restore_rng, rng_state
 from agents.spec.environment import MiniGrid as MiniGridSpec
 from agents.step import Step
 
@@ -38,13 +38,13 @@ class MiniGrid:
         self.actions = np.arange(ACTIONS[spec.actions])
         self.shape = (sum(PLANES), 7, 7)
         self._cap = cap_frames
-        self._seeds = rng.generator(seed, stream, *index)
+        self._seeds = generator(seed, stream, *index)
         self._seed = np.zeros(streams, np.int64)  # of each room's episode
         self._played: list[bytearray] = [bytearray() for _ in range(streams)]  # in that episode
         self.obs = np.stack([self._open(i) for i in range(streams)])
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
-        self.ledger = Ledger(streams, repeat=1)
+        self.statistics = EpisodeStatistics(streams, repeat=1)
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -69,22 +69,22 @@ class MiniGrid:
             last[i] = terminal or limit or len(self._played[i]) == self._cap
             obs[i] = planes(seen["image"])
         step = Step(self.obs, actions, reward, discount, self.first, self.last)
-        self.ledger.add(reward, ~self.last, ended=last, truncated=last & (discount > 0))
+        self.statistics.add(reward, ~self.last, ended=last, truncated=last & (discount > 0))
         self.obs, self.first, self.last = obs, first, last
         return step
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "seeds": rng.state(self._seeds),
+            "seeds": rng_state(self._seeds),
             "seed": self._seed.copy(),
             "played": [np.frombuffer(bytes(log), np.uint8) for log in self._played],
             "first": self.first.copy(),
             "last": self.last.copy(),
-            "ledger": self.ledger.state_dict(),
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        rng.restore(self._seeds, state["seeds"])
+        restore_rng(self._seeds, state["seeds"])
         self._seed, self.first, self.last = state["seed"], state["first"], state["last"]
         for i, (room, log) in enumerate(zip(self._rooms, state["played"], strict=True)):
             seen = room.reset(seed=int(self._seed[i]))[0]
@@ -92,7 +92,7 @@ class MiniGrid:
                 seen = room.step(int(action))[0]
             self._played[i] = bytearray(log.tobytes())
             self.obs[i] = planes(seen["image"])
-        self.ledger.load_state_dict(state["ledger"])
+        self.statistics.load_state_dict(state["statistics"])
 
 
 def planes(image: np.ndarray) -> np.ndarray:

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from agents import rng
+from agents.rng import STREAMS, generator, restore_rng, rng_state
 from agents.step import Step
 
 
 class Obscured:
     """A stream whose observations pass `hidden` channels as zeros and are all zero with the chance `flicker`."""
 
-    def __init__(self, stream: Any, flicker: float, hidden: list[int], dice: np.random.Generator):
+    def __init__(self, stream: Any, flicker: float, hidden: list[int], rng: np.random.Generator):
         if any(channel >= stream.shape[0] for channel in hidden):
             raise ValueError(f"hidden channels {hidden}: an observation has only {stream.shape[0]}")
-        self.stream, self.flicker, self.hidden, self.dice = stream, flicker, hidden, dice
+        self.stream, self.flicker, self.hidden, self.rng = stream, flicker, hidden, rng
         self.actions, self.shape, self.dtype = stream.actions, stream.shape, stream.dtype
-        self.scale, self.ledger = stream.scale, stream.ledger
+        self.scale, self.statistics = stream.scale, stream.statistics
         self.obs = self._obscure(stream.obs)
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class Obscured:
         return self.stream.last
 
     def _obscure(self, obs: np.ndarray) -> np.ndarray:
-        seen = obs * (self.dice.random(len(obs)) >= self.flicker)[:, None, None, None].astype(obs.dtype)
+        seen = obs * (self.rng.random(len(obs)) >= self.flicker)[:, None, None, None].astype(obs.dtype)
         seen[:, self.hidden] = 0
         return seen
 
@@ -46,17 +46,17 @@ class Obscured:
         return step
 
     def state_dict(self) -> dict[str, Any]:
-        return {"stream": self.stream.state_dict(), "obs": self.obs.copy(), "dice": rng.state(self.dice)}
+        return {"stream": self.stream.state_dict(), "obs": self.obs.copy(), "rng": rng_state(self.rng)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.stream.load_state_dict(state["stream"])
         self.obs = state["obs"]
-        rng.restore(self.dice, state["dice"])
+        restore_rng(self.rng, state["rng"])
 
 
 def obscure(spec: Any, stream: Any, seed: int, name: str, *index: int) -> Any:
     """The stream as its environment's spec lets it be seen; arguments as the suite's own."""
     if not spec.flicker and not spec.hidden:
         return stream
-    dice = rng.generator(seed, "observation", rng.STREAMS.index(name), *index)
-    return Obscured(stream, spec.flicker, spec.hidden, dice)
+    rng = generator(seed, "observation", STREAMS.index(name), *index)
+    return Obscured(stream, spec.flicker, spec.hidden, rng)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from agents import rng
-from agents.envs.stream import Ledger
+from agents.envs.stream import EpisodeStatistics
+from agents.rng import generator, restore_rng, rng_state
 from agents.spec.environment import Recall as RecallSpec
 from agents.step import Step
 
@@ -25,13 +25,13 @@ class Recall:
         self.delay, self.actions = spec.delay, np.arange(spec.cues)
         self.shape = (spec.cues + 1, 3, 3)
         self._cap = cap_frames
-        self._dice = rng.generator(seed, stream, *index)
-        self._cue = self._dice.integers(spec.cues, size=streams)
+        self._rng = generator(seed, stream, *index)
+        self._cue = self._rng.integers(spec.cues, size=streams)
         self._time = np.zeros(streams, np.int64)  # rows since the cue
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
         self.obs = self._see()
-        self.ledger = Ledger(streams, repeat=1)
+        self.statistics = EpisodeStatistics(streams, repeat=1)
 
     def __len__(self) -> int:
         return len(self._cue)
@@ -48,9 +48,9 @@ class Recall:
         due = ~self.last & (self._time == self.delay + 1)
         reward = np.where(due, np.where(actions == self._cue, 1, -1), 0).astype(np.float32)
         step = Step(self.obs, actions, reward, (~due).astype(np.float32), self.first, self.last)
-        cut = ~self.last & ~due & (self.ledger.length + 1 == (self._cap or 0))
-        self.ledger.add(reward, ~self.last, ended=due | cut, truncated=cut)
-        fresh = self._dice.integers(len(self.actions), size=len(self))
+        cut = ~self.last & ~due & (self.statistics.length + 1 == (self._cap or 0))
+        self.statistics.add(reward, ~self.last, ended=due | cut, truncated=cut)
+        fresh = self._rng.integers(len(self.actions), size=len(self))
         self._cue = np.where(self.last, fresh, self._cue)
         self._time = np.where(self.last, 0, self._time + 1)
         self.first, self.last = self.last, due | cut
@@ -59,17 +59,17 @@ class Recall:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "dice": rng.state(self._dice),
+            "rng": rng_state(self._rng),
             "cue": self._cue.copy(),
             "time": self._time.copy(),
             "first": self.first.copy(),
             "last": self.last.copy(),
-            "ledger": self.ledger.state_dict(),
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        rng.restore(self._dice, state["dice"])
+        restore_rng(self._rng, state["rng"])
         self._cue, self._time = state["cue"], state["time"]
         self.first, self.last = state["first"], state["last"]
         self.obs = self._see()
-        self.ledger.load_state_dict(state["ledger"])
+        self.statistics.load_state_dict(state["statistics"])

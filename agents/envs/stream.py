@@ -2,7 +2,7 @@
 
 A stream has `obs` [B, *shape] of `dtype` (uint8, or float32 where observations are no pixels), `first` [B], `last` [B]
 (the rows now in view), `actions` (the game's own numbers of the actions offered), `shape`, `scale` (factor that brings
-observations to a size that suits a network), `ledger`, and `step(actions [B]) -> Step`, `state_dict()`,
+observations to a size that suits a network), `statistics`, and `step(actions [B]) -> Step`, `state_dict()`,
 `load_state_dict(state)`.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from agents.step import Episode
 
 
-class Ledger:
+class EpisodeStatistics:
     """Frames and finished episodes in all; raw score and length of the episode under way in each environment."""
 
     def __init__(self, streams: int, repeat: int):

@@ -38,7 +38,7 @@ class Gradient:
 
     def terms(self, q: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """q [B] computed from x [B, …] -> {"penalty": scalar}."""
-        (slope,) = torch.autograd.grad(q.sum(), x, create_graph=True)
-        # At a slope of exactly 0 (all units off) the norm has no derivative: the constant keeps it finite.
-        norm = (slope.flatten(1).square().sum(1) + 1e-12).sqrt()
+        (gradient,) = torch.autograd.grad(q.sum(), x, create_graph=True)
+        # At a gradient of exactly 0 (all units off) the norm has no derivative: the constant keeps it finite.
+        norm = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
         return {"penalty": self.weight * (norm - self.norm).square().mean()}

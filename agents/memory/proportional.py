@@ -73,9 +73,9 @@ class Drawable:
         return np.arange(first_row * self.store.streams, stop_row * self.store.streams)
 
 
-def points(dice: np.random.Generator, size: int, stratified: bool) -> np.ndarray:
+def points(rng: np.random.Generator, size: int, stratified: bool) -> np.ndarray:
     """Points [size] in [0, 1]: one in each of `size` equal parts, or all independent."""
-    draws = dice.random(size)
+    draws = rng.random(size)
     return (np.arange(size) + draws) / size if stratified else draws
 
 
@@ -101,7 +101,7 @@ def acted_errors(store: FrameStore, keys: np.ndarray) -> np.ndarray:
     G_t + gamma^n max_a Q(S_{t+n}, a) - Q(S_t, A_t), with the extras `q_best` and `q_taken` of the rows and n the
     window (Horgan et al. 2018, section 3). The networks are the actor's: online ones, as old as each row.
     """
-    rows = store.chunk(keys)
+    rows = store.sequence(keys)
     total, product = np.zeros(len(keys)), np.ones(len(keys))
     for row in rows[:-1]:
         total += product * store.read("reward", row)
@@ -126,14 +126,14 @@ class Proportional:
     def due(self, ticks: int, size: int) -> int:
         return ticks
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] float32. Raises LookupError when there is no row to draw."""
         self._catch_up()
         total = self.tree.total
         if not total > 0:
             self.rows.require()
             raise LookupError("every row in the memory has priority 0: give `epsilon` a positive value")
-        slots, _ = self.tree.find(points(dice, size, self.spec.stratified) * total)
+        slots, _ = self.tree.find(points(rng, size, self.spec.stratified) * total)
         least = self.tree.minimum if self.spec.normalise == "memory" else 0.0
         return self.rows.key(slots), importance(self.spec, frame, self.tree.values(slots), least)
 

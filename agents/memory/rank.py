@@ -95,7 +95,7 @@ class Rank:
     def due(self, ticks: int, size: int) -> int:
         return ticks
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] float32. Raises LookupError when there is no row to draw."""
         self._catch_up()
         if not self.count:
@@ -103,7 +103,7 @@ class Rank:
         if self.updates >= self.spec.sort_every or self.ranking.crowded():
             self._sort()
         sums = self.sums[: self.count]
-        ranks = sums.searchsorted(points(dice, size, self.spec.stratified) * sums[-1], "right")
+        ranks = sums.searchsorted(points(rng, size, self.spec.stratified) * sums[-1], "right")
         ranks = np.minimum(ranks, self.count - 1)  # rounding may reach the end
         share = (ranks + 1.0) ** -self.spec.exponent
         least = float(self.count) ** -self.spec.exponent

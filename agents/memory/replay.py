@@ -1,19 +1,19 @@
-"""A memory: a store that keeps, a selector that chooses, a generator that rolls the dice."""
+"""A memory: a store that keeps, a selector that chooses, a generator that rolls the rng."""
 
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from agents import rng
 from agents.memory.store import FrameStore
+from agents.rng import restore_rng, rng_state
 from agents.step import Batch, Step
 
 
 class Select(Protocol):
     def add(self, keys: np.ndarray) -> None: ...
     def due(self, ticks: int, size: int) -> int: ...
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]: ...
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]: ...
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
@@ -26,12 +26,12 @@ class Replay:
         self,
         store: FrameStore,
         select: Select,
-        dice: np.random.Generator,
+        rng: np.random.Generator,
         batch: int,
         device: torch.device,
         copies: int = 1,
     ):
-        self.store, self.select, self.dice, self.batch, self.device = store, select, dice, batch, device
+        self.store, self.select, self.rng, self.batch, self.device = store, select, rng, batch, device
         self.copies = copies
 
     def add(self, step: Step) -> None:
@@ -48,8 +48,8 @@ class Replay:
         self.store.close((streams + environments * np.arange(self.copies)[:, None]).ravel())
 
     def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
-        """The rows in view, for chunks that end with them; none where they are not known yet."""
-        if self.store.demand.ahead and len(obs):
+        """The rows in view, for sequences that end with them; none where they are not known yet."""
+        if self.store.sequence_spec.bootstrap_on_current and len(obs):
             self.store.see(*(np.concatenate([field] * self.copies) for field in (obs, first, last)))
 
     def due(self, ticks: int) -> int:
@@ -58,7 +58,7 @@ class Replay:
 
     def draw(self, frame: int) -> Batch:
         """A batch; `frame` (training frames so far) sets what is annealed."""
-        batch = self.store.gather(*self.select.draw(self.dice, self.batch, frame))
+        batch = self.store.gather(*self.select.draw(self.rng, self.batch, frame))
         return batch if self.device.type == "cpu" else batch.to(self.device)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
@@ -69,13 +69,13 @@ class Replay:
         return {
             "store": self.store.state_dict(),
             "select": self.select.state_dict(),
-            "dice": rng.state(self.dice),
+            "rng": rng_state(self.rng),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.store.load_state_dict(state["store"])
         self.select.load_state_dict(state["select"])
-        rng.restore(self.dice, state["dice"])
+        restore_rng(self.rng, state["rng"])
 
 
 def _repeated(step: Step, times: int) -> Step:

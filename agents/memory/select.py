@@ -25,17 +25,17 @@ class Uniform:
     def due(self, ticks: int, size: int) -> int:
         return ticks
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] of ones. Raises LookupError when the store holds no valid row."""
         low, high = self.store.span()
         if high <= low:
             raise LookupError("nothing to draw yet: learning starts before the memory holds one window")
-        keys = dice.integers(low, high, size=size)
+        keys = rng.integers(low, high, size=size)
         bad = np.flatnonzero(~self.store.valid(keys))
         for _ in range(10_000):  # rejection keeps the draw uniform over valid rows
             if not len(bad):
                 return keys, np.ones(size, np.float32)
-            keys[bad] = dice.integers(low, high, size=len(bad))
+            keys[bad] = rng.integers(low, high, size=len(bad))
             bad = bad[~self.store.valid(keys[bad])]
         raise LookupError("the memory holds no row at which a transition starts")
 
@@ -73,7 +73,7 @@ class Fifo:
         """As many updates as there are batches of new whole windows."""
         return (self._whole() * self.store.streams - self.taken) // self.spec.fresh(size)
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], those of the oldest windows that were not drawn yet first; weights [size] of ones.
 
         Raises LookupError when the memory is too short to hold a batch of windows.
@@ -86,7 +86,7 @@ class Fifo:
         if windows[0] // store.streams < oldest:
             raise LookupError(f"a memory of {store.rows} rows is too short for {size} windows of {store.window}")
         if size > fresh:
-            replayed = dice.integers(oldest * store.streams, self._whole() * store.streams, size=size - fresh)
+            replayed = rng.integers(oldest * store.streams, self._whole() * store.streams, size=size - fresh)
             windows = np.concatenate([windows, replayed])
         number, stream = np.divmod(windows, store.streams)
         return number * store.window * store.streams + stream, np.ones(size, np.float32)
@@ -126,7 +126,7 @@ class Newest:
     def due(self, ticks: int, size: int) -> int:
         return ticks
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] of ones. Raises LookupError when learning runs ahead or falls behind."""
         if len(self.ready) < size:
             raise LookupError(

@@ -1,6 +1,6 @@
-"""Sequential updates (Hausknecht & Stone 2015): finished episodes are replayed from first row to last, chunk by chunk.
+"""Sequential updates (Hausknecht & Stone 2015): finished episodes are replayed from first row to last, in sequences.
 
-Each place of the batch follows an episode of its own; the state that a chunk ends with is where the next one begins
+Each place of the batch follows an episode of its own; the state that a sequence ends with is where the next one begins
 (`state: carried`, agents/r2d2.py). Where an episode is through, or its rows had to make room, the place takes another
 one, every finished episode in the memory with the same probability.
 """
@@ -14,13 +14,13 @@ from agents.spec.memory import SequentialSelect
 
 
 class Sequential:
-    """Chunks follow each other by `Demand.stride` rows."""
+    """Sequences follow each other by `SequenceSpec.stride` rows."""
 
     def __init__(self, spec: SequentialSelect, store: FrameStore):
         self.store = store
         self.episodes: list[int] = []  # keys of first rows of finished episodes; some may be overwritten by now
-        self.keys = np.empty(0, np.int64)  # of the newest chunk of each place
-        self.ages = np.empty(0, np.int64)  # rows between the episode's first row and the chunk's
+        self.keys = np.empty(0, np.int64)  # of the newest sequence of each place
+        self.ages = np.empty(0, np.int64)  # rows between the episode's first row and the sequence's
 
     def add(self, keys: np.ndarray) -> None:
         store = self.store
@@ -31,22 +31,22 @@ class Sequential:
         """None before an episode has ended."""
         return ticks if self.episodes else 0
 
-    def draw(self, dice: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], place by place, weights [size] of ones. Raises LookupError where no whole episode fits in."""
         store = self.store
         if not len(self.keys):
             self.keys, self.ages = np.full(size, -1), np.zeros(size, np.int64)
-        keys, ages = self.keys + store.demand.stride * store.streams, self.ages + store.demand.stride
+        keys, ages = self.keys + store.sequence_spec.stride * store.streams, self.ages + store.sequence_spec.stride
         present = (self.keys >= 0) & (keys < store.count * store.streams)
         goes_on = present & store.valid(keys) & (store.read("age", keys) == ages)
         for place in np.flatnonzero(~goes_on):
-            keys[place], ages[place] = self._episode(dice), 0
+            keys[place], ages[place] = self._episode(rng), 0
         self.keys, self.ages = keys, ages
         return keys, np.ones(size, np.float32)
 
-    def _episode(self, dice: np.random.Generator) -> int:
+    def _episode(self, rng: np.random.Generator) -> int:
         while self.episodes:
-            at = int(dice.integers(len(self.episodes)))
+            at = int(rng.integers(len(self.episodes)))
             if self.store.valid(np.array([self.episodes[at]]))[0]:
                 return self.episodes[at]
             self.episodes[at] = self.episodes[-1]  # overwritten: the last one takes its number

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.step import Batch, Demand, Step
+from agents.step import Batch, SequenceSpec, Step
 
 FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
@@ -16,7 +16,7 @@ FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "las
 class FrameStore:
     """The newest `capacity` observations of B streams, each kept once, and the extras that agents keep.
 
-    `demand` says what chunks are drawn; `discount` is gamma.
+    `sequence_spec` says what sequences are drawn; `discount` is gamma.
     """
 
     def __init__(
@@ -26,23 +26,23 @@ class FrameStore:
         shape: tuple[int, ...],
         dtype: type,
         stack: int,
-        demand: Demand,
+        sequence_spec: SequenceSpec,
         discount: float,
     ):
-        self.rows, window = capacity // streams, demand.window
+        self.rows, window = capacity // streams, sequence_spec.window
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
         self.streams, self.shape, self.stack = streams, shape, stack
-        self.demand, self.window, self.discount = demand, window, discount
+        self.sequence_spec, self.window, self.discount = sequence_spec, window, discount
         self.count = 0  # rows ever added
         self.closed = np.empty(0, np.int64)  # keys of rows changed by `close`, perhaps after they were saved
         self.seen = 0  # the same with the rows in view, where they are known
         self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
         self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
-        if taken := set(FIELDS) & set(demand.extras):
+        if taken := set(FIELDS) & set(sequence_spec.extras):
             raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
-        for name, (extra, dtype) in demand.extras.items():
+        for name, (extra, dtype) in sequence_spec.extras.items():
             self.field[name] = np.zeros((self.rows, streams, *extra), dtype)
         slots = self.rows * streams
         self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views
@@ -55,12 +55,12 @@ class FrameStore:
         self.field["discount"][slot] = np.where(step.last, 1, self.discount * step.discount)
         for name in ("action", "reward", "last"):
             self.field[name][slot] = getattr(step, name)
-        for name in self.demand.extras:
+        for name in self.sequence_spec.extras:
             self.field[name][slot] = step.extras[name]
         self.count += 1
 
     def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
-        """Note the rows in view, the successors of the newest ones, where chunks want them (Demand.ahead).
+        """Note the current rows, successors of the newest ones, for `SequenceSpec.bootstrap_on_current`.
 
         They take the place of the oldest rows; `add` writes them again when something was done there.
         """
@@ -76,25 +76,25 @@ class FrameStore:
         return oldest * self.streams, max(oldest, self.count - self.window) * self.streams
 
     def valid(self, keys: np.ndarray) -> np.ndarray:
-        """Whether a chunk starts at each key, in a span's bounds, and its stack's history is still there. [N] bool."""
-        slot, demand = self._slot(keys), self.demand
+        """Whether a sequence starts at each key, in a span's bounds, with its stack's history still there. [N] bool."""
+        slot, sequence_spec = self._slot(keys), self.sequence_spec
         age = self._flat["age"][slot]
         oldest = max(0, self.count - self.rows)
         good = ~self._flat["last"][slot] & (keys // self.streams - np.minimum(age, self.stack - 1) >= oldest)
-        if demand.stride > 1:
-            good &= age % demand.stride == 0
-        if demand.least:
-            after = self._slot(keys + demand.least * self.streams)
-            enough = (self._flat["age"][after] == age + demand.least) & ~self._flat["last"][after]
+        if sequence_spec.stride > 1:
+            good &= age % sequence_spec.stride == 0
+        if sequence_spec.min_following:
+            after = self._slot(keys + sequence_spec.min_following * self.streams)
+            enough = (self._flat["age"][after] == age + sequence_spec.min_following) & ~self._flat["last"][after]
             good &= enough | (age == 0)
         return good
 
-    def chunk(self, keys: np.ndarray) -> np.ndarray:
-        """The keys of the rows of the chunks that start at `keys` [N]. -> [window + 1, N]"""
+    def sequence(self, keys: np.ndarray) -> np.ndarray:
+        """The keys of the rows of the sequences that start at `keys` [N]. -> [window + 1, N]"""
         rows = [keys]
         for _ in range(self.window):
             following = rows[-1] + self.streams
-            if not self.demand.across:
+            if not self.sequence_spec.cross_episodes:
                 following = np.where(self._flat["last"][self._slot(rows[-1])], rows[-1], following)
             rows.append(following)
         return np.stack(rows)
@@ -119,14 +119,14 @@ class FrameStore:
             self._flat[name][slots] = value
 
     def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
-        """The chunks that start at `keys` [N]; what follows an episode's last row is as `Demand.across` says."""
-        rows = self.chunk(keys)
+        """The sequences that start at `keys` [N]; after an episode's last row as `cross_episodes` says."""
+        rows = self.sequence(keys)
         slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
-        extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.demand.extras}
-        obs = self.stacks(rows[list(self.demand.moments)])
+        extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
+        obs = self.stacks(rows[list(self.sequence_spec.obs_steps)])
         return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
 
     def stacks(self, keys: np.ndarray) -> torch.Tensor:

@@ -17,7 +17,6 @@ class Network(nn.Module):
         self.torso, self.core, self.head, self.scale = torso, core, head, scale
         self.meters = nn.ModuleDict()  # of spectral norms, by layer index (agents/optim/spectral.py)
         self.after = nn.Identity()  # what becomes of the output
-        self.small: Any = None  # the compiled form (nets/small.py), for agents that use it
         self._noisy = [m for m in self.modules() if hasattr(m, "resample") and m is not self]
 
     @property
@@ -28,10 +27,10 @@ class Network(nn.Module):
     def noisy(self) -> bool:
         return bool(self._noisy)
 
-    def resample(self, dice: torch.Generator) -> None:
+    def resample(self, rng: torch.Generator) -> None:
         """New noise in every noisy layer; nothing where there is none."""
         for module in self._noisy:
-            module.resample(dice)
+            module.resample(rng)
 
     def forward(self, obs: torch.Tensor) -> Any:
         return self.values(self.scaled(obs))
@@ -75,6 +74,16 @@ class Network(nn.Module):
         x = _unflatten(self.torso(self.scaled(obs.flatten(0, 1))), obs)
         x, state = self.core(x, action, reward, state, first)
         return _unflatten(self.after(self.head(x.flatten(0, 1))), obs), state
+
+    @torch.no_grad()
+    def first_outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """[B, C, H, W] at episodes' first steps -> all that the head gives, in evaluation mode."""
+        size = len(obs)
+        nothing = torch.zeros(1, size, device=obs.device)  # the previous action and reward
+        self.eval()
+        out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(size).to(obs.device))
+        self.train()
+        return tuple(out) if isinstance(out, tuple) else (out,)
 
 
 def initialise(network: Network, how: str) -> None:

@@ -31,9 +31,9 @@ class Factorised(nn.Module):
         self.register_buffer("eps_in", torch.zeros(inputs))
         self.register_buffer("eps_out", torch.zeros(outputs))
 
-    def resample(self, dice: torch.Generator) -> None:
+    def resample(self, rng: torch.Generator) -> None:
         """Draw new noise. New tensors, since a pending backward pass may still need the old ones."""
-        x = torch.randn(self.in_features + self.out_features, generator=dice, device=self.weight.device)
+        x = torch.randn(self.in_features + self.out_features, generator=rng, device=self.weight.device)
         f = x.abs().sqrt_().copysign_(x)
         self.eps_in, self.eps_out = f.split((self.in_features, self.out_features))
 
@@ -63,9 +63,9 @@ class Independent(nn.Module):
         self.bias_sigma = nn.Parameter(torch.full((outputs,), sigma)) if bias else None
         self.register_buffer("eps", torch.zeros(outputs, inputs + 1))  # the last column is the bias's
 
-    def resample(self, dice: torch.Generator) -> None:
+    def resample(self, rng: torch.Generator) -> None:
         """Draw new noise."""
-        self.eps = torch.randn(self.eps.shape, generator=dice, device=self.weight.device)
+        self.eps = torch.randn(self.eps.shape, generator=rng, device=self.weight.device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, inputs] -> [B, outputs]."""

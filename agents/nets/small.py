@@ -4,9 +4,7 @@ A convolution on small screens, one hidden layer, both with ReLU, a linear outpu
 output on the way. The network itself stays what it is; this is another way to compute with its parameters.
 """
 
-import copy
-import functools
-from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -41,21 +39,14 @@ def fits(network: Network) -> bool:
 class Small:
     """The compiled form of a network that fits. Observations are [B, C, H, W] on the CPU."""
 
-    def __init__(self, parameters: list[nn.Parameter], seen: q_learning.Sight):
-        self.parameters, self.seen = parameters, seen
-        self._where: list[int] = []
-        self._arrays: tuple[np.ndarray, ...] = ()
-
-    @classmethod
-    def of(cls, network: Network) -> "Small":
+    def __init__(self, network: Network):
         layer = network.torso.layers[0]
         patches = layer.patches.numpy().reshape(layer.weight[0].numel(), -1)
-        small = cls(list(network.parameters()), q_learning.sight(int(np.prod(layer.input_shape)), patches))
-        q_learning.prepare(small.seen, small.arrays())
-        return small
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Small":
-        return Small(copy.deepcopy(self.parameters, memo), self.seen)
+        self.parameters = list(network.parameters())
+        self.seen = q_learning.sight(int(np.prod(layer.input_shape)), patches)
+        self._where: list[int] = []
+        self._arrays: tuple[np.ndarray, ...] = ()
+        q_learning.prepare(self.seen, self.arrays())
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """The parameters as arrays on the same memory, wherever that lies now."""
@@ -64,15 +55,19 @@ class Small:
             self._where, self._arrays = where, views(self.parameters)
         return self._arrays
 
-    @functools.cached_property
-    def slopes(self) -> tuple[list[torch.Tensor], tuple[np.ndarray, ...]]:
-        """Room for the gradients, which each update writes anew: as tensors, and as arrays on their memory."""
-        tensors = [torch.empty_like(parameter) for parameter in self.parameters]
-        return tensors, views(tensors)
-
     def values(self, obs: torch.Tensor) -> np.ndarray:
         """-> action values [B, A]."""
         return q_learning.action_values(flat(obs), self.seen, self.arrays())
+
+
+_FORMS: "WeakKeyDictionary[Network, Small]" = WeakKeyDictionary()
+
+
+def form(network: Network) -> Small:
+    """The compiled form of a network that fits, made when it is first asked for."""
+    if network not in _FORMS:
+        _FORMS[network] = Small(network)
+    return _FORMS[network]
 
 
 def views(tensors: list[torch.Tensor]) -> tuple[np.ndarray, ...]:

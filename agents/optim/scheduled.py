@@ -30,9 +30,9 @@ class Divide(nn.Module):
         return raw
 
 
-def divide_output(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> None:
+def divide_output(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> None:
     """divOut: Q <- Q / P; for a categorical value its logits / P. Any copy of the network uses its own norms."""
-    meters = meter_layers(network, spec, dice)
+    meters = meter_layers(network, spec, rng)
     network.after = Divide([network.layers[i] for i in spec.layers], meters, spec.only_shrink)
 
 

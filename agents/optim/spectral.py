@@ -27,11 +27,11 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
 class Meter(nn.Module):
     """Singular vectors u (output side) and v (input side) of one layer's operator W; rho = <u, W v>."""
 
-    def __init__(self, layer: nn.Module, dice: np.random.Generator):
+    def __init__(self, layer: nn.Module, rng: np.random.Generator):
         super().__init__()
         self._stride = layer.stride if isinstance(layer, nn.Conv2d) else None
         shape = (1, *layer.input_shape) if self._stride else (layer.in_features,)
-        v = torch.from_numpy(dice.standard_normal(shape, dtype=np.float32)).to(raw_weight(layer).device)
+        v = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(raw_weight(layer).device)
         self.register_buffer("v", _unit(v))
         self.register_buffer("u", torch.zeros_like(self._apply_to(raw_weight(layer).detach(), v)))
 
@@ -96,23 +96,23 @@ class Gauge:
             self.members[i][1].load_state_dict(saved)
 
 
-def measure(network: Network, indices: list[int], warmup: int, dice: np.random.Generator) -> Gauge:
+def measure(network: Network, indices: list[int], warmup: int, rng: np.random.Generator) -> Gauge:
     """Meters beside the network: rho is read, nothing is changed."""
-    gauge = Gauge({i: (network.layers[i], Meter(network.layers[i], dice)) for i in indices})
+    gauge = Gauge({i: (network.layers[i], Meter(network.layers[i], rng)) for i in indices})
     gauge.advance(warmup)
     return gauge
 
 
-def meter_layers(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> list[Meter]:
+def meter_layers(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> list[Meter]:
     """Meters of the layers of `spec` that travel with the network: in its state_dict and its copies."""
-    members = measure(network, spec.layers, spec.warmup_steps, dice).members
+    members = measure(network, spec.layers, spec.warmup_steps, rng).members
     network.meters = nn.ModuleDict({str(i): meter for i, (_, meter) in members.items()})
     return [meter for _, meter in members.values()]
 
 
-def normalise(network: Network, spec: SpectralSpec, dice: np.random.Generator) -> None:
+def normalise(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> None:
     """SN: the layers of `spec` compute with their weights divided by their norms."""
-    for index, meter in zip(spec.layers, meter_layers(network, spec, dice), strict=True):
+    for index, meter in zip(spec.layers, meter_layers(network, spec, rng), strict=True):
         parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
 
 

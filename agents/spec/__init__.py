@@ -16,8 +16,8 @@ from agents.spec.environment import Atari, CartPole, Evaluation, MinAtar, MiniGr
 from agents.spec.executor import Executor
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
+from agents.spec.offline import OfflineCliffwalk, OfflineDigits
 from agents.spec.optimizer import SGD, Adadelta, Adam, RMSprop, Spectral
-from agents.spec.study import CliffwalkStudy, DigitsStudy
 
 VERSION = 1
 
@@ -35,7 +35,7 @@ class Record(Part):
 class Spec(Identified):
     """One training run, fully resolved."""
 
-    driver: ClassVar[str] = "agents.loop"
+    driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
 
     agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic, Field(discriminator="kind")]
@@ -210,7 +210,6 @@ class Spec(Identified):
         """The "module:attribute" of every part the spec names: what its code fingerprint follows."""
         chosen = {
             "agent": [self.agent.kind],
-            "gradient": [self.agent.gradient],
             **{family: [part.kind] for family, part in self.agent.parts.items()},
             "torso": [self.network.torso],
             "core": [self.network.core.kind] * (self.network.core.kind != "none"),
@@ -222,7 +221,6 @@ class Spec(Identified):
             "probe": self.record.probes,
             "optimizer": [self.optimizer.kind],
             "executor": [self.executor.kind],
-            "turn": [self.executor.kind],
             "worker": [self.executor.kind] * (self.executor.kind in COMPONENTS["worker"]),
             "exploration": [self.exploration.kind],
             "schedule": ["decay"] * (self.learning.lr_decay_frames is not None),
@@ -237,11 +235,11 @@ class Spec(Identified):
         return sorted({COMPONENTS[family][name] for family, names in chosen.items() for name in names})
 
 
-STUDIES: dict[str, type[Identified]] = {"q_learning": CliffwalkStudy, "classifier": DigitsStudy}
+OFFLINE: dict[str, type[Identified]] = {"q_learning": OfflineCliffwalk, "classifier": OfflineDigits}
 
 
 def model_of(tree: Any) -> type[Identified]:
     """The kind of spec that raw data describes, by its agent: a study's, else a training run's."""
     agent = tree.get("agent") if isinstance(tree, dict) else None
     kind = agent.get("kind") if isinstance(agent, dict) else None
-    return STUDIES.get(kind, Spec) if isinstance(kind, str) else Spec
+    return OFFLINE.get(kind, Spec) if isinstance(kind, str) else Spec

@@ -56,14 +56,13 @@ class GradientPenalty(Part):
     norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
 
 
-# Beside its numbers, an agent says what it is built with: the heads it can act with, how its loss becomes
-# gradients, whether it has a target network, the numbers per action of its head (`outputs`) and the parts it is
-# handed by name (`parts`: family -> part), and the agent steps of a chunk that it learns from (`learned`).
+# Beside its numbers, an agent says what it is built with: the heads it can act with, whether it has a target network,
+# the numbers per action of its head (`outputs`) and the parts it is handed by name (`parts`: family -> part), and the
+# agent steps of a sequence that it learns from (`learned`).
 
 
 class DQN(Part):
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
-    gradient: ClassVar[str] = "backward"
     target: ClassVar[bool] = True
     learned: ClassVar[int] = 1
     kind: Literal["dqn"]
@@ -92,7 +91,6 @@ class R2D2(Part):
     """Q-learning on sequences with a recurrent network."""
 
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
-    gradient: ClassVar[str] = "backward"
     target: ClassVar[bool] = True
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
@@ -136,7 +134,6 @@ class ACLambda(Part):
     """Online actor-critic with eligibility traces (Young & Tian 2019)."""
 
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
-    gradient: ClassVar[str] = "traces"
     target: ClassVar[bool] = False
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
@@ -153,7 +150,6 @@ class ActorCritic(Part):
     """Actor-critic on unrolls: A2C, A3C, IMPALA."""
 
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
-    gradient: ClassVar[str] = "backward"
     target: ClassVar[bool] = False
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}

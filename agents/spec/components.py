@@ -7,12 +7,11 @@ from typing import Any
 # A run's code fingerprint follows exactly the entries that its spec names (see Spec.components).
 COMPONENTS: dict[str, dict[str, str]] = {
     "agent": {
-        "dqn": "agents.dqn:DQN",
+        "dqn": "agents.dqn:make",
         "r2d2": "agents.r2d2:R2D2",
         "ac_lambda": "agents.ac_lambda:ACLambda",
         "actor_critic": "agents.actor_critic:ActorCritic",
     },
-    "gradient": {"backward": "agents.optim.gradient:Backward", "traces": "agents.optim.traces:Traces"},
     "suite": {
         "minatar": "agents.envs.minatar:MinAtar",
         "atari": "agents.envs.atari:Atari",
@@ -22,13 +21,13 @@ COMPONENTS: dict[str, dict[str, str]] = {
         "partial": "agents.envs.partial:obscure",
     },
     "exploration": {
-        "linear": "agents.explore:Linear",
-        "per_episode": "agents.explore:PerEpisode",
-        "ladder": "agents.explore:climb",
-        "fixed": "agents.explore:fix",
+        "linear": "agents.acting.exploration:Linear",
+        "per_episode": "agents.acting.exploration:PerEpisode",
+        "ladder": "agents.acting.exploration:climb",
+        "fixed": "agents.acting.exploration:fix",
     },
-    "study": {"q_learning": "agents.studies.cliffwalk:perform", "classifier": "agents.studies.digits:perform"},
-    "trial": {"memory": "agents.truncated:Truncated"},
+    "offline": {"q_learning": "agents.offline.cliffwalk:perform", "classifier": "agents.offline.digits:perform"},
+    "trial": {"memory": "agents.measure.truncated:Truncated"},
     "store": {"frames": "agents.memory.store:FrameStore"},
     "select": {
         "uniform": "agents.memory.select:Uniform",
@@ -57,24 +56,20 @@ COMPONENTS: dict[str, dict[str, str]] = {
     },
     "schedule": {"decay": "agents.optim.decay:Decay"},
     "executor": {
-        "inline": "agents.executors.inline:collect",
-        "processes": "agents.executors.processes:collect",
-        "ray": "agents.executors.ray:collect",
-        "hogwild": "agents.executors.hogwild:collect",
-    },
-    "turn": {
-        **dict.fromkeys(("inline", "processes", "ray"), "agents.turn:rows"),
-        "hogwild": "agents.executors.hogwild:stint",
+        "inline": "agents.executors.inline:make",
+        "processes": "agents.executors.actors.processes:make",
+        "ray": "agents.executors.actors.ray:make",
+        "hogwild": "agents.executors.hogwild.executor:make",
     },
     "worker": {
-        "processes": "agents.executors.processes:play",
-        "hogwild": "agents.executors.actor_learner:race",
+        "processes": "agents.executors.actors.processes:play",
+        "hogwild": "agents.executors.hogwild.actor_learner:race",
     },
     "penalty": {"none": "agents.losses.penalty:Nothing", "gradient": "agents.losses.penalty:Gradient"},
     "normalisation": {"none": "agents.nets.normalisation:none", "batch": "agents.nets.normalisation:Batch"},
     "probe": {
-        **{name: f"agents.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
-        "fresh_delta_q": "agents.drift:fresh_delta_q",
+        **{name: f"agents.measure.probes:{name}" for name in ("feature_rank", "lipschitz", "td_error")},
+        "fresh_delta_q": "agents.measure.delta_q:fresh_delta_q",
     },
     "optimizer": {
         "adadelta": "agents.optim.adadelta:Adadelta",

@@ -8,18 +8,38 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.agent import Given, Learned
 from agents.build import build
+from agents.nets.network import Network
+from agents.optim.sgd import SGD
+from agents.optim.step import GradientStep
 from agents.spec import Spec
-from agents.step import View
+from agents.spec.optimizer import SGD as SGDSpec
+from agents.step import ActorInput, Batch
 from workflow.config import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def view(obs: torch.Tensor) -> View:
+def actor_input(obs: torch.Tensor) -> ActorInput:
     """What an agent sees at an episode's first rows."""
     size = len(obs)
-    return View(obs, np.ones(size, bool), np.zeros(size, np.int64), np.zeros(size, np.float32), None)
+    return ActorInput(obs, np.ones(size, bool), np.zeros(size, np.int64), np.zeros(size, np.float32), None)
+
+
+def given(network: Network, actions: int, noise: torch.Generator | None = None, lr: float = 0.1) -> Given:
+    """What an agent is made of, around a network of the test's own: plain gradient descent, copies at every update."""
+
+    def step(net: torch.nn.Module) -> GradientStep:
+        return GradientStep(SGD(net.parameters(), SGDSpec(kind="sgd", lr=lr, momentum=0.0)), None, [])
+
+    return Given(network, actions, noise or torch.Generator(), step, 1)
+
+
+def without_step(agent, batch: Batch) -> Learned:
+    """What an update would give, from an agent that can say so without taking its step."""
+    found = agent.loss(batch)
+    return found if isinstance(found, Learned) else found[1]
 
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:

@@ -5,16 +5,16 @@ import pytest
 import torch
 from scipy import stats
 
-from agents import rng
 from agents.ac_lambda import sample
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
 from agents.losses.policy import entropy, log_probability
 from agents.nets.layers import dsilu
 from agents.optim.rmsprop import RMSprop
+from agents.rng import generator
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from agents.spec.optimizer import RMSprop as RMSpropSpec
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, spec
 
 GAMMA, BETA, FLOOR, RATE, DECAY, EPSILON = 0.99, 0.01, 1e-4, 2**-11, 0.999, 1e-4
 
@@ -87,7 +87,7 @@ def test_updates_equal_the_reference_at_every_step(lam, cap, tmp_path):
     reference = Reference(weights(learner.agent.online), lam)
     before, steps, ends = dict(reference.theta), [], 0
     for _ in range(60):
-        steps.append(actor.turn())
+        steps.append(actor.step())
         memory.add(steps[-1])
         while memory.select.ready:
             at = int(memory.select.ready[0])
@@ -117,11 +117,11 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
     def trace_after(*firsts: bool) -> torch.Tensor:
         for first in firsts:
             learner.learn(batch(first))
-        return learner.gradient.traces[learner_index(learner)].clone()
+        return learner.agent.traces[learner_index(learner)].clone()
 
     fresh = obs[0].flatten().float()
-    assert "learned_td_error" in learner.agent.loss(batch(True)).metrics  # td_error[…] is the probe's: of the memory
     assert torch.equal(trace_after(True)[0], fresh)  # of v = w x: x
+    assert "learned_td_error" in learner.read()  # td_error[…] is the probe's: of the memory
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.99 * 0.8))
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.792 + 0.792**2))
     assert torch.equal(trace_after(True)[0], fresh)
@@ -130,13 +130,13 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
 def learner_index(learner) -> int:
     """Where the value's weight stands among the parameters."""
     value = learner.agent.online.head.value.weight
-    return next(k for k, p in enumerate(learner.parameters) if p is value)
+    return next(k for k, p in enumerate(learner.agent.step.parameters) if p is value)
 
 
 def test_actions_are_drawn_in_proportion_to_the_policy():
     p = np.array([[0.05, 0.0, 0.6, 0.25, 0.1, 0.0], [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]], np.float32)
-    dice = rng.generator(3, "exploration")
-    drawn = np.stack([sample(p, dice) for _ in range(20_000)])
+    rng = generator(3, "exploration")
+    drawn = np.stack([sample(p, rng) for _ in range(20_000)])
     for i, row in enumerate(p):
         counts = np.bincount(drawn[:, i], minlength=6)
         assert (counts[row == 0] == 0).all()
@@ -148,13 +148,13 @@ def test_an_agent_acts_by_its_policy_with_epsilon_on_top():
     with torch.no_grad():
         agent.online.head.policy.weight.zero_()
         agent.online.head.policy.bias.copy_(torch.tensor([2.0, 0, 0, 1, 0, 0]))
-    obs, dice = torch.zeros(5_000, 4, 10, 10, dtype=torch.uint8), rng.generator(1, "exploration")
+    obs, rng = torch.zeros(5_000, 4, 10, 10, dtype=torch.uint8), generator(1, "exploration")
     policy = softmax(np.array([2.0, 0, 0, 1, 0, 0]))
     for epsilon in (0.0, 0.4):
-        counts = np.bincount(agent.act(view(obs), epsilon, dice).action, minlength=6)
+        counts = np.bincount(agent.act(actor_input(obs), epsilon, rng).action, minlength=6)
         assert stats.chisquare(counts, 5_000 * ((1 - epsilon) * policy + epsilon / 6)).pvalue > 1e-3
-    marks = [rng.generator(2, "exploration") for _ in range(2)]
-    agent.act(view(obs), 0.0, marks[0]), agent.act(view(obs), 1.0, marks[1])
+    marks = [generator(2, "exploration") for _ in range(2)]
+    agent.act(actor_input(obs), 0.0, marks[0]), agent.act(actor_input(obs), 1.0, marks[1])
     assert marks[0].random() == marks[1].random()  # as many draws, used or not
 
 
@@ -168,8 +168,8 @@ def test_logarithms_of_probabilities_are_bounded_by_the_floor():
 
 def test_dsilu_is_the_derivative_of_silu():
     x = torch.linspace(-6, 6, 101, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(torch.nn.functional.silu(x).sum(), x)
-    assert torch.allclose(dsilu(x), slope, atol=1e-12) and torch.autograd.gradcheck(dsilu, x)
+    (gradient,) = torch.autograd.grad(torch.nn.functional.silu(x).sum(), x)
+    assert torch.allclose(dsilu(x), gradient, atol=1e-12) and torch.autograd.gradcheck(dsilu, x)
 
 
 def test_debiased_rmsprop_is_the_authors():

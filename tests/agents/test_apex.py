@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from agents import rng
+from agents.acting.exploration import Linear, fix, ladder
 from agents.build import build
-from agents.envs.stream import Ledger
-from agents.explore import Linear, fix, ladder
+from agents.envs.stream import EpisodeStatistics
 from agents.memory.proportional import Proportional
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
+from agents.nets import small
+from agents.rng import generator
 from agents.spec.agent import FixedExploration, LinearExploration
 from agents.spec.memory import PrioritySelect, UniformSelect
-from agents.step import Demand, Step
+from agents.step import SequenceSpec, Step
 from tests.agents.specs import spec
 
 PRIORITY = {
@@ -48,19 +49,21 @@ def test_the_ladder_by_hand():
 
 def test_fixed_epsilons_go_round_and_linear_ones_are_for_all():
     fixed = fix(FixedExploration(kind="fixed", values=[0.1, 0.2]), 5)
-    assert fixed(Ledger(5, 1)).tolist() == [0.1, 0.2, 0.1, 0.2, 0.1]
+    assert fixed(EpisodeStatistics(5, 1)).tolist() == [0.1, 0.2, 0.1, 0.2, 0.1]
     linear = Linear(LinearExploration(kind="linear", start=1.0, end=0.0, warmup_frames=0, end_frames=100), 5)
-    ledger = Ledger(5, 1)
-    ledger.frames = 50
-    assert linear(ledger) == 0.5
+    statistics = EpisodeStatistics(5, 1)
+    statistics.frames = 50
+    assert linear(statistics) == 0.5
 
 
 def test_every_environment_explores_as_often_as_its_step_of_the_ladder():
     parts = build(spec(**APEX | {"exploration": {"kind": "ladder", "base": 1.0, "alpha": 0.0}}))
-    assert parts.actor.epsilon(parts.actor.stream.ledger).tolist() == [1.0] * 4
+    assert parts.actor.epsilon(parts.actor.stream.statistics).tolist() == [1.0] * 4
     parts = build(spec(**APEX))
-    assert parts.actor.epsilon(parts.actor.stream.ledger) == pytest.approx([0.4 ** (1 + 7 * i / 3) for i in range(4)])
-    steps = [parts.actor.turn() for _ in range(300)]
+    assert parts.actor.epsilon(parts.actor.stream.statistics) == pytest.approx(
+        [0.4 ** (1 + 7 * i / 3) for i in range(4)]
+    )
+    steps = [parts.actor.step() for _ in range(300)]
     explored = np.array([step.extras["q_taken"] < step.extras["q_best"] for step in steps]).mean(0)
     assert np.all(np.diff(explored) <= 0) and explored[0] > 0.2 and explored[3] == 0
 
@@ -85,21 +88,21 @@ def naive_errors(rows: list[Step], stream: int, window: int, gamma: float) -> di
 
 @pytest.mark.parametrize("window", [1, 3])
 def test_initial_priorities_are_the_actors_td_errors(window):
-    dice, streams = np.random.default_rng(0), 2
-    demand = Demand(window, (0, window), extras={"q_taken": ((), np.float32), "q_best": ((), np.float32)})
-    store = FrameStore(24 * streams, streams, (1, 1, 1), np.uint8, 1, demand, 0.9)
+    rng, streams = np.random.default_rng(0), 2
+    sequence_spec = SequenceSpec(window, (0, window), extras={"q_taken": ((), np.float32), "q_best": ((), np.float32)})
+    store = FrameStore(24 * streams, streams, (1, 1, 1), np.uint8, 1, sequence_spec, 0.9)
     select = Proportional(PrioritySelect(**PRIORITY), store)
     rows, first = [], np.ones(streams, bool)
     for _ in range(60):
-        last = dice.random(streams) < 0.2
+        last = rng.random(streams) < 0.2
         row = Step(
             np.zeros((streams, 1, 1, 1), np.uint8),
             np.zeros(streams, np.int64),
-            np.where(last, 0, dice.normal(size=streams)).astype(np.float32),
-            np.where(last, 1, dice.random(streams) < 0.9).astype(np.float32),
+            np.where(last, 0, rng.normal(size=streams)).astype(np.float32),
+            np.where(last, 1, rng.random(streams) < 0.9).astype(np.float32),
             first,
             last,
-            {name: dice.normal(size=streams).astype(np.float32) for name in ("q_taken", "q_best")},
+            {name: rng.normal(size=streams).astype(np.float32) for name in ("q_taken", "q_best")},
         )
         first = last
         rows.append(row)
@@ -110,22 +113,22 @@ def test_initial_priorities_are_the_actors_td_errors(window):
                 if start >= store.count - store.rows:
                     values[start % store.rows * streams + stream] = (abs(error) + 1e-3) ** 0.6
         if values.any():
-            select.draw(rng.generator(0, "memory"), 2, 0)
+            select.draw(generator(0, "memory"), 2, 0)
             assert select.tree.leaves() == pytest.approx(values, rel=1e-5)
 
 
 def test_values_kept_with_a_row_are_those_it_was_acted_on():
     parts = build(spec(**APEX))
-    assert set(parts.learner.agent.demand.extras) == {"q_taken", "q_best"}
-    step = parts.actor.turn()
-    q = parts.learner.agent.online.small.values(torch.from_numpy(step.obs))
+    assert set(parts.learner.agent.sequence_spec.extras) == {"q_taken", "q_best"}
+    step = parts.actor.step()
+    q = small.form(parts.learner.agent.online).values(torch.from_numpy(step.obs))
     assert np.array_equal(step.extras["q_best"], q.max(1))
     assert np.array_equal(step.extras["q_taken"], q[np.arange(4), step.action])
 
 
 def test_copies_lie_side_by_side():
     parts = build(spec(environment__streams=2, memory__copies=3))
-    step = parts.actor.turn()
+    step = parts.actor.step()
     parts.memory.add(step)
     assert parts.memory.store.streams == 6
     saved = parts.memory.store.extract(0, 1)
@@ -134,12 +137,12 @@ def test_copies_lie_side_by_side():
 
 
 def test_a_closed_episode_is_never_linked_to_what_follows():
-    demand = Demand(2, (0, 2))
+    sequence_spec = SequenceSpec(2, (0, 2))
 
     def fresh() -> Replay:
-        store = FrameStore(40, 4, (1, 1, 1), np.uint8, 1, demand, 0.9)
+        store = FrameStore(40, 4, (1, 1, 1), np.uint8, 1, sequence_spec, 0.9)
         select = Uniform(UniformSelect(kind="uniform"), store)
-        return Replay(store, select, rng.generator(0, "memory"), 4, torch.device("cpu"), copies=2)
+        return Replay(store, select, generator(0, "memory"), 4, torch.device("cpu"), copies=2)
 
     def row(number: int, first: bool) -> Step:
         ones = np.ones(2, np.float32)

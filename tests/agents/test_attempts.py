@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.attempts import Attempts, memory, read, saved, was_cut_off
+from agents.run.attempts import Attempts, memory, read, saved, was_cut_off
 
 
 def vanish(work: Path, peak_mb: float | None) -> None:

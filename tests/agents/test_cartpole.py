@@ -6,14 +6,14 @@ import gymnasium
 import numpy as np
 import pytest
 
-from agents import rng
-from agents.checkpoint import Checkpoints
+from agents.acting.exploration import PerEpisode
 from agents.envs.cartpole import CartPole
-from agents.explore import PerEpisode
-from agents.loop import Run
+from agents.rng import generator
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
+from agents.run.summary import episodes_to_solve
 from agents.spec import Spec
 from agents.spec.agent import PerEpisodeExploration
-from agents.summary import episodes_to_solve
 from tests.agents.specs import fields
 
 
@@ -34,16 +34,16 @@ def pole(game: str = "v0", reward: str = "goal", streams: int = 1, cap: int | No
 
 def test_the_rows_are_those_of_gymnasium():
     """gymnasium.make's CartPole-v1 with our generator and actions: same observations, rewards and ends."""
-    stream, dice = pole("v1", "standard", streams=2), np.random.default_rng(0)
+    stream, rng = pole("v1", "standard", streams=2), np.random.default_rng(0)
     games = [gymnasium.make("CartPole-v1") for _ in range(2)]
     views = []
     for i, game in enumerate(games):
-        game.unwrapped.np_random = rng.generator(3, "environment", i)
+        game.unwrapped.np_random = generator(3, "environment", i)
         views.append(game.reset()[0])
     over = [False, False]
     ends = 0
     for _ in range(400):
-        actions = dice.integers(2, size=2)
+        actions = rng.integers(2, size=2)
         step = stream.step(actions)
         assert step.obs.dtype == np.float32 and step.obs.shape == (2, 4, 1, 1)
         for i, game in enumerate(games):
@@ -56,7 +56,7 @@ def test_the_rows_are_those_of_gymnasium():
             over[i] = fallen or cut
             assert (step.reward[i], step.discount[i]) == (reward, not fallen)
             ends += over[i]
-    assert ends == len(stream.ledger.take()) == stream.ledger.episodes > 20
+    assert ends == len(stream.statistics.take()) == stream.statistics.episodes > 20
 
 
 def test_one_push_by_hand():
@@ -78,7 +78,7 @@ def test_limits_and_rewards_at_them(game, limit, reward):
     while not stream.last[0]:
         stream._poles[0].state = np.zeros(4)
         rows.append(stream.step(np.array([len(rows) % 2])))
-    (episode,) = stream.ledger.take()
+    (episode,) = stream.statistics.take()
     assert (episode.length, episode.score, episode.truncated) == (limit, limit, True)
     end = (1, 1) if reward == "standard" else (1, 0)
     assert {(float(r.reward[0]), float(r.discount[0])) for r in rows[:-1]} == {(float(reward == "standard"), 1.0)}

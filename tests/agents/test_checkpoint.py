@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from agents import checkpoint, files
-from agents.checkpoint import Checkpoints
+from agents.run import checkpoint, files
+from agents.run.checkpoint import Checkpoints
 
 IDENTITY = {"digest": "d1", "fingerprint": "f1"}
 
@@ -81,16 +81,16 @@ def test_every_damage_is_noticed_and_the_previous_checkpoint_used(tmp_path):
     newest = json.loads((tmp_path / "good" / "manifest-2.json").read_text())
     older = json.loads((tmp_path / "good" / "manifest-1.json").read_text())
     own = [*sorted(set(newest["sha256"]) - set(older["sha256"])), "manifest-2.json"]
-    dice = random.Random(0)
+    rng = random.Random(0)
     for trial in range(300):
         shutil.copytree(tmp_path / "good", tmp_path / "bad")
         name = own[trial % len(own)]
         data = bytearray((tmp_path / "bad" / name).read_bytes())
         kind = trial % 3
         if kind == 0:
-            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)  # a flipped bit
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)  # a flipped bit
         elif kind == 1:
-            del data[dice.randrange(len(data)) :]  # cut short, or empty
+            del data[rng.randrange(len(data)) :]  # cut short, or empty
         (tmp_path / "bad" / name).write_bytes(data)
         if kind == 2:
             (tmp_path / "bad" / name).unlink()

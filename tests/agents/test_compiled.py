@@ -13,14 +13,16 @@ import torch
 from torch.nn import functional as F
 
 from agents import compiled as cache
-from agents import rng
 from agents.build import build
 from agents.compiled import q_learning as compiled
+from agents.dqn import DQN
+from agents.dqn_compiled import CompiledDQN
+from agents.losses.penalty import Nothing
 from agents.nets import small
 from agents.nets.layers import Conv2d
-from agents.optim.gradient import Backward
+from agents.rng import generator
 from agents.step import Batch
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, given, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
 SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
@@ -28,12 +30,12 @@ SPECTRAL = {"spectral__layers": [-2]}
 
 
 def batch(b: int = 32, channels: int = 4) -> Batch:
-    dice = torch.Generator().manual_seed(1)
-    obs = (torch.rand(2, b, channels, 10, 10, generator=dice) < 0.1).to(torch.uint8)
-    action, reward = torch.randint(6, (1, b), generator=dice), 3 * torch.randn(1, b, generator=dice)
-    discount = 0.99 * (torch.rand(1, b, generator=dice) < 0.8)
+    rng = torch.Generator().manual_seed(1)
+    obs = (torch.rand(2, b, channels, 10, 10, generator=rng) < 0.1).to(torch.uint8)
+    action, reward = torch.randint(6, (1, b), generator=rng), 3 * torch.randn(1, b, generator=rng)
+    discount = 0.99 * (torch.rand(1, b, generator=rng) < 0.8)
     no = torch.zeros(2, b, dtype=torch.bool)
-    return Batch(obs, action, reward, discount, no, no, torch.rand(b, generator=dice), {}, np.arange(b))
+    return Batch(obs, action, reward, discount, no, no, torch.rand(b, generator=rng), {}, np.arange(b))
 
 
 def agent_of(**changes):
@@ -44,32 +46,46 @@ def agent_of(**changes):
     return agent
 
 
+def plain_of(agent: CompiledDQN) -> DQN:
+    """The plain agent of the same spec and parameters."""
+    plain = DQN(agent.spec, given(copy.deepcopy(agent.online), agent.n_actions), agent.value, Nothing())
+    plain.target.load_state_dict(agent.target.state_dict())
+    return plain
+
+
+def values(network, obs: torch.Tensor) -> np.ndarray:
+    """By the compiled form."""
+    return small.form(network).values(obs)
+
+
 def test_only_losses_that_have_a_compiled_form_take_it():
     for loss, compiled_form in (("squared", True), ("huber", True), ("absolute", False)):
         agent = agent_of(agent__value={"kind": "scalar", "loss": loss})
-        assert (agent.online.small is not None) == compiled_form
-        assert agent.loss(batch()).terms["q"].item() > 0
+        assert isinstance(agent, CompiledDQN if compiled_form else DQN)
+        assert without_step(agent, batch()).metrics["loss"] > 0
 
 
 @pytest.mark.parametrize(
     "shape, kernel, stride", [((4, 10, 10), 3, 1), ((10, 10, 10), 3, 1), ((2, 9, 7), 3, 2), ((1, 5, 5), 5, 1)]
 )
 @pytest.mark.parametrize("channels", [8, 16, 24])
-def test_the_convolution_and_its_slopes_are_those_of_torch(shape, kernel, stride, channels):
+def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, stride, channels):
     torch.manual_seed(0)
     layer = Conv2d(shape, channels, kernel, stride, gather=True)
     x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values
     expected = F.conv2d(x, layer.weight, layer.bias, stride).relu()
-    slope = torch.randn_like(expected)
-    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), slope)
+    gradient = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), gradient)
     seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
     weight, bias = small.views([layer.weight, layer.bias])
     y = np.empty(expected.flatten(2).shape, np.float32)
     compiled._convolve(x.flatten(1).numpy(), seen, weight, bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
-    slopes = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
-    compiled._convolve_back(x.flatten(1).numpy(), seen, y, slope.flatten(2).numpy(), *slopes)
-    assert np.allclose(slopes[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(slopes[1], wanted[1], atol=1e-4)
+    gradients = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
+    compiled._convolve_back(x.flatten(1).numpy(), seen, y, gradient.flatten(2).numpy(), *gradients)
+    assert np.allclose(gradients[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(
+        gradients[1], wanted[1], atol=1e-4
+    )
 
 
 def test_a_transition_by_hand():
@@ -83,43 +99,40 @@ def test_a_transition_by_hand():
     kernel[0, 0], kernel[0, 4], kernel[0, 8], bias[0], hidden[0, 0] = 0.5, 0.25, 7, 0.25, 2
     output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
     weights = (kernel, bias, hidden, np.array([-1], np.float32), *output)
-    slopes = tuple(np.full_like(array, np.nan) for array in weights)
+    gradients = tuple(np.full_like(array, np.nan) for array in weights)
     s, blank = np.zeros((1, 9), np.float32), np.zeros((1, 9), np.float32)
     s[0, [0, 4]] = 1
     one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
     given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
-    error, loss, mean = compiled.q_learning(*given, False, False, slopes)
+    error, loss, mean = compiled.q_learning(*given, False, False, gradients)
     assert (error.tolist(), loss, mean) == ([0.25], 0.0625, 0.25)
-    assert slopes[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not slopes[0][1:].any()
-    assert slopes[1].tolist() == [-1] + 7 * [0] and slopes[2][0].tolist() == [-0.5] + 7 * [0]
-    assert [x.ravel().tolist() for x in slopes[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
-    _, loss, _ = compiled.q_learning(*given, False, True, slopes)
-    assert loss == 0.03125 and slopes[5].tolist() == [-0.25, 0]
+    assert gradients[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not gradients[0][1:].any()
+    assert gradients[1].tolist() == [-1] + 7 * [0] and gradients[2][0].tolist() == [-0.5] + 7 * [0]
+    assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
+    _, loss, _ = compiled.q_learning(*given, False, True, gradients)
+    assert loss == 0.03125 and gradients[5].tolist() == [-0.25, 0]
 
 
 @pytest.mark.parametrize("changes", [HUBER, SQUARED])
 @pytest.mark.parametrize("selector", ["target", "online"])
 def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, changes):
     agent, data = agent_of(agent__selector=selector, **changes), batch()
-    parameters = list(agent.online.parameters())
     found = agent.loss(data)
-    Backward(parameters)(found)
-    gradients = [parameter.grad.clone() for parameter in parameters]
-    agent.online.small = None
-    plain = agent.loss(data)
-    Backward(parameters)(plain)
+    twin = plain_of(agent)
+    loss, plain = twin.loss(data)
+    loss.backward()
     assert found.metrics["loss"] == pytest.approx(plain.metrics["loss"].item(), rel=1e-5)
     assert found.metrics["q_mean"] == pytest.approx(plain.metrics["q_mean"].item(), rel=1e-5)
     assert torch.allclose(found.priorities, plain.priorities, rtol=1e-5, atol=1e-6)
-    for one, other in zip(gradients, parameters, strict=True):
+    for one, other in zip(agent.gradients, twin.online.parameters(), strict=True):
         assert (one - other.grad).abs().max() < 1e-5 * other.grad.abs().max()
 
 
 def test_acting_is_by_the_values_of_the_network():
     agent, obs = agent_of(memory__select={"kind": "uniform"}), batch(8).obs[0]
     q = agent.online(obs).squeeze(-1).detach().numpy()
-    assert np.allclose(agent.online.small.values(obs), q, atol=1e-6)
-    assert (agent.act(view(obs), 0.0, rng.generator(0, "exploration")).action == q.argmax(1)).all()
+    assert np.allclose(values(agent.online, obs), q, atol=1e-6)
+    assert (agent.act(actor_input(obs), 0.0, generator(0, "exploration")).action == q.argmax(1)).all()
 
 
 def test_weights_that_are_no_numbers_are_not_hidden():
@@ -147,12 +160,12 @@ def test_weights_that_are_no_numbers_are_not_hidden():
 )
 def test_other_networks_and_losses_take_the_plain_way(changes):
     agent = build(spec(**changes)).learner.agent
-    assert agent.online.small is None and agent.loss(batch()).gradients is None
+    assert isinstance(agent, DQN) and agent.loss(batch())[0].requires_grad
 
 
 def test_what_only_reads_norms_or_scales_gradients_leaves_the_compiled_way():
     for use in ("gradient", "epsilon", "lr"):
-        assert build(spec(**SPECTRAL, spectral__use=use)).learner.agent.online.small
+        assert isinstance(build(spec(**SPECTRAL, spectral__use=use)).learner.agent, CompiledDQN)
 
 
 def test_the_compiled_form_follows_the_parameters():
@@ -160,15 +173,15 @@ def test_the_compiled_form_follows_the_parameters():
     online, target = agent.online, agent.target
 
     def same(network) -> bool:
-        return np.allclose(network.small.values(obs), network(obs).squeeze(-1).detach(), atol=1e-6)
+        return np.allclose(values(network, obs), network(obs).squeeze(-1).detach(), atol=1e-6)
 
-    assert not np.allclose(online.small.values(obs), target.small.values(obs)) and same(online) and same(target)
+    assert not np.allclose(values(online, obs), values(target, obs)) and same(online) and same(target)
     online.load_state_dict(target.state_dict())
-    assert np.array_equal(online.small.values(obs), target.small.values(obs))
+    assert np.array_equal(values(online, obs), values(target, obs))
     twin = copy.deepcopy(online).share_memory()  # elsewhere in memory
     with torch.no_grad():
         twin.layers[-1].bias += 1
-    assert same(twin) and same(online) and not np.allclose(twin.small.values(obs), online.small.values(obs))
+    assert same(twin) and same(online) and not np.allclose(values(twin, obs), values(online, obs))
     online.share_memory()
     with torch.no_grad():
         online.layers[0].weight.mul_(2)
@@ -182,7 +195,7 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     data = data._replace(action=data.action.expand(3, -1).contiguous(), reward=data.reward.expand(3, -1).contiguous())
     agent.loss(data._replace(discount=data.discount.expand(3, -1).contiguous()))
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
-    agent.act(view(batch(1).obs[0]), 0.0, rng.generator(0, "exploration"))
+    agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
     assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
 
 

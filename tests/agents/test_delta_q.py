@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from agents.drift import fresh_delta_q
+from agents.measure.delta_q import fresh_delta_q
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
 from agents.r2d2 import R2D2
 from agents.spec.memory import UniformSelect
-from agents.step import Step, View
-from tests.agents.specs import spec
+from agents.step import ActorInput, Step
+from tests.agents.specs import given, spec, without_step
 from tests.agents.test_sequences import drawn, small, unequal
 
 
 def test_stored_states_and_unchanged_parameters_give_no_delta_q():
     parts = small(agent__burn_in=0)
     agent = parts.learner.agent
-    metrics = agent.loss(drawn(parts)).metrics
+    metrics = without_step(agent, drawn(parts)).metrics
     assert metrics["delta_q_first"].item() < 1e-5 and metrics["delta_q_last"].item() < 1e-5
     parts = small(agent__burn_in=0, agent__state="zero")
-    metrics = parts.learner.agent.loss(drawn(parts)).metrics
+    metrics = without_step(parts.learner.agent, drawn(parts)).metrics
     assert metrics["delta_q_first"] > 1e-3 and metrics["delta_q_first"] > metrics["delta_q_last"]
-    assert "delta_q_first" not in parts.learner.agent.loss(drawn(parts, begins=True)).metrics
+    assert "delta_q_first" not in without_step(parts.learner.agent, drawn(parts, begins=True)).metrics
 
 
 class Leaky(torch.nn.Module):
@@ -48,18 +48,18 @@ class Leaky(torch.nn.Module):
 
 
 def leaky(state: str, burn_in: int):
-    """An episode of ones, acted with w = 1: before row t the state is t. Then w = 1/2. m = 2; chunks at rows 0, 4."""
+    """An episode of ones acted with w = 1: before row t the state is t. Then w = 1/2. m = 2; sequences at rows 0, 4."""
     changes = {"sequence": 2, "burn_in": burn_in, "period": 4, "n_step": 1, "state": state, "discount": 1.0}
     changes = {f"agent__{name}": value for name, value in changes.items()}
     run = spec("r2d2_minatar", "asterix", agent__measure_delta_q=True, agent__rescale_epsilon=None, **changes)
-    agent = R2D2(run.agent, Leaky(1.0), 2, torch.Generator())
-    store = FrameStore(100, 1, (1, 1, 1), np.uint8, 1, agent.demand, 1.0)
+    agent = R2D2(run.agent, given(Leaky(1.0), 2))
+    store = FrameStore(100, 1, (1, 1, 1), np.uint8, 1, agent.sequence_spec, 1.0)
     one, no, after = np.ones(1, np.float32), np.zeros(1, bool), None
-    for t in range(8 + burn_in + 2):  # the chunk at row 8 is not whole yet
-        view = View(torch.ones(1, 1, 1, 1), no | (t == 0), np.zeros(1, np.int64), one, after)
-        decision = agent.act(view, 0.0, np.random.default_rng(0))
-        after = decision.state
-        store.add(Step(np.ones((1, 1, 1, 1), np.uint8), decision.action, one, one, view.first, no, decision.extras))
+    for t in range(8 + burn_in + 2):  # the sequence at row 8 is not whole yet
+        inputs = ActorInput(torch.ones(1, 1, 1, 1), no | (t == 0), np.zeros(1, np.int64), one, after)
+        output = agent.act(inputs, 0.0, np.random.default_rng(0))
+        after = output.state
+        store.add(Step(np.ones((1, 1, 1, 1), np.uint8), output.action, one, one, inputs.first, no, output.extras))
     with torch.no_grad():
         agent.online.w.fill_(0.5)
     select = Uniform(UniformSelect(kind="uniform"), store)
@@ -83,7 +83,7 @@ def test_delta_q_by_hand(state, burn_in, q, acted, fresh):
     agent, memory = leaky(state, burn_in)
     keys = np.array([0, 4])
     assert memory.store.valid(np.arange(*memory.store.span())).nonzero()[0].tolist() == [0, 4]
-    metrics = agent.loss(memory.store.gather(keys, np.ones(2, np.float32))).metrics
+    metrics = without_step(agent, memory.store.gather(keys, np.ones(2, np.float32))).metrics
     metrics |= fresh_delta_q(agent, memory, np.random.default_rng(1), 20)
     for name, reference in (("delta_q", acted), ("fresh_delta_q", fresh)):
         for at, (ours, theirs) in enumerate(zip(q, reference, strict=True)):
@@ -91,7 +91,7 @@ def test_delta_q_by_hand(state, burn_in, q, acted, fresh):
 
 
 def test_fresh_delta_q_wants_the_episodes_first_row():
-    """Nothing is measured where it was overwritten, or where every chunk begins an episode."""
+    """Nothing is measured where it was overwritten, or where every sequence begins an episode."""
     agent, memory = leaky("zero", 0)
     memory.store.rows = 8  # of 10: rows 0 and 1 count as overwritten
     assert fresh_delta_q(agent, memory, np.random.default_rng(1), 20) == {}

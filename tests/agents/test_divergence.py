@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents import __main__ as program
-from agents.checkpoint import Checkpoints
-from agents.heartbeat import Heartbeat
-from agents.loop import Run, train
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, train
 from tests.agents.specs import spec
 from tests.agents.test_hogwild import TWO
 from tests.agents.test_on_policy import plan as hogwild_plan
@@ -35,7 +35,7 @@ def test_every_number_of_every_network_counts(kind, tmp_path):
     run = begin(tmp_path, kind, **LATE)
     learner, looked = run.parts.learner, 0
     assert run.finite()
-    for network in (learner.agent.online, getattr(learner.agent, "target", learner.agent.online)):
+    for network in learner.agent.networks.values():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point() and tensor.numel():
                 last = tensor.flatten()[-1].clone()
@@ -45,14 +45,14 @@ def test_every_number_of_every_network_counts(kind, tmp_path):
                 tensor.view(-1)[-1] = last
                 looked += 1
     assert run.finite() and looked >= 6
-    learner.parameters[0].data.view(-1)[0] = np.nan
+    learner.agent.step.parameters[0].data.view(-1)[0] = np.nan
     assert go_on(run, tmp_path) == "diverged" and run.frame == 0
     assert run.recorder.tables()["evaluations"].num_rows == 0
 
 
 def test_finite_weights_of_infinite_values_are_no_network(tmp_path):
     run = begin(tmp_path, "a2c")
-    for parameter in run.parts.learner.parameters:
+    for parameter in run.parts.learner.agent.step.parameters:
         parameter.data.fill_(1e30)
     assert not run.finite()
 
@@ -63,12 +63,12 @@ def test_what_comes_after_the_last_finite_evaluation_is_no_score(bad, tmp_path):
     run = begin(tmp_path, "r2d2", **LATE)
     drive(run, 1_100)
     tables = run.recorder.tables()
-    run.parts.learner.parameters[-1].data[-1] = bad
+    run.parts.learner.agent.step.parameters[-1].data[-1] = bad
     assert go_on(run, tmp_path) == "diverged" and run.frame < 1_500
     after = run.recorder.tables()
     assert after["evaluations"] == tables["evaluations"] and tables["evaluations"].num_rows == 10
     episodes = after["episodes"]["frame"].to_numpy()
-    assert episodes.max() < 1_100 + 3 * 20  # of the two or three turns before the next update
+    assert episodes.max() < 1_100 + 3 * 20  # of the two or three iterations before the next update
 
 
 FAULTS = {

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from ale_py import ALEInterface, LoggerMode, roms
 
-from agents import rng
-from agents.actor import Stacker
+from agents.acting.actor import Stacker
 from agents.envs.atari import Atari
 from agents.envs.minatar import MinAtar, _environment
+from agents.rng import integer_seed
 from tests.agents.specs import spec
 
 GAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
@@ -19,14 +19,14 @@ def minatar(game: str, streams: int = 2, cap: int | None = None) -> MinAtar:
 
 @pytest.mark.parametrize("game", GAMES)
 def test_minatar_rows_are_those_of_the_package(game):
-    stream, dice = minatar(game), np.random.default_rng(0)
+    stream, rng = minatar(game), np.random.default_rng(0)
     games = [_environment()(game, 0.1, True) for _ in range(2)]
     for i, each in enumerate(games):
-        each.seed(rng.integer(7, "environment", i))
+        each.seed(integer_seed(7, "environment", i))
         each.reset()
     fresh, scores, episodes, frames = [False, False], [0.0, 0.0], [], 0
     for _ in range(3_000):
-        actions = dice.integers(6, size=2)
+        actions = rng.integers(6, size=2)
         step = stream.step(actions)
         for i, each in enumerate(games):
             assert np.array_equal(step.obs[i], each.state().transpose(2, 0, 1))
@@ -43,8 +43,8 @@ def test_minatar_rows_are_those_of_the_package(game):
             if terminal:
                 episodes.append((i, scores[i]))
                 fresh[i], scores[i] = True, 0.0
-    assert [(e.env, e.score) for e in stream.ledger.take()] == episodes
-    assert stream.ledger.frames == frames
+    assert [(e.env, e.score) for e in stream.statistics.take()] == episodes
+    assert stream.statistics.frames == frames
     assert episodes or game == "freeway"
 
 
@@ -53,7 +53,7 @@ def test_minatar_cap_truncates_without_ending_the_return():
     rows = [stream.step(np.array([0])) for _ in range(51)]
     assert [row.last[0] for row in rows] == [False] * 50 + [True]
     assert all(row.discount[0] == 1 for row in rows)
-    (episode,) = stream.ledger.take()
+    (episode,) = stream.statistics.take()
     assert (episode.length, episode.truncated) == (50, True)
 
 
@@ -85,46 +85,46 @@ def pong(streams: int = 2, game: str = "pong", **changes) -> Atari:
 def test_atari_counts_the_emulators_frames_and_raw_scores():
     """One game stepped by hand through ALE, from the same seed, without no-ops."""
     stream, ale = pong(1, environment__noop_max=0, environment__clip_reward=True), emulator("pong")
-    actions, dice, total = ale.getMinimalActionSet(), np.random.default_rng(1), 0.0
-    for turn in range(1_500):
-        action = int(dice.integers(len(actions)))
+    actions, rng, total = ale.getMinimalActionSet(), np.random.default_rng(1), 0.0
+    for moved in range(1_500):
+        action = int(rng.integers(len(actions)))
         step = stream.step(np.array([action]))
         reward = sum(ale.act(actions[action]) for _ in range(4))
         total += reward
         assert step.reward[0] == np.clip(reward, -1, 1)
-        assert stream.ledger.frames == ale.getFrameNumber() == 4 * (turn + 1)
+        assert stream.statistics.frames == ale.getFrameNumber() == 4 * (moved + 1)
         if ale.game_over():
             break
-    (episode,) = stream.ledger.take()
-    assert episode.score == total and episode.length == stream.ledger.frames
+    (episode,) = stream.statistics.take()
+    assert episode.score == total and episode.length == stream.statistics.frames
     assert step.discount[0] == 0 and stream.last[0]
 
 
 def test_a_lost_life_ends_the_return_but_not_the_episode():
-    stream, dice = pong(1, "breakout"), np.random.default_rng(0)
+    stream, rng = pong(1, "breakout"), np.random.default_rng(0)
     cut = finished = 0
-    while not stream.ledger.finished:
-        step = stream.step(dice.integers(4, size=1))
+    while not stream.statistics.finished:
+        step = stream.step(rng.integers(4, size=1))
         cut += step.discount[0] == 0
         finished += stream.last[0]
     assert (cut, finished) == (5, 1)
-    plain, dice = pong(1, "breakout", environment__life_loss=False), np.random.default_rng(0)
+    plain, rng = pong(1, "breakout", environment__life_loss=False), np.random.default_rng(0)
     cut = 0
-    while not plain.ledger.finished:
-        cut += plain.step(dice.integers(4, size=1)).discount[0] == 0
+    while not plain.statistics.finished:
+        cut += plain.step(rng.integers(4, size=1)).discount[0] == 0
     assert cut == 1
 
 
 def test_a_penalty_for_a_lost_life_is_a_reward_and_ends_nothing():
     """mhauskn/dqn, branch recurrent: sign of the score, -1 in its place when a life is lost; the game goes on."""
-    stream, dice = pong(1, "breakout", environment__life_loss="penalty"), np.random.default_rng(0)
+    stream, rng = pong(1, "breakout", environment__life_loss="penalty"), np.random.default_rng(0)
     lives, rewards, ends = stream._lives[0], [], []
-    while not stream.ledger.finished:
-        step = stream.step(dice.integers(4, size=1))
+    while not stream.statistics.finished:
+        step = stream.step(rng.integers(4, size=1))
         rewards.append(step.reward[0] if stream._lives[0] == lives else f"lost {step.reward[0]:+.0f}")
         ends.append(step.discount[0] == 0)
         lives = stream._lives[0]
-    (episode,) = stream.ledger.finished
+    (episode,) = stream.statistics.finished
     assert rewards.count("lost -1") == 5 and {r for r in rewards if r != "lost -1"} == {0.0, 1.0}
     assert ends.count(True) == 1 and ends[-1] and not step.last[0] and stream.last[0]
     assert episode.score == rewards.count(1.0) > 0  # raw scores hold no penalty (bricks of the lowest rows give 1)
@@ -132,9 +132,9 @@ def test_a_penalty_for_a_lost_life_is_a_reward_and_ends_nothing():
 
 def test_screens_are_the_maximum_of_two_frames_shrunk_by_area():
     stream, ale = pong(1, "breakout", environment__noop_max=0), emulator("breakout")
-    actions, dice, apart = ale.getMinimalActionSet(), np.random.default_rng(1), []
+    actions, rng, apart = ale.getMinimalActionSet(), np.random.default_rng(1), []
     for _ in range(40):
-        action = int(dice.integers(len(actions)))
+        action = int(rng.integers(len(actions)))
         stream.step(np.array([action]))
         frames = []
         for _ in range(4):
@@ -184,15 +184,15 @@ def test_a_stream_goes_on_from_its_state(kind):
         }
         return pong(3, "breakout", **changes)
 
-    one, two, dice = make(), make(), np.random.default_rng(2)
+    one, two, rng = make(), make(), np.random.default_rng(2)
     for _ in range(130):
-        one.step(dice.integers(4, size=3))
+        one.step(rng.integers(4, size=3))
     two.load_state_dict(one.state_dict())
     for _ in range(110):
-        actions = dice.integers(4, size=3)
+        actions = rng.integers(4, size=3)
         for a, b in zip(one.step(actions), two.step(actions), strict=True):
             assert np.array_equal(a, b)
-    assert one.ledger.take()[-3:] == two.ledger.take()[-3:] and one.ledger.frames == two.ledger.frames
+    assert one.statistics.take()[-3:] == two.statistics.take()[-3:] and one.statistics.frames == two.statistics.frames
 
 
 def test_streams_differ_from_each_other_and_equal_themselves():

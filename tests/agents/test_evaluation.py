@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 
 from agents.build import build
-from agents.envs.stream import Ledger
-from agents.evaluate import evaluate
+from agents.envs.stream import EpisodeStatistics
+from agents.run.evaluate import evaluate
 from agents.step import Step
 from tests.agents.specs import fields, spec
 
 CAP = 10_000  # frames
 LENGTHS = {  # of episodes -> their mean, frames
-    "300": lambda dice, n: np.minimum(np.ceil(dice.exponential(300, n)), CAP),
-    "1,000": lambda dice, n: np.minimum(np.ceil(dice.exponential(1_000, n)), CAP),
-    "2,900": lambda dice, n: np.minimum(np.ceil(dice.exponential(3_000, n)), CAP),
-    "4,900": lambda dice, n: np.minimum(np.ceil(dice.exponential(6_000, n)), CAP),
-    "500 or 10,000": lambda dice, n: np.where(dice.random(n) < 0.5, 500, CAP),
+    "300": lambda rng, n: np.minimum(np.ceil(rng.exponential(300, n)), CAP),
+    "1,000": lambda rng, n: np.minimum(np.ceil(rng.exponential(1_000, n)), CAP),
+    "2,900": lambda rng, n: np.minimum(np.ceil(rng.exponential(3_000, n)), CAP),
+    "4,900": lambda rng, n: np.minimum(np.ceil(rng.exponential(6_000, n)), CAP),
+    "500 or 10,000": lambda rng, n: np.where(rng.random(n) < 0.5, 500, CAP),
 }
 
 
 class Scripted:
-    """Environments whose episodes have the given lengths, in turns of `repeat` frames, and those lengths as scores."""
+    """Environments whose episodes have the given lengths, in steps of `repeat` frames, and those lengths as scores."""
 
     scale, shape, dtype, actions = 1.0, (4, 10, 10), np.uint8, np.arange(6)
 
@@ -32,20 +32,20 @@ class Scripted:
         self.obs = np.zeros((size, *self.shape), np.uint8)
         self.first, self.last = np.ones(size, bool), np.zeros(size, bool)
         self.left = np.array([next(queue) for queue in self.queues])
-        self.ledger = Ledger(size, repeat)
+        self.statistics = EpisodeStatistics(size, repeat)
 
     def __len__(self) -> int:
         return len(self.queues)
 
     def step(self, actions: np.ndarray) -> Step:
         moved = ~self.last
-        self.left = np.where(moved, self.left - self.ledger.repeat, self.left)
+        self.left = np.where(moved, self.left - self.statistics.repeat, self.left)
         ended = moved & (self.left <= 0)
         for i in np.flatnonzero(self.last):
             self.left[i] = next(self.queues[i])
-        reward = np.where(moved, self.ledger.repeat, 0).astype(np.float32)
+        reward = np.where(moved, self.statistics.repeat, 0).astype(np.float32)
         step = Step(self.obs, actions, reward, np.ones(len(self), np.float32), self.first, self.last)
-        self.ledger.add(reward, moved, ended=ended, truncated=ended & False)
+        self.statistics.add(reward, moved, ended=ended, truncated=ended & False)
         self.first, self.last = self.last, ended
         return step
 
@@ -77,11 +77,11 @@ def test_a_budget_counts_what_ends_within_it(agent, kind):
 @pytest.mark.parametrize("kind", LENGTHS)
 def test_the_mean_of_a_budget_is_that_of_all_episodes(kind):
     """By the oracle, over so many evaluations that chance leaves less than the percent that is allowed."""
-    dice, means = np.random.default_rng(0), []
-    every = LENGTHS[kind](dice, 1_000_000)
+    rng, means = np.random.default_rng(0), []
+    every = LENGTHS[kind](rng, 1_000_000)
     size = int(3 * 125_000 / every.mean()) + 50
     for _ in range(20_000 if size < 200 else 4_000):
-        played = counted(LENGTHS[kind](dice, size), 125_000)
+        played = counted(LENGTHS[kind](rng, size), 125_000)
         means.append((played.mean(), (2 * CAP - played).mean()))  # scores that grow with length, and that fall
     rising, falling = np.mean(means, 0)
     assert rising == pytest.approx(every.mean(), rel=0.01)

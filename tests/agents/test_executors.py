@@ -13,14 +13,14 @@ import pytest
 from pydantic import ValidationError
 
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.executors import worker
-from agents.executors.chunks import Layout, chunk_layout, step_at, write_step
-from agents.executors.player import Player, parameters
-from agents.executors.shared import Shared
-from agents.heartbeat import Heartbeat
-from agents.loop import Run, joined, train
-from agents.step import Demand, Step
+from agents.executors import process as actor_process
+from agents.executors.actors.chunks import Layout, chunk_layout, step_at, write_step
+from agents.executors.actors.rollout_worker import RolloutWorker, parameters
+from agents.executors.actors.shared_memory import SharedMemory
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, joined, train
+from agents.step import SequenceSpec, Step
 from tests.agents.specs import spec
 from tests.agents.test_apex import APEX
 from tests.agents.test_on_policy import plan as on_policy
@@ -35,7 +35,7 @@ def actors_of(learner: int) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if worker.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
+        if actor_process.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
             found.append(process)
     return found
 
@@ -62,9 +62,9 @@ def test_arrays_of_a_layout_lie_apart_and_are_aligned():
 
 
 def test_a_row_goes_into_a_chunk_and_comes_out():
-    dice, demand = np.random.default_rng(0), Demand(1, (0, 1), extras={"state": ((2, 3), np.float32)})
-    obs = dice.random((2, 4, 5, 5)).astype(np.float32)
-    layout = chunk_layout(3, 2, obs, demand)
+    rng, sequence_spec = np.random.default_rng(0), SequenceSpec(1, (0, 1), extras={"state": ((2, 3), np.float32)})
+    obs = rng.random((2, 4, 5, 5)).astype(np.float32)
+    layout = chunk_layout(3, 2, obs, sequence_spec)
     chunk = layout.views(bytearray(layout.size))
     row = Step(
         obs,
@@ -73,7 +73,7 @@ def test_a_row_goes_into_a_chunk_and_comes_out():
         np.float32([1, 0]),
         np.array([True, False]),
         np.array([False, True]),
-        {"state": dice.random((2, 2, 3)).astype(np.float32)},
+        {"state": rng.random((2, 2, 3)).astype(np.float32)},
     )
     write_step(chunk, 1, row)
     got = step_at(chunk, 1)
@@ -89,9 +89,9 @@ def test_parameters_are_read_whole_and_only_when_new():
     run = spec(**DISTRIBUTED)
     parts = build(run)
     learner = parts.executor.shared
-    actor = Shared(run, parts.learner.agent, parts.executor.shared.slots[0]["obs"][0], os.dup(learner.descriptor))
+    actor = SharedMemory(run, parts.learner.agent, parts.executor.shared.slots[0]["obs"][0], os.dup(learner.descriptor))
     assert actor.newest(0) is None
-    values = {name: array + 1 for name, array in parameters(parts.learner.agent.online).items()}
+    values = {name: array + 1 for name, array in parameters(parts.learner.agent).items()}
     learner.publish(7, values)
     version, got = actor.newest(0)
     assert version == 7 and actor.newest(7) is None
@@ -101,14 +101,14 @@ def test_parameters_are_read_whole_and_only_when_new():
 def test_what_arrives_is_what_the_actors_made(tmp_path):
     run = spec(**DISTRIBUTED)
     parts = build(run)
-    players = [Player(run, number, 0) for number in range(2)]
+    workers = [RolloutWorker(run, number, 0) for number in range(2)]
     try:
         for _ in range(4):  # more than there are slots
             while (chunk := parts.executor.take(1.0, 0)) is None:
                 pass
-            for number, player in enumerate(players):
-                mine = player.layout.views(bytearray(player.layout.size))
-                player.play(mine, 0, lambda version: None)
+            for number, worker in enumerate(workers):
+                mine = worker.layout.views(bytearray(worker.layout.size))
+                worker.rollout(mine, 0, lambda version: None)
                 for name in set(mine) - {"seconds"}:
                     assert np.array_equal(chunk[name][:, 2 * number : 2 * number + 2], mine[name]), name
     finally:
@@ -121,19 +121,19 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
     run = run_in(tmp_path / "a", memory__capacity_steps=10_000)
     try:
         while run.frame < 400:
-            assert run.turn()
+            assert run.iterate()
         before = actors_of(os.getpid())
         assert len(before) == 2
-        victim = run.parts.executor.crew.children[0].process
+        victim = run.parts.executor.pool.workers[0].process
         victim.kill()
         victim.wait()
         store, executor = run.parts.memory.store, run.parts.executor
         while not store.closed.size:
-            assert run.turn()
-        break_row = store.count - 1  # the first row of the new life
+            assert run.iterate()
+        break_row = store.count - 1  # the first row of the new incarnation
         for _ in range(30):
-            assert run.turn()
-        assert executor.crew.restarts == [1, 0] and executor.crew.lives.tolist() == [1, 0]
+            assert run.iterate()
+        assert executor.pool.restarts == [1, 0] and executor.pool.incarnations.tolist() == [1, 0]
         assert store.closed.tolist() == [(break_row - 1) * 4, (break_row - 1) * 4 + 1]
         rows = store.extract(0, store.count)
         assert rows["last"][break_row - 1, :2].all() and (rows["age"][break_row, :2] == 0).all()
@@ -147,7 +147,7 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
     again = run_in(tmp_path / "a", memory__capacity_steps=10_000)
     same = again.parts.memory.store.extract(0, store.count)
     assert all(np.array_equal(rows[name], same[name]) for name in rows)
-    assert again.parts.executor.crew.lives.tolist() == [2, 1] and again.frame == run.frame
+    assert again.parts.executor.pool.incarnations.tolist() == [2, 1] and again.frame == run.frame
     assert again.parts.executor.version == again.parts.learner.updates > 0
 
 
@@ -216,7 +216,7 @@ def test_policy_lag_is_measured_in_one_place(kind, tmp_path):
     learner.learn = watched
     try:
         while learner.updates < 12:
-            run.turn()
+            run.iterate()
         read, measured = learner.read(), run.parts.executor.readings()
     finally:
         run.parts.executor.close()
@@ -233,14 +233,14 @@ def test_a_name_stands_for_one_quantity():
 
 
 def test_actors_leave_when_learning_fails(tmp_path, monkeypatch):
-    run, fine = run_in(tmp_path / "a"), Run.turn
+    run, fine = run_in(tmp_path / "a"), Run.iterate
 
-    def turn(self) -> bool:
+    def iterate(self) -> bool:
         if self.frame > 100:
             raise OSError("the disk is full")
         return fine(self)
 
-    monkeypatch.setattr(Run, "turn", turn)
+    monkeypatch.setattr(Run, "iterate", iterate)
     heart = Heartbeat(tmp_path / "heart", "run", 1_000, 0)
     with pytest.raises(OSError, match="disk is full"):
         train(run, heart, lambda: False, lambda: None, 1e9)
@@ -251,7 +251,7 @@ def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
     run = run_in(tmp_path / "a")
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match=r"actor \d ended 3 times before it did anything, at last with 1"):
-        run.turn()
+        run.iterate()
     run.parts.executor.close()
     assert "started anew" in capfd.readouterr().err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import gpu
+from agents.run import gpu
 
 TWO = """GPU 0: NVIDIA A100 (UUID: GPU-aaaa-1)
 GPU 1: NVIDIA A100 (UUID: GPU-bbbb-2)
@@ -66,7 +66,7 @@ def test_each_run_has_a_gpu_of_its_own(smi, tmp_path: Path):
 def test_a_gpu_is_free_again_when_its_process_is_gone(smi, tmp_path: Path):
     smi(TWO)
     code = (
-        "import sys, pathlib\nfrom agents import gpu\n"
+        "import sys, pathlib\nfrom agents.run import gpu\n"
         "print(gpu.claim({}, pathlib.Path(sys.argv[1])), flush=True)\nsys.stdin.read()"
     )
     child = subprocess.Popen(

@@ -12,12 +12,11 @@ import torch
 from pydantic import ValidationError
 
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.executors.actor_learner import ActorLearner
-from agents.executors.common import Common
-from agents.executors.hogwild import Hogwild
-from agents.loop import Run
-from agents.turn import rows
+from agents.executors.hogwild.actor_learner import ActorLearner
+from agents.executors.hogwild.executor import Hogwild
+from agents.executors.hogwild.shared_parameters import SharedParameters
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from tests.agents.specs import spec
 from tests.agents.test_executors import actors_of, wait_until
 from tests.agents.test_on_policy import SHORT, plan
@@ -39,14 +38,16 @@ def run_in(folder: Path, **changes) -> Run:
 
 def until(run: Run, frame: int) -> None:
     while run.frame < frame:
-        assert run.turn()
+        assert run.iterate()
 
 
 def values(learner) -> dict:
     """What checkpoints keep of a learner but for its noise and readings."""
-    state = learner.state_dict()
-    state["optimizer"].pop("steps")  # counted by each process for itself, and of no use to the forms allowed here
-    return {name: state[name] for name in ("optimizer", "agent", "updates")}
+    agent = learner.agent.state_dict()
+    step = agent["steps"]["online"]
+    for counted in (step, step["optimizer"]):  # by each process for itself, and of no use to the forms allowed here
+        counted.pop("steps")
+    return {"networks": agent["networks"], "step": step, "updates": learner.updates}
 
 
 def parameters(learner) -> dict:
@@ -59,32 +60,33 @@ def test_one_worker_learns_as_one_that_takes_turns_does(kind):
     inline = plan(**changes | {"executor": {"kind": "inline", "lags_updates": [0]}})
     hogwild = plan(**changes)
     turns, main = build(inline, 0, 0), build(hogwild)
-    common = Common(main.learner, 1)
-    worker = ActorLearner(hogwild, 0, 0, common.descriptor)
+    shared = SharedParameters(main.learner.agent.step, 1)
+    worker = ActorLearner(hogwild, 0, 0, shared.descriptor)
     for _ in range(400):
-        rows(inline, turns)
-        worker.turn()
-        main.learner.updates = common.version
-    assert common.version == 400 // 3 and common.frame == turns.actor.frames > 350
+        turns.executor.advance(0.0)
+        worker.iterate()
+        main.learner.updates = shared.version
+    assert shared.version == 400 // 3 and shared.frame == turns.actor.frames > 350
     for name, tensor in parameters(turns.learner).items():  # the same bits, though one took another way
         assert torch.equal(tensor, main.learner.agent.online.get_parameter(name)), name
-    assert_same(turns.learner.optimizer.square, main.learner.optimizer.square)
-    assert main.learner.optimizer.square[0].abs().max() > 0
+    squares = [parts.learner.agent.step.optimizer.square for parts in (turns, main)]
+    assert_same(*squares)
+    assert squares[1][0].abs().max() > 0
     assert worker.learner.totals()[0]["policy_lag"] == 0
 
 
 def test_a_process_ends_where_the_same_worker_here_does(tmp_path):
     run = run_in(tmp_path, **ONE)
     main = build(run.spec)
-    common = Common(main.learner, 1)
-    worker = ActorLearner(run.spec, 0, 0, common.descriptor)
+    shared = SharedParameters(main.learner.agent.step, 1)
+    worker = ActorLearner(run.spec, 0, 0, shared.descriptor)
     try:
         until(run, 300)
     finally:
         run.parts.executor.close()
-    common.until[0] = 300
-    report = worker.stint()
-    main.learner.updates = common.version
+    shared.until[0] = 300
+    report = worker.interval()
+    main.learner.updates = shared.version
     assert_same(values(main.learner), values(run.parts.learner))
     assert report["frames"] == run.frame == 300 and run.parts.learner.updates >= 100
     assert [tuple(e) for e in report["episodes"]] == [
@@ -95,63 +97,62 @@ def test_a_process_ends_where_the_same_worker_here_does(tmp_path):
 def test_two_workers_write_the_same_memory():
     run = plan(**TWO)
     main = build(run).learner
-    common = Common(main, 2)
-    one, two = (ActorLearner(run, number, 0, common.descriptor) for number in range(2))
+    shared = SharedParameters(main.agent.step, 2)
+    one, two = (ActorLearner(run, number, 0, shared.descriptor) for number in range(2))
     before = parameters(main)
-    while common.updates[0] < 1:
-        one.turn()
-    gradient = [p.grad.clone() for p in one.learner.parameters]
+    while shared.updates[0] < 1:
+        one.iterate()
+    gradient = [p.grad.clone() for p in one.step.shared.parameters]
+    step, other = main.agent.step, two.step.shared
     for p, q, s, g, old in zip(
-        main.parameters, two.learner.parameters, main.optimizer.square, gradient, before.values(), strict=True
+        step.parameters, other.parameters, step.optimizer.square, gradient, before.values(), strict=True
     ):
         assert torch.equal(p, q)
         assert torch.equal(s, torch.full_like(g, 0.99).addcmul(g, g, value=1 - 0.99))
         torch.testing.assert_close(p.detach(), old - 7e-4 * g / torch.sqrt(s + 1e-5))
-    fetched = [p.clone() for p in two.own]
+    fetched = [p.clone() for p in two.step.parameters]
     assert all(torch.equal(p, old) for p, old in zip(fetched, before.values(), strict=True))  # two has not looked
-    squares = [s.clone() for s in main.optimizer.square]
+    squares = [s.clone() for s in step.optimizer.square]
     after = parameters(main)
-    while common.updates[1] < 1:
-        two.turn()
+    while shared.updates[1] < 1:
+        two.iterate()
     found = two.learner.totals()
     assert found[0]["policy_lag"] == 1 and found[1]["policy_lag"] == 1  # one update by the other since the fetch
-    both = zip(
-        main.parameters, two.learner.parameters, main.optimizer.square, squares, after.values(), two.own, strict=True
-    )
-    for p, q, s, s_before, p_before, own in both:
+    both = (step.parameters, other.parameters, step.optimizer.square, squares, after.values(), two.step.parameters)
+    for p, q, s, s_before, p_before, own in zip(*both, strict=True):
         torch.testing.assert_close(s, 0.99 * s_before + 0.01 * q.grad**2)
         torch.testing.assert_close(p.detach(), p_before - 7e-4 * q.grad / torch.sqrt(s + 1e-5))
         assert torch.equal(own, p)
-    assert common.version == 2 and common.frame == common.frames.sum() >= 6
+    assert shared.version == 2 and shared.frame == shared.frames.sum() >= 6
     assert not np.array_equal(one.parts.memory.store.frames, two.parts.memory.store.frames)  # they play different games
 
 
 def test_noise_lasts_for_an_unroll_and_is_each_workers_own():
     run = plan(**TWO | KINDS["noisy"])
-    common = Common(build(run).learner, 2)
-    one, two = (ActorLearner(run, number, 0, common.descriptor) for number in range(2))
+    shared = SharedParameters(build(run).learner.agent.step, 2)
+    one, two = (ActorLearner(run, number, 0, shared.descriptor) for number in range(2))
 
     def noise(worker: ActorLearner) -> torch.Tensor:
-        return worker.parts.executor.online.layers[-1].eps.clone()
+        return worker.learner.agent.online.layers[-1].eps.clone()
 
     for _ in range(9):
-        before, updates = noise(one), common.version
-        one.turn()
+        before, updates = noise(one), shared.version
+        one.iterate()
         two_before = noise(two)
-        assert torch.equal(noise(one), before) == (common.version == updates) and not torch.equal(
+        assert torch.equal(noise(one), before) == (shared.version == updates) and not torch.equal(
             noise(one), two_before
         )
-    assert common.version == 3
+    assert shared.version == 3
 
 
 def test_the_learning_rate_follows_the_frames_of_all():
     run = plan(**TWO, learning__lr_decay_frames=1_000)
-    common = Common(build(run).learner, 2)
-    worker = ActorLearner(run, 1, 0, common.descriptor)
-    common.frames[0] = 500
-    while common.updates[1] < 1:
-        worker.turn()
-    assert worker.learner.optimizer.rates[0] == pytest.approx(7e-4 * (1 - (500 + common.frames[1]) / 1_000))
+    shared = SharedParameters(build(run).learner.agent.step, 2)
+    worker = ActorLearner(run, 1, 0, shared.descriptor)
+    shared.frames[0] = 500
+    while shared.updates[1] < 1:
+        worker.iterate()
+    assert worker.step.shared.optimizer.rates[0] == pytest.approx(7e-4 * (1 - (500 + shared.frames[1]) / 1_000))
 
 
 def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_path, capfd):
@@ -160,15 +161,15 @@ def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_p
     try:
         until(run, 200)
         before, frames = run.parts.learner.updates, run.frame
-        executor.crew.children[0].process.kill()
-        executor.crew.children[0].process.wait()
+        executor.pool.workers[0].process.kill()
+        executor.pool.workers[0].process.wait()
         until(run, frames + 200)
         assert run.parts.learner.updates > before
-        assert executor.crew.restarts == [1, 0] and executor.crew.lives.tolist() == [1, 0]
-        dead = int(executor.common.frames[0])
-        while executor.common.frames[0] == dead:  # until the new one plays
-            assert run.turn()
-        assert run.frame == executor.common.frame and run.parts.learner.updates == executor.common.version
+        assert executor.pool.restarts == [1, 0] and executor.pool.incarnations.tolist() == [1, 0]
+        dead = int(executor.shared.frames[0])
+        while executor.shared.frames[0] == dead:  # until the new one plays
+            assert run.iterate()
+        assert run.frame == executor.shared.frame and run.parts.learner.updates == executor.shared.version
         run.save()
         saved = values(run.parts.learner)
         readings = run.recorder.tables(), list(run.checkpoints.history("learning"))
@@ -178,11 +179,11 @@ def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_p
     assert {row["metric"] for part in readings[1] for row in part.to_pylist()} >= {"policy_lag", "entropy", "grad_norm"}
     again = run_in(tmp_path)
     assert_same(saved, values(again.parts.learner))
-    assert again.frame == run.frame and again.parts.executor.crew.lives.tolist() == [2, 1]
+    assert again.frame == run.frame and again.parts.executor.pool.incarnations.tolist() == [2, 1]
     try:
         until(again, run.frame + 50)
         assert again.parts.learner.updates > run.parts.learner.updates
-        assert again.parts.executor.common.version == again.parts.learner.updates
+        assert again.parts.executor.shared.version == again.parts.learner.updates
     finally:
         again.parts.executor.close()
 
@@ -247,7 +248,7 @@ def test_what_it_cannot_do_is_refused(what):
 
 
 def test_where_no_worker_reported_there_is_no_speed():
-    executor = Hogwild(plan(**TWO))
+    executor = Hogwild(plan(**TWO), None)
     assert executor.readings() == {}
     executor._frames, executor._seconds = [30, 10], [0.5, 1.5]
     assert executor.readings() == {"actor_frames_per_second": 20.0} and executor.readings() == {}

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents import __main__ as program
-from agents import files, lease
-from agents.identity import identity, is_dead
-from agents.lease import Held, Lease, Lost, living
+from agents.run import files, lease
+from agents.run.identity import identity, is_dead
+from agents.run.lease import Held, Lease, Lost, living
 from tests.agents.specs import spec
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,7 @@ def test_an_heir_that_died_on_the_way_has_an_heir(path):
 
 def contend(path: Path, number: int, turns: int) -> None:
     """Take the run again and again, dying in half of the cases; inside, nobody else may be."""
-    dice, dead = random.Random(number), gone()
+    rng, dead = random.Random(number), gone()
     while turns:
         try:
             mine = Lease(path)
@@ -203,7 +203,7 @@ def contend(path: Path, number: int, turns: int) -> None:
         with open(path.with_name("count"), "a") as file:
             file.write(f"{number}\n")
         os.unlink(path.with_name("inside"))
-        if dice.random() < 0.5:
+        if rng.random() < 0.5:
             mine.release()
         else:  # as if this process were gone
             body = path.with_name(f"dead{number}")
@@ -213,17 +213,19 @@ def contend(path: Path, number: int, turns: int) -> None:
 
 
 def test_of_many_that_see_a_dead_lease_one_takes_it(path):
-    crew = [FORK.Process(target=contend, args=(path, number, 150)) for number in range(4)]
-    for process in crew:
+    pool = [FORK.Process(target=contend, args=(path, number, 150)) for number in range(4)]
+    for process in pool:
         process.start()
-    for process in crew:
+    for process in pool:
         process.join(120)
-    assert [process.exitcode for process in crew] == [0] * 4
+    assert [process.exitcode for process in pool] == [0] * 4
     assert path.with_name("count").read_text().count("\n") == 600
 
 
 def test_another_process_namespace_does_not_take_a_renewed_lease(path, elsewhere):
-    taker = "import sys; from pathlib import Path; from agents.lease import Lease\nLease(Path(sys.argv[1]), stale=0.5)"
+    taker = (
+        "import sys; from pathlib import Path; from agents.run.lease import Lease\nLease(Path(sys.argv[1]), stale=0.5)"
+    )
     command = [*elsewhere, sys.executable, "-c", taker, str(path)]
     mine = Lease(path)
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -290,12 +292,12 @@ def write(path: Path, text: str) -> None:
 
 def test_writers_of_one_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "file"
-    crew = [FORK.Process(target=write, args=(path, letter)) for letter in "ab"]
-    crew += [threading.Thread(target=write, args=(path, letter)) for letter in "cd"]  # of one process
-    for each in crew:
+    pool = [FORK.Process(target=write, args=(path, letter)) for letter in "ab"]
+    pool += [threading.Thread(target=write, args=(path, letter)) for letter in "cd"]  # of one process
+    for each in pool:
         each.start()
-    for each in crew:
+    for each in pool:
         each.join()
-    assert [each.exitcode for each in crew[:2]] == [0, 0]
+    assert [each.exitcode for each in pool[:2]] == [0, 0]
     text = path.read_text()
     assert text == text[0] * 1_000 and files_in(tmp_path) == ["file"]

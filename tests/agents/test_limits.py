@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from agents.record import Recorder
-from agents.summary import summarise
+from agents.run.record import Recorder
+from agents.run.summary import summarise
 from tests.agents.specs import spec
 
 PRIORITY = {
@@ -41,7 +41,7 @@ def test_the_largest_number_is_taken_and_the_next_one_named(key):
 
 
 def test_tables_hold_what_is_taken():
-    """As the columns of seeds and frames do (analysis/load.py, agents/record.py)."""
+    """As the columns of seeds and frames do (analysis/load.py, agents/run/record.py)."""
     assert pa.array([LIMITS["seed"]], pa.int64())[0].as_py() == LIMITS["seed"]
     run = spec(budget=LIMITS["budget"], seed=LIMITS["seed"], record__bins=2_000)
     rows = Recorder()
@@ -92,14 +92,14 @@ def test_a_budget_below_the_first_update_learns_nothing(case):
 
 @pytest.mark.parametrize("case", ["clock", "three streams", "many streams"])
 def test_the_first_update_comes_at_that_frame(case, tmp_path):
-    from agents.checkpoint import Checkpoints
-    from agents.loop import Run
+    from agents.run.checkpoint import Checkpoints
+    from agents.run.loop import Run
 
     algorithm, changes, first = FIRST[case]
     run = Run(spec(algorithm, "freeway", **changes), Checkpoints(tmp_path, {}, print))  # no episode ends so early
     frames = []
     while run.frame < first:
         assert not run.parts.learner.updates
-        run.turn()
+        run.iterate()
         frames.append(run.frame)
     assert run.parts.learner.updates and np.diff([0, *frames]).max() == run.spec.environment.streams

@@ -5,12 +5,12 @@ import pytest
 import torch
 from scipy import stats
 
-from agents import rng
 from agents.memory.replay import Replay
 from agents.memory.select import Newest, Uniform
 from agents.memory.store import FrameStore
+from agents.rng import generator
 from agents.spec.memory import NewestSelect, UniformSelect
-from agents.step import Demand, Step
+from agents.step import SequenceSpec, Step
 
 SHAPE = (2, 1, 1)
 
@@ -21,23 +21,23 @@ def uniform(store: FrameStore) -> Uniform:
 
 def history(rows: int, streams: int, seed: int) -> list[Step]:
     """Random episodes of 1 to 9 transitions, ended by termination or truncation; every frame is unique."""
-    dice, steps = np.random.default_rng(seed), []
-    left = dice.integers(1, 10, streams)
+    rng, steps = np.random.default_rng(seed), []
+    left = rng.integers(1, 10, streams)
     first = np.ones(streams, bool)
     for t in range(rows):
         last = left == 0
-        ends = dice.random(streams) < 0.5
+        ends = rng.random(streams) < 0.5
         discount = np.where((left == 1) & ends, 0.0, 1.0).astype(np.float32)
         frame = np.array([[[[1 + t % 250]], [[1 + b]]] for b in range(streams)], np.uint8)
-        reward = np.where(last, 0.0, dice.normal(size=streams)).astype(np.float32)
-        steps.append(Step(frame, dice.integers(0, 6, streams), reward, discount, first, last))
+        reward = np.where(last, 0.0, rng.normal(size=streams)).astype(np.float32)
+        steps.append(Step(frame, rng.integers(0, 6, streams), reward, discount, first, last))
         first = last
-        left = np.where(last, dice.integers(1, 10, streams), left - 1)
+        left = np.where(last, rng.integers(1, 10, streams), left - 1)
     return steps
 
 
 def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[int, ...], streams: int):
-    """One chunk, put together row by row."""
+    """One sequence, put together row by row."""
     t, b = divmod(key, streams)
 
     def stacked(at: int) -> np.ndarray:
@@ -61,9 +61,9 @@ def naive(steps: list[Step], key: int, stack: int, window: int, moments: tuple[i
 @pytest.mark.parametrize(
     ("stack", "window", "moments"), [(1, 1, (0, 1)), (4, 1, (0, 1)), (4, 3, (0, 3)), (2, 5, (0, 2, 5))]
 )
-def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
+def test_sequences_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, stack, window, moments):
     steps, capacity = history(700, streams, seed=streams), 100 * streams
-    store = FrameStore(capacity, streams, SHAPE, np.uint8, stack, Demand(window, moments), 0.9)
+    store = FrameStore(capacity, streams, SHAPE, np.uint8, stack, SequenceSpec(window, moments), 0.9)
     for t, step in enumerate(steps):
         store.add(step)
         if t not in (30, 99, 100, 101, 350, 699):
@@ -91,7 +91,7 @@ def test_chunks_equal_the_naive_ones_also_after_the_ring_has_wrapped(streams, st
 
 
 def test_a_truncated_episode_bootstraps_from_its_final_observation():
-    store = FrameStore(50, 1, (1, 1, 1), np.uint8, 1, Demand(3, (0, 3)), discount=0.9)
+    store = FrameStore(50, 1, (1, 1, 1), np.uint8, 1, SequenceSpec(3, (0, 3)), discount=0.9)
     for t in range(10):  # rows 0 to 3 are one episode, row 3 its final observation; nothing terminated
         obs = np.full((1, 1, 1, 1), t, np.uint8)
         is_last = t in (3, 7)
@@ -105,10 +105,10 @@ def test_a_truncated_episode_bootstraps_from_its_final_observation():
 
 def test_uniform_draws_are_uniform_over_valid_rows():
     steps = history(120, 2, seed=5)
-    store = FrameStore(160, 2, SHAPE, np.uint8, 3, Demand(2, (0, 2)), 0.9)
+    store = FrameStore(160, 2, SHAPE, np.uint8, 3, SequenceSpec(2, (0, 2)), 0.9)
     for step in steps:
         store.add(step)
-    keys, weights = uniform(store).draw(rng.generator(0, "memory"), 200_000, 0)
+    keys, weights = uniform(store).draw(generator(0, "memory"), 200_000, 0)
     low, high = store.span()
     valid = np.arange(low, high)[store.valid(np.arange(low, high))]
     drawn, counts = np.unique(keys, return_counts=True)
@@ -120,7 +120,7 @@ def test_uniform_draws_are_uniform_over_valid_rows():
 @pytest.mark.parametrize("streams", [1, 2])
 def test_without_replay_every_transition_is_used_once_and_in_order(streams, window):
     """Windows cut from each stream's episodes by hand, against draws of one now and several then."""
-    steps, dice = history(300, streams, seed=7), np.random.default_rng(1)
+    steps, rng = history(300, streams, seed=7), np.random.default_rng(1)
     expected, start = [], [0] * streams
     for t, step in enumerate(steps):
         for b in range(streams):
@@ -129,12 +129,12 @@ def test_without_replay_every_transition_is_used_once_and_in_order(streams, wind
                 start[b] = t
             if step.last[b]:
                 start[b] = t + 1
-    store = FrameStore(40 * streams, streams, SHAPE, np.uint8, 2, Demand(window, (0, window)), 0.9)
+    store = FrameStore(40 * streams, streams, SHAPE, np.uint8, 2, SequenceSpec(window, (0, window)), 0.9)
     newest, drawn = Newest(NewestSelect(kind="newest"), store), []
-    replay = Replay(store, newest, rng.generator(0, "memory"), 1, torch.device("cpu"))
+    replay = Replay(store, newest, generator(0, "memory"), 1, torch.device("cpu"))
     for t, step in enumerate(steps):
         replay.add(step)
-        while newest.ready and (t == len(steps) - 1 or dice.random() < 0.8):
+        while newest.ready and (t == len(steps) - 1 or rng.random() < 0.8):
             batch = replay.draw(t)
             assert (batch.weight == 1).all()
             key = int(batch.key[0])
@@ -160,9 +160,9 @@ def test_without_replay_every_transition_is_used_once_and_in_order(streams, wind
 
 def test_without_replay_learning_that_is_out_of_step_is_an_error():
     steps = history(60, 2, seed=7)
-    store = FrameStore(20, 2, SHAPE, np.uint8, 1, Demand(1, (0, 1)), 0.9)
+    store = FrameStore(20, 2, SHAPE, np.uint8, 1, SequenceSpec(1, (0, 1)), 0.9)
     newest = Newest(NewestSelect(kind="newest"), store)
-    replay = Replay(store, newest, rng.generator(0, "memory"), 2, torch.device("cpu"))
+    replay = Replay(store, newest, generator(0, "memory"), 2, torch.device("cpu"))
     replay.add(steps[0])
     with pytest.raises(LookupError, match="0 of 2 windows are complete"):
         replay.draw(0)
@@ -173,17 +173,17 @@ def test_without_replay_learning_that_is_out_of_step_is_an_error():
 
 
 def test_nothing_to_draw_is_an_error_and_not_a_hang():
-    store = FrameStore(20, 1, SHAPE, np.uint8, 1, Demand(1, (0, 1)), 0.9)
+    store = FrameStore(20, 1, SHAPE, np.uint8, 1, SequenceSpec(1, (0, 1)), 0.9)
     with pytest.raises(LookupError, match="before the memory holds one window"):
-        uniform(store).draw(rng.generator(0, "memory"), 4, 0)
+        uniform(store).draw(generator(0, "memory"), 4, 0)
 
 
 def test_a_memory_comes_back_from_its_saved_rows():
     steps = history(300, 2, seed=3)
 
     def memory() -> Replay:
-        store = FrameStore(120, 2, SHAPE, np.uint8, 4, Demand(1, (0, 1)), 0.9)
-        return Replay(store, uniform(store), rng.generator(1, "memory"), 16, torch.device("cpu"))
+        store = FrameStore(120, 2, SHAPE, np.uint8, 4, SequenceSpec(1, (0, 1)), 0.9)
+        return Replay(store, uniform(store), generator(1, "memory"), 16, torch.device("cpu"))
 
     one = memory()
     for step in steps[:250]:
@@ -201,14 +201,14 @@ def test_a_memory_comes_back_from_its_saved_rows():
 
 def test_a_memory_shorter_than_its_windows_is_refused():
     with pytest.raises(ValueError, match="too short for windows of 3 and stacks of 4"):
-        FrameStore(14, 2, SHAPE, np.uint8, 4, Demand(3, (0, 3)), 0.9)
+        FrameStore(14, 2, SHAPE, np.uint8, 4, SequenceSpec(3, (0, 3)), 0.9)
 
 
 @pytest.mark.parametrize(("stride", "least", "window"), [(2, 0, 3), (3, 2, 5), (1, 4, 6)])
 def test_sequences_start_on_their_stride_and_never_cross_an_episodes_end(stride, least, window):
     steps, streams = history(400, 2, seed=9), 2
-    demand = Demand(window, tuple(range(window + 1)), stride, least, extras={"kept": ((2,), np.float32)})
-    store = FrameStore(120 * streams, streams, SHAPE, np.uint8, 1, demand, 0.9)
+    sequence_spec = SequenceSpec(window, tuple(range(window + 1)), stride, least, extras={"kept": ((2,), np.float32)})
+    store = FrameStore(120 * streams, streams, SHAPE, np.uint8, 1, sequence_spec, 0.9)
     for t, step in enumerate(steps):
         kept = np.stack([np.full(streams, t), np.arange(streams)], 1).astype(np.float32)
         store.add(step._replace(extras={"kept": kept}))
@@ -237,4 +237,4 @@ def test_sequences_start_on_their_stride_and_never_cross_an_episodes_end(stride,
 
 def test_extras_cannot_take_the_name_of_a_field():
     with pytest.raises(ValueError, match="cannot be called action"):
-        FrameStore(50, 1, SHAPE, np.uint8, 1, Demand(1, (0, 1), extras={"action": ((), np.int64)}), 0.9)
+        FrameStore(50, 1, SHAPE, np.uint8, 1, SequenceSpec(1, (0, 1), extras={"action": ((), np.int64)}), 0.9)

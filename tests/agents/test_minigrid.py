@@ -25,18 +25,18 @@ def test_a_view_is_one_hot_in_kind_colour_and_state():
 
 
 def test_rooms_show_a_cue_and_end_at_success_failure_or_the_limit():
-    stream, dice = rooms(32), np.random.default_rng(0)
+    stream, rng = rooms(32), np.random.default_rng(0)
     assert len(stream.actions) == 3 and stream.shape == (20, 7, 7)
     cues = stream.obs[:, [KEY, BALL]].sum((2, 3))
     assert (cues.sum(1) >= 1).all()  # the object to remember is in view at the start
     ends = {"success": 0, "failure": 0, "limit": 0}
     for _ in range(400):
-        step = stream.step(dice.integers(3, size=32))
+        step = stream.step(rng.integers(3, size=32))
         paid, over = step.reward > 0, step.discount == 0
         assert (step.reward[~over] == 0).all() and not (paid & ~over).any() and not over[step.last].any()
         ends["success"] += paid.sum()
         ends["failure"] += (over & ~paid).sum()
-    episodes = stream.ledger.take()
+    episodes = stream.statistics.take()
     ends["limit"] = sum(episode.truncated for episode in episodes)
     assert sum(ends.values()) == len(episodes) and min(ends.values()) > 0
     assert all(episode.length == 245 for episode in episodes if episode.truncated)
@@ -48,18 +48,18 @@ def test_an_episode_is_cut_at_its_cap():
     stream = rooms(cap=3)
     for _ in range(3):
         stream.step(np.zeros(1, np.int64))  # turning on the spot
-    assert stream.last.all() and stream.ledger.take()[0][1:] == (0.0, 3, True)
+    assert stream.last.all() and stream.statistics.take()[0][1:] == (0.0, 3, True)
     assert stream.step(np.zeros(1, np.int64)).last.all() and stream.first.all()
 
 
 def test_a_resumed_room_goes_on_to_the_bit():
-    one, other, dice = rooms(4), rooms(4, seed=99), np.random.default_rng(1)
+    one, other, rng = rooms(4), rooms(4, seed=99), np.random.default_rng(1)
     for _ in range(300):
-        one.step(dice.integers(3, size=4))
+        one.step(rng.integers(3, size=4))
     other.load_state_dict(one.state_dict())
     assert np.array_equal(one.obs, other.obs)
     for _ in range(300):
-        actions = dice.integers(3, size=4)
+        actions = rng.integers(3, size=4)
         for a, b in zip(one.step(actions)[:6], other.step(actions)[:6], strict=True):
             assert np.array_equal(a, b)
-    assert one.ledger.frames == other.ledger.frames and one.ledger.episodes == other.ledger.episodes
+    assert one.statistics.frames == other.statistics.frames and one.statistics.episodes == other.statistics.episodes

@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents import rng
 from agents.actor_critic import ActorCritic
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.memory.select import Fifo
 from agents.memory.store import FrameStore
@@ -20,9 +17,12 @@ from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
 from agents.nets.residual import Residual
 from agents.optim.decay import Decay
+from agents.rng import generator
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from agents.spec.memory import FifoSelect
-from agents.step import Batch, Demand
-from tests.agents.specs import spec
+from agents.step import Batch, SequenceSpec
+from tests.agents.specs import given, spec
 from tests.agents.test_memory import SHAPE, history
 
 SHORT = {"learning__target_every_frames": None, "exploration__warmup_frames": 0, "exploration__end_frames": 0}
@@ -57,12 +57,12 @@ def by_the_sum(values, r, discount, ratio, acted, rho_bar, c_bar):
 
 @pytest.mark.parametrize(("rho_bar", "c_bar"), [(1.0, 1.0), (10.0, 1.0), (100.0, 2.0), (0.5, 0.3)])
 def test_v_trace_is_the_papers_sum(rho_bar, c_bar):
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     steps, streams = 12, 40
-    values, r = dice.normal(size=(steps + 1, streams)), dice.normal(size=(steps, streams))
-    log_ratio = dice.normal(size=(steps, streams))
-    acted = dice.random((steps, streams)) < 0.8
-    discount = np.where(acted & (dice.random((steps, streams)) < 0.1), 0.0, 0.9)
+    values, r = rng.normal(size=(steps + 1, streams)), rng.normal(size=(steps, streams))
+    log_ratio = rng.normal(size=(steps, streams))
+    acted = rng.random((steps, streams)) < 0.8
+    discount = np.where(acted & (rng.random((steps, streams)) < 0.1), 0.0, 0.9)
     got = vtrace(*map(torch.from_numpy, (values, r, discount, log_ratio, acted)), rho_bar, c_bar, "vs")
     for b in range(streams):
         wanted = by_the_sum(values[:, b], r[:, b], discount[:, b], np.exp(log_ratio[:, b]), acted[:, b], rho_bar, c_bar)
@@ -100,7 +100,7 @@ class Table(torch.nn.Module):
         self.out = PolicyValue(torch.nn.Parameter(logits), torch.nn.Parameter(value))
         self.logits, self.value = self.out
 
-    def resample(self, dice) -> None:
+    def resample(self, rng) -> None:
         pass
 
     def unroll(self, *_):
@@ -111,7 +111,7 @@ def two_steps(**changes):
     """Policy uniform over 2 actions, V = 1, 2, 3; gamma 0.5; rewards 1 and 2; acted with probabilities 1/4, 1/2."""
     fields = {"agent__entropy_weight": 0.1, "agent__baseline_weight": 2.0, "agent__unroll": 2, **changes}
     net = Table(torch.zeros(3, 1, 2), torch.tensor([[1.0], [2.0], [3.0]]))
-    agent = ActorCritic(plan(**fields).agent, net, 2, torch.Generator())
+    agent = ActorCritic(plan(**fields).agent, given(net, 2))
     behaviour = torch.tensor([[[0.25, 0.75]], [[0.5, 0.5]], [[0.5, 0.5]]]).log()
     none = torch.zeros(3, 1, dtype=torch.bool)
     batch = Batch(
@@ -125,40 +125,44 @@ def two_steps(**changes):
         extras={"logits": behaviour},
         key=np.zeros(1, np.int64),
     )
-    return net, agent.loss(batch)
+    loss, learned = agent.loss(batch)
+    return net, loss, learned.metrics
 
 
 LN2 = math.log(2)
 
 
 def test_the_loss_of_two_steps_by_hand():
-    net, loss = two_steps(agent__reduction="sum")
+    net, loss, metrics = two_steps(agent__reduction="sum")
     # R_1 = 2 + 0.5 * 3 = 3.5, R_0 = 1 + 0.5 * 3.5 = 2.75; advantages 1.75 and 1.5; log pi = -ln 2 throughout
-    assert loss.terms["policy"].item() == pytest.approx(3.25 * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(2.0 * 0.5 * (1.75**2 + 1.5**2))
-    assert loss.terms["entropy"].item() == pytest.approx(-0.1 * 2 * LN2)
-    sum(loss.terms.values()).backward()
+    policy, baseline, entropy = 3.25 * LN2, 0.5 * (1.75**2 + 1.5**2), 2 * LN2
+    means = [metrics[name].item() for name in ("policy_loss", "baseline_loss", "entropy")]  # over the two steps
+    assert means == pytest.approx([policy / 2, baseline / 2, entropy / 2])
+    assert loss.item() == pytest.approx(policy + 2.0 * baseline - 0.1 * entropy)
+    loss.backward()
     assert net.value.grad.flatten().tolist() == pytest.approx([-2 * 1.75, -2 * 1.5, 0.0])  # the bootstrap has none
     # d(-A log pi(a))/d logit_a = -A (1 - pi(a)); the entropy of a uniform policy is at its top
     assert net.logits.grad[0, 0].tolist() == pytest.approx([-1.75 / 2, 1.75 / 2])
-    mean = two_steps(agent__reduction="mean")[1]
-    assert mean.terms["policy"].item() == pytest.approx(3.25 * LN2 / 2)
+    _, mean, same = two_steps(agent__reduction="mean")
+    assert mean.item() == pytest.approx((policy + 2.0 * baseline - 0.1 * entropy) / 2) and same == metrics
 
 
 def test_the_corrections_by_hand():
     # ratios 0.5 / 0.25 = 2 and 1; with rho_bar 1.5, c_bar 1:
     # v_1 = 2 + 1 (2 + 1.5 - 2) = 3.5;  v_0 = 1 + 1.5 (1 + 1 - 1) + 0.5 * 1 * (3.5 - 2) = 3.25
     bars = {"agent__reduction": "sum", "agent__rho_bar": 1.5, "agent__c_bar": 1.0}
-    loss = two_steps(**bars, agent__correction="vtrace")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.75 + 1.5) * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(2.25**2 + 1.5**2)
-    loss = two_steps(**bars, agent__correction="vtrace", agent__q="value")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
-    loss = two_steps(**bars, agent__correction="one_step")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.75 + 1.5) * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(1.75**2 + 1.5**2)
-    loss = two_steps(**bars, agent__correction="epsilon")[1]
-    assert loss.terms["policy"].item() == pytest.approx(-3.25 * math.log(0.5 + 1e-6), rel=1e-7)
+
+    def terms(**changes) -> list[float]:
+        """Policy gradient and baseline, summed over the steps; what is learned from is made of just these."""
+        _, loss, metrics = two_steps(**bars, **changes)
+        policy, baseline, entropy = (2 * metrics[name].item() for name in ("policy_loss", "baseline_loss", "entropy"))
+        assert loss.item() == pytest.approx(policy + 2.0 * baseline - 0.1 * entropy)
+        return [policy, 2.0 * baseline]
+
+    assert terms(agent__correction="vtrace") == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 2.25**2 + 1.5**2])
+    assert terms(agent__correction="vtrace", agent__q="value")[0] == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
+    assert terms(agent__correction="one_step") == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 1.75**2 + 1.5**2])
+    assert terms(agent__correction="epsilon")[0] == pytest.approx(-3.25 * math.log(0.5 + 1e-6), rel=1e-7)
 
 
 # ---------------------------------------------------------------- unrolls in order
@@ -168,15 +172,15 @@ def test_the_corrections_by_hand():
 @pytest.mark.parametrize("ahead", [False, True])
 def test_every_unroll_once_and_in_order(size, ahead):
     streams, window, steps = 3, 4, history(200, 3, seed=1)
-    demand = Demand(window, tuple(range(window + 1)), across=True, ahead=ahead)
-    store = FrameStore(50 * streams, streams, SHAPE, np.uint8, 1, demand, 0.9)
-    select, dice, seen = Fifo(FifoSelect(kind="fifo", replay_share=0.0), store), rng.generator(0, "memory"), []
+    sequence_spec = SequenceSpec(window, tuple(range(window + 1)), cross_episodes=True, bootstrap_on_current=ahead)
+    store = FrameStore(50 * streams, streams, SHAPE, np.uint8, 1, sequence_spec, 0.9)
+    select, rng, seen = Fifo(FifoSelect(kind="fifo", replay_share=0.0), store), generator(0, "memory"), []
     for t, step in enumerate(steps[:-1]):
         store.add(step)
         if ahead:
             store.see(steps[t + 1].obs, steps[t + 1].first, steps[t + 1].last)
         for _ in range(select.due(0, size)):
-            keys, weight = select.draw(dice, size, 0)
+            keys, weight = select.draw(rng, size, 0)
             batch = store.gather(keys, weight)
             seen += keys.tolist()
             for i, (row, b) in enumerate(zip(*np.divmod(keys, streams), strict=True)):
@@ -195,15 +199,21 @@ def test_every_unroll_once_and_in_order(size, ahead):
 def test_a_batch_is_partly_replayed():
     streams, window, steps = 2, 3, history(400, 2, seed=2)
     store = FrameStore(
-        40 * streams, streams, SHAPE, np.uint8, 1, Demand(window, (0, window), across=True, ahead=True), 0.9
+        40 * streams,
+        streams,
+        SHAPE,
+        np.uint8,
+        1,
+        SequenceSpec(window, (0, window), cross_episodes=True, bootstrap_on_current=True),
+        0.9,
     )
-    select, dice = Fifo(FifoSelect(kind="fifo", replay_share=0.5), store), rng.generator(0, "memory")
+    select, rng = Fifo(FifoSelect(kind="fifo", replay_share=0.5), store), generator(0, "memory")
     new, old = [], []
     for step, following in pairwise(steps):
         store.add(step)
         store.see(following.obs, following.first, following.last)
         for _ in range(select.due(0, 4)):
-            keys, _ = select.draw(dice, 4, 0)
+            keys, _ = select.draw(rng, 4, 0)
             new += keys[:2].tolist()
             old += [(store.count + 1 - int(k) // streams) for k in keys[2:]]  # rows back from the one in view
             assert all(int(k) // streams % window == 0 for k in keys)
@@ -224,7 +234,7 @@ def test_a_recurrent_unroll_sees_what_acting_saw(tmp_path):
         learning__batch=1_000,
     )
     for _ in range(50):
-        run.turn()
+        run.iterate()
     store, agent = run.parts.memory.store, run.parts.learner.agent
     batch = store.gather(np.array([0, 1, 20 * 4 + 2, 20 * 4 + 3]), np.ones(4, np.float32))
     assert batch.last[:-1].any() and batch.first[1:].any()
@@ -245,21 +255,21 @@ def parameters(agent) -> list[torch.Tensor]:
 def test_streams_act_with_the_parameters_of_so_many_updates_ago(tmp_path):
     lags = [0, 2, 5]
     run = begin(tmp_path, executor__lags_updates=lags, environment__streams=3, learning__batch=3)
-    executor, agent = run.parts.executor, run.parts.learner.agent
+    acting, agent = run.parts.executor.acting, run.parts.learner.agent
     past = [parameters(agent)]
-    for turn in range(60):
-        if turn % 3 == 0:  # an unroll starts: these act until the next one
+    for iteration in range(60):
+        if iteration % 3 == 0:  # an unroll starts: these act until the next one
             wanted = [past[max(0, len(past) - 1 - lag)] for lag in lags]
             versions = [max(0, len(past) - 1 - lag) for lag in lags]
-        run.turn()
-        for group, tensors in zip(executor.groups, wanted, strict=True):
+        run.iterate()
+        for group, tensors in zip(acting.groups, wanted, strict=True):
             assert all(torch.equal(a, b) for a, b in zip(parameters(group.agent), tensors, strict=True))
         store = run.parts.memory.store
         row = (store.count - 1) % store.rows
         assert store.field["version"][row].tolist() == versions
         if run.parts.learner.updates == len(past):
             past.append(parameters(agent))
-    assert len(past) == 21 and len(executor._ring) == 6
+    assert len(past) == 21 and len(acting._ring) == 6
     assert run.parts.learner.read()["policy_lag"] > 1.5  # (0 + 2 + 5) / 3 once there are so many
 
 
@@ -270,10 +280,10 @@ def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, bat
     run = begin(tmp_path, executor__lags_updates=[lag], learning__batch=batch, memory__select=select)
     learner = run.parts.learner
     while learner.updates < 12:
-        run.turn()
+        run.iterate()
     learner.totals()
     while learner.updates < 20:
-        run.turn()
+        run.iterate()
     found = learner.read()
     if not share:  # what is replayed is as old as it is
         assert found["policy_lag"] == lag
@@ -284,21 +294,21 @@ def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, bat
 def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
     """Before the first update a run with lags acts as one without; and without lags the ratios are 1."""
     plain, ring = begin(tmp_path / "a", learning__batch=400), begin(tmp_path / "b", learning__batch=400)
-    agent, executor = plain.parts.learner.agent, ring.parts.executor
-    lagging = ring.spec.executor.model_copy(update={"lags_updates": [0, 0, 0, 1]})
-    executor.__init__(lagging, ring.parts.learner.agent, 4)
-    assert len(executor.groups) == 2
+    acting = ring.parts.executor.acting
+    acting.__init__(ring.parts.learner.agent, [0, 0, 0, 1], 4)
+    assert len(acting.groups) == 2
     for run in (plain, ring):  # without an update all parameters are the same ones, whatever the lag
         for _ in range(20):
-            run.turn()
+            run.iterate()
     logits = [run.parts.memory.store.field["logits"] for run in (plain, ring)]
     np.testing.assert_allclose(*logits, rtol=1e-5, atol=1e-6)
     fresh = begin(tmp_path / "c")
     for _ in range(45):
-        fresh.turn()
+        fresh.iterate()
     readings = fresh.parts.learner.read()
     assert readings["policy_lag"] == 0 and readings["ratio_mean"] == pytest.approx(1, abs=1e-6)
-    assert fresh.parts.executor.groups == [] and agent is plain.parts.executor.agent
+    acting = fresh.parts.executor.acting
+    assert acting.groups == [] and acting.agent is fresh.parts.learner.agent
 
 
 # ---------------------------------------------------------------- parts
@@ -316,8 +326,8 @@ def test_the_learning_rate_falls_to_zero():
 def test_a_run_decays_its_learning_rate(tmp_path):
     run = begin(tmp_path, learning__lr_decay_frames=1_000)
     while run.frame < 500:
-        run.turn()
-    assert run.parts.learner.optimizer.rates[0] == pytest.approx(7e-4 * 0.5, rel=0.03)
+        run.iterate()
+    assert run.parts.learner.agent.step.optimizer.rates[0] == pytest.approx(7e-4 * 0.5, rel=0.03)
 
 
 def test_the_residual_network_has_the_papers_shape():

@@ -9,9 +9,9 @@ from agents.envs.atari import Atari
 from agents.envs.minatar import MinAtar
 from agents.envs.partial import Obscured, obscure
 from agents.envs.recall import Recall
-from agents.evaluate import trial
+from agents.measure.truncated import Truncated
+from agents.run.evaluate import trial
 from agents.spec.environment import Flicker, Truncation
-from agents.truncated import Truncated
 from tests.agents.specs import spec
 
 
@@ -22,11 +22,11 @@ def screen(flicker: float, hidden: list[int], streams: int = 4) -> Obscured:
 
 
 def test_observations_are_blank_as_often_as_asked_and_otherwise_whole():
-    seen, plain, dice = screen(0.3, []), screen(0.0, []), np.random.default_rng(0)
+    seen, plain, rng = screen(0.3, []), screen(0.0, []), np.random.default_rng(0)
     assert isinstance(plain, MinAtar)
     blank = 0
     for _ in range(2_000):
-        actions = dice.integers(6, size=4)
+        actions = rng.integers(6, size=4)
         one, two = seen.step(actions), plain.step(actions)
         assert np.array_equal(one.reward, two.reward) and np.array_equal(one.first, two.first)
         for a, b in zip(one.obs, two.obs, strict=True):
@@ -36,9 +36,9 @@ def test_observations_are_blank_as_often_as_asked_and_otherwise_whole():
 
 
 def test_hidden_channels_are_zero_and_the_others_as_they_were():
-    seen, plain, dice = screen(0.0, [1, 2]), screen(0.0, []), np.random.default_rng(0)
+    seen, plain, rng = screen(0.0, [1, 2]), screen(0.0, []), np.random.default_rng(0)
     for _ in range(50):
-        actions = dice.integers(6, size=4)
+        actions = rng.integers(6, size=4)
         one, two = seen.step(actions).obs, plain.step(actions).obs
         assert not one[:, [1, 2]].any() and np.array_equal(one[:, [0, 3]], two[:, [0, 3]])
     with pytest.raises(ValueError, match="has only 4"):
@@ -46,12 +46,12 @@ def test_hidden_channels_are_zero_and_the_others_as_they_were():
 
 
 def test_an_obscured_stream_goes_on_from_its_state():
-    one, two, dice = screen(0.5, [0]), screen(0.5, [0]), np.random.default_rng(1)
+    one, two, rng = screen(0.5, [0]), screen(0.5, [0]), np.random.default_rng(1)
     for _ in range(70):
-        one.step(dice.integers(6, size=4))
+        one.step(rng.integers(6, size=4))
     two.load_state_dict(one.state_dict())
     for _ in range(50):
-        actions = dice.integers(6, size=4)
+        actions = rng.integers(6, size=4)
         for a, b in zip(one.step(actions), two.step(actions), strict=True):
             assert np.array_equal(a, b)
 
@@ -75,12 +75,12 @@ def test_the_recall_task_by_hand():
         assert [row.discount[0] for row in rows] == [1, 1, 1, 0, 1]
         assert [row.first[0] for row in rows] == [True] + [False] * 4
         assert [row.last[0] for row in rows] == [False] * 4 + [True]
-    assert [(e.score, e.length, e.truncated) for e in stream.ledger.take()] == [
+    assert [(e.score, e.length, e.truncated) for e in stream.statistics.take()] == [
         (1, 4, False),
         (-1, 4, False),
         (1, 4, False),
     ]
-    assert stream.ledger.frames == 12
+    assert stream.statistics.frames == 12
 
 
 def test_recall_is_cut_at_its_cap_and_its_cues_are_even():
@@ -117,9 +117,9 @@ def test_a_trial_flickers_as_it_says():
 
 def test_a_life_that_resets_begins_like_an_episode():
     environment = spec("dqn_nature", "breakout", environment__life_loss="reset").environment
-    stream, dice, firsts, cuts = Atari(environment, 1, None, 3, "environment"), np.random.default_rng(0), [], []
-    while not stream.ledger.finished:
-        step = stream.step(dice.integers(4, size=1))
+    stream, rng, firsts, cuts = Atari(environment, 1, None, 3, "environment"), np.random.default_rng(0), [], []
+    while not stream.statistics.finished:
+        step = stream.step(rng.integers(4, size=1))
         firsts.append(bool(step.first[0]))
         cuts.append(step.discount[0] == 0)
     assert sum(cuts) == 5 and sum(firsts) == 5  # five lives: the episode's start and four more

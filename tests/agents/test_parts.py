@@ -5,20 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from agents import rng
 from agents.build import build
 from agents.clock import linear, ticks
-from agents.evaluate import _shares, evaluate
-from agents.learner import copy_network
+from agents.dqn_compiled import CompiledDQN
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
-from agents.optim.gradient import Backward
 from agents.optim.rmsprop import RMSprop as rmsprop
+from agents.optim.step import Follower
+from agents.rng import generator, restore_rng, rng_state
+from agents.run.evaluate import _shares, evaluate
 from agents.spec import Spec
 from agents.spec.optimizer import Adadelta, Adam, RMSprop
 from agents.step import Batch
-from tests.agents.specs import fields, spec, view
+from tests.agents.specs import actor_input, fields, spec, without_step
 
 
 def test_ticks_count_multiples_passed_since_the_start():
@@ -159,6 +159,14 @@ def agent_of(**changes):
     return agent
 
 
+def gradients_of(agent, data: Batch) -> list[torch.Tensor]:
+    """Those of the loss, one for each parameter, whichever form the agent has."""
+    if isinstance(agent, CompiledDQN):
+        agent.loss(data)
+        return [gradient.clone() for gradient in agent.gradients]
+    return list(torch.autograd.grad(agent.loss(data)[0], list(agent.online.parameters())))
+
+
 @pytest.mark.parametrize("units", [[128], [64, 64]])  # the compiled form is for one hidden layer
 @pytest.mark.parametrize("selector", ["target", "online"])
 @pytest.mark.parametrize("n", [1, 3])
@@ -167,7 +175,8 @@ def test_the_loss_is_q_learning_written_out(selector, n, units):
     data.discount[0, 1] = 0.0  # terminated
     if n > 1:  # reached the episode's end one step early: a loop with reward 0
         data.discount[n - 1, 2], data.reward[n - 1, 2] = 1.0, 0.0
-    loss = agent.loss(data)
+    assert isinstance(agent, CompiledDQN) == (units == [128])
+    found = without_step(agent, data)
     total = 0.0
     for i in range(4):
         q = agent.online(data.obs[0, i : i + 1])[0, data.action[0, i], 0]
@@ -181,30 +190,31 @@ def test_the_loss_is_q_learning_written_out(selector, n, units):
             ret += factor * data.reward[k, i]
             factor *= data.discount[k, i]
         error = ret + factor * nxt[best].detach() - q
-        assert loss.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
+        assert found.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
         total += error**2 / 4
-    assert loss.terms["q"].item() == pytest.approx(total.item(), rel=1e-4)
-    parameters = list(agent.online.parameters())
-    expected = torch.autograd.grad(total, parameters)
-    Backward(parameters)(loss)
-    assert all(torch.allclose(p.grad, g, rtol=1e-4, atol=1e-6) for p, g in zip(parameters, expected, strict=True))
+    assert float(found.metrics["loss"]) == pytest.approx(total.item(), rel=1e-4)
+    expected = torch.autograd.grad(total, list(agent.online.parameters()))
+    pairs = zip(gradients_of(agent, data), expected, strict=True)
+    assert all(torch.allclose(one, other, rtol=1e-4, atol=1e-6) for one, other in pairs)
+    agent.learn(data)
     assert all(p.grad is None for p in agent.target.parameters())
 
 
 def test_weights_scale_each_samples_loss():
     agent, data = agent_of(), batch()
-    one = agent.loss(data).terms["q"]
-    assert agent.loss(data._replace(weight=torch.full((4,), 0.25))).terms["q"].item() == pytest.approx(one.item() / 4)
-    even = agent.loss(data._replace(weight=torch.tensor([4.0, 0, 0, 0])))
-    assert even.terms["q"].item() == pytest.approx(even.priorities[0].item() ** 2, rel=1e-4)
+    one = without_step(agent, data).metrics["loss"]
+    quarter = without_step(agent, data._replace(weight=torch.full((4,), 0.25))).metrics["loss"]
+    assert quarter == pytest.approx(one / 4)
+    even = without_step(agent, data._replace(weight=torch.tensor([4.0, 0, 0, 0])))
+    assert even.metrics["loss"] == pytest.approx(even.priorities[0].item() ** 2, rel=1e-4)
 
 
 def test_acting_is_greedy_but_for_epsilon():
-    agent, dice = build(spec()).learner.agent, rng.generator(0, "exploration")
+    agent, rng = build(spec()).learner.agent, generator(0, "exploration")
     obs = batch(b=4).obs[0]
     greedy = agent.online(obs).squeeze(-1).argmax(-1).numpy()
-    assert all((agent.act(view(obs), 0.0, dice).action == greedy).all() for _ in range(5))
-    many = np.stack([agent.act(view(obs), 0.5, dice).action for _ in range(2_000)])
+    assert all((agent.act(actor_input(obs), 0.0, rng).action == greedy).all() for _ in range(5))
+    many = np.stack([agent.act(actor_input(obs), 0.5, rng).action for _ in range(2_000)])
     # a random action equals the greedy one in 1 of 6 cases: 0.5 + 0.5 / 6 = 0.583
     assert ((many == greedy).mean(0) - (0.5 + 0.5 / 6) < 0.05).all() and (many == greedy).mean() > 0.53
 
@@ -235,7 +245,7 @@ def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
             if tensor.is_floating_point():
                 tensor.add_(0.5)
     assert all(not torch.equal(a, b) for a, b in zip(source.parameters(), into.parameters(), strict=True))
-    copy_network(source, into)
+    Follower(source, into, every=1, tau=1).after(1)
     one, other = source.state_dict(), into.state_dict()
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     assert not {t.data_ptr() for t in one.values()} & {t.data_ptr() for t in other.values()}
@@ -244,7 +254,7 @@ def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
 def test_clipping_bounds_the_global_norm_and_the_record_shows_it_unclipped():
     parts = build(spec(learning__clip_norm=1e-3))
     parts.learner.learn(batch())
-    norm = torch.cat([p.grad.flatten() for p in parts.learner.parameters]).norm().item()
+    norm = torch.cat([p.grad.flatten() for p in parts.learner.agent.step.parameters]).norm().item()
     assert norm == pytest.approx(1e-3, rel=1e-3) and parts.learner.read()["grad_norm"] > 1e-2
 
 
@@ -252,7 +262,7 @@ def test_learning_fits_one_batch():
     parts, data, losses = build(spec(optimizer__lr=1e-3)), batch(), []
     data.discount.zero_()
     for _ in range(300):
-        losses.append(parts.learner.agent.loss(data).terms["q"].item())
+        losses.append(without_step(parts.learner.agent, data).metrics["loss"])
         parts.learner.learn(data)
     assert losses[-1] < 1e-3 * losses[0]
 
@@ -261,20 +271,20 @@ def test_evaluation_gives_each_environment_its_share_and_is_repeatable():
     assert _shares(5, 2) == [3, 2] and _shares(None, 1) == [np.inf]
     run = spec(evaluation__episodes=7, evaluation__streams=3)
     parts = build(run)
-    play = lambda number: evaluate(run, parts.suite, parts.actor.agent, parts.device, number, lambda: True)  # noqa: E731
+    play = lambda number: evaluate(run, parts.suite, parts.learner.agent, parts.device, number, lambda: True)  # noqa: E731
     one = play(0)
     assert [e.env for e in one] == [0, 0, 0, 1, 1, 2, 2] and one == play(0) and one != play(1)
-    assert evaluate(run, parts.suite, parts.actor.agent, parts.device, 0, lambda: False) is None
+    assert evaluate(run, parts.suite, parts.learner.agent, parts.device, 0, lambda: False) is None
 
 
 def test_random_streams_are_separate_and_survive_a_round_trip():
-    a, b = rng.generator(5, "memory"), rng.generator(5, "exploration")
+    a, b = generator(5, "memory"), generator(5, "exploration")
     assert a.integers(1 << 30) != b.integers(1 << 30)
-    saved = rng.state(a)
+    saved = rng_state(a)
     first = a.normal(size=7).tolist()
-    rng.restore(b, saved)
+    restore_rng(b, saved)
     assert b.normal(size=7).tolist() == first
-    assert rng.generator(5, "environment", 1).random() != rng.generator(5, "environment", 2).random()
+    assert generator(5, "environment", 1).random() != generator(5, "environment", 2).random()
 
 
 def test_digests_follow_values_and_nothing_else():

@@ -5,15 +5,15 @@ import pytest
 import torch
 from scipy import stats
 
-from agents import rng
-from agents.checkpoint import decode, encode
 from agents.memory.proportional import Proportional
 from agents.memory.rank import KEY, Rank
 from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
+from agents.rng import generator
+from agents.run.checkpoint import decode, encode
 from agents.spec.memory import PrioritySelect
-from agents.step import Demand, Step
+from agents.step import SequenceSpec, Step
 
 KINDS = {"proportional": Proportional, "rank": Rank}
 
@@ -32,7 +32,7 @@ def select(kind: str, store: FrameStore, **changes) -> Proportional | Rank:
 
 
 def memory(streams: int = 1, stack: int = 1, window: int = 1, rows: int = 40) -> FrameStore:
-    return FrameStore(rows * streams, streams, (1, 1, 1), np.uint8, stack, Demand(window, (0, window)), 0.9)
+    return FrameStore(rows * streams, streams, (1, 1, 1), np.uint8, stack, SequenceSpec(window, (0, window)), 0.9)
 
 
 def add(store: FrameStore, selector, last: list[bool] | None = None, first: list[bool] | None = None) -> None:
@@ -111,23 +111,23 @@ class Naive:
 
 def play(kind: str, streams: int, stack: int, window: int, rows: int, steps: int, exponent: float = 0.7, **changes):
     """Random episodes, draws, and updates of fresh, old and repeated keys. Yields the selector and the naive one."""
-    dice = np.random.default_rng(streams + 10 * stack + 100 * window)
+    rng = np.random.default_rng(streams + 10 * stack + 100 * window)
     store, naive = memory(streams, stack, window, rows), Naive(streams, stack, window, rows)
     selector = select(kind, store, exponent=exponent, **changes)
     first, held = np.ones(streams, bool), np.empty(0, np.int64)
     for t in range(steps):
-        last = ~first & (dice.random(streams) < 0.15)
+        last = ~first & (rng.random(streams) < 0.15)
         add(store, selector, last, first)
         naive.add(first.tolist(), last.tolist())
         first = last
-        if t >= window + 2 and dice.random() < 0.4:
-            fresh, _ = selector.draw(dice, 8, 0)
+        if t >= window + 2 and rng.random() < 0.4:
+            fresh, _ = selector.draw(rng, 8, 0)
             assert set(fresh.tolist()) <= naive.error.keys()
             keys = np.concatenate((fresh, fresh[:2], held, np.arange(3)))  # twice, drawn long ago, overwritten
-            errors = (2 * dice.random(len(keys))).astype(np.float32)
+            errors = (2 * rng.random(len(keys))).astype(np.float32)
             selector.update(keys, torch.tensor(errors, requires_grad=True) if t % 2 else errors)
             naive.update(keys, errors)
-            held = fresh if dice.random() < 0.3 else held
+            held = fresh if rng.random() < 0.3 else held
         if t > rows + 2:
             selector.state_dict()  # follows the store up to now
             yield selector, naive
@@ -138,15 +138,15 @@ def play(kind: str, streams: int, stack: int, window: int, rows: int, steps: int
 
 @pytest.mark.parametrize(("size", "rounds"), [(100, 600), (5_000, 1_200), (70_000, 600)])  # one, two, three levels
 def test_the_tree_equals_a_plain_array_over_1e5_random_operations(size, rounds):
-    dice, tree, plain = np.random.default_rng(size), SumTree(size, minimum=True), np.zeros(size)
+    rng, tree, plain = np.random.default_rng(size), SumTree(size, minimum=True), np.zeros(size)
     for _ in range(rounds):
-        at = dice.integers(0, size, 50)
+        at = rng.integers(0, size, 50)
         at[:10] = at[10:20]  # equal slots within one call
-        values = dice.integers(0, 5, 50) / 4.0  # sums of quarters are exact, so that every slot can be compared
+        values = rng.integers(0, 5, 50) / 4.0  # sums of quarters are exact, so that every slot can be compared
         tree.set(at, values)
         for i, value in zip(at, values, strict=True):  # the last one counts
             plain[i] = value
-        sums = dice.random(50) * plain.sum()
+        sums = rng.random(50) * plain.sum()
         running = plain.cumsum()
         found, rest = tree.find(sums)
         expected = running.searchsorted(sums, "right")
@@ -158,10 +158,10 @@ def test_the_tree_equals_a_plain_array_over_1e5_random_operations(size, rounds):
 
 @pytest.mark.parametrize("size", [100, 5_000, 70_000])
 def test_sums_do_not_drift_whatever_the_order_of_the_changes(size):
-    dice, tree = np.random.default_rng(0), SumTree(size)
+    rng, tree = np.random.default_rng(0), SumTree(size)
     for exponent in (0, 12, -12, 3):
         for _ in range(100):
-            tree.set(dice.integers(0, size, 40), dice.random(40) * 10.0**exponent)
+            tree.set(rng.integers(0, size, 40), rng.random(40) * 10.0**exponent)
     anew = SumTree(size)
     anew.fill(tree.leaves())
     for level, other in zip(tree._sums, anew._sums, strict=True):
@@ -171,11 +171,11 @@ def test_sums_do_not_drift_whatever_the_order_of_the_changes(size):
 
 
 def test_a_slot_of_value_zero_is_never_found_not_even_at_the_ends():
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for trial in range(200):
         tree = SumTree(6_000)
-        at = dice.choice(6_000, 40, replace=False)
-        tree.set(at, 10.0 ** dice.uniform(-9, 3, 40))
+        at = rng.choice(6_000, 40, replace=False)
+        tree.set(at, 10.0 ** rng.uniform(-9, 3, 40))
         edges = np.sort(tree.values(np.sort(at)).cumsum())
         sums = np.concatenate(([0.0, tree.total, np.nextafter(tree.total, 0)], edges, np.nextafter(edges, 0)))
         found, _ = tree.find(sums)
@@ -211,8 +211,8 @@ def test_probabilities_equal_the_naive_ones_at_every_step(kind, streams, stack, 
 def test_rows_are_drawn_as_often_as_their_probability_says(kind, stratified, streams, stack, window, rows):
     *_, (selector, naive) = play(kind, streams, stack, window, rows, 4 * rows, stratified=stratified)
     expected = naive.chances(kind, 0.7)
-    dice = rng.generator(0, "memory")
-    keys = np.concatenate([selector.draw(dice, 50, 0)[0] for _ in range(2_000)])
+    rng = generator(0, "memory")
+    keys = np.concatenate([selector.draw(rng, 50, 0)[0] for _ in range(2_000)])
     drawn, counts = np.unique(keys, return_counts=True)
     assert set(drawn.tolist()) <= expected.keys()
     got = dict(zip(drawn.tolist(), counts.tolist(), strict=True))
@@ -224,7 +224,7 @@ def test_rows_are_drawn_as_often_as_their_probability_says(kind, stratified, str
 @pytest.mark.parametrize("kind", KINDS)
 def test_exponent_0_is_uniform_over_valid_rows_with_weights_1(kind):
     *_, (selector, naive) = play(kind, 2, 4, 3, 40, 150, exponent=0, weight_start=1, weight_end=1)
-    keys, weights = selector.draw(rng.generator(0, "memory"), 100_000, 0)
+    keys, weights = selector.draw(generator(0, "memory"), 100_000, 0)
     drawn, counts = np.unique(keys, return_counts=True)
     store = selector.rows.store
     valid = np.arange(*store.span())
@@ -253,7 +253,7 @@ def test_of_equal_errors_the_oldest_row_ranks_first():
     selector = select("rank", store)
     for _ in range(9):
         add(store, selector)
-    selector.draw(rng.generator(0, "memory"), 1, 0)
+    selector.draw(generator(0, "memory"), 1, 0)
     assert list(chances(selector)) == [4, 5, 6, 7]  # row 5 lies in slot 0
 
 
@@ -262,16 +262,16 @@ def test_how_often_is_sorted_changes_no_draw(exponent):
     keys = []
     for sort_every in (1, 5, 10**9):
         end = [s for s, _ in play("rank", 3, 4, 3, 200, 1_000, exponent, sort_every=sort_every)][-1]
-        keys.append(end.draw(rng.generator(0, "memory"), 500, 0)[0])
+        keys.append(end.draw(generator(0, "memory"), 500, 0)[0])
     assert np.array_equal(keys[0], keys[1]) and np.array_equal(keys[0], keys[2])
 
 
 def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
-    dice = rng.generator(0, "memory")
+    rng = generator(0, "memory")
     selector, _ = filled("rank", [1.0] * 20, sort_every=3)  # its first update
     pending = []
     for _ in range(4):
-        selector.draw(dice, 4, 0)
+        selector.draw(rng, 4, 0)
         pending.append(len(selector.ranking.recent) - 1)
         selector.update(np.array([1, 2]), np.array([0.5, 0.25]))
     assert pending == [20, 20, 0, 2]
@@ -280,7 +280,7 @@ def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
     for rows, expected in ((999, 999), (1_000, 0)):
         while store.count < rows + 1:
             add(store, selector)
-        selector.draw(dice, 4, 0)
+        selector.draw(rng, 4, 0)
         assert len(selector.ranking.recent) - 1 == expected
 
 
@@ -290,15 +290,15 @@ def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stratified_draw_takes_one_row_from_each_equal_share(kind):
     selector, _ = filled(kind, [1.0, 1.0, 1.0, 1.0], exponent=0, stratified=True)
-    dice = rng.generator(0, "memory")
-    assert all(selector.draw(dice, 4, 0)[0].tolist() == [0, 1, 2, 3] for _ in range(50))
+    rng = generator(0, "memory")
+    assert all(selector.draw(rng, 4, 0)[0].tolist() == [0, 1, 2, 3] for _ in range(50))
 
 
 def test_the_strata_of_a_rank_draw_by_hand():
     """P = 60, 30, 20, 15, 12 of 137: half of it ends within rank 2."""
     selector, _ = filled("rank", [5.0, 4.0, 3.0, 2.0, 1.0], stratified=True)
-    dice = rng.generator(0, "memory")
-    pairs = np.array([selector.draw(dice, 2, 0)[0] for _ in range(500)])
+    rng = generator(0, "memory")
+    pairs = np.array([selector.draw(rng, 2, 0)[0] for _ in range(500)])
     assert np.unique(pairs[:, 0]).tolist() == [0, 1] and np.unique(pairs[:, 1]).tolist() == [1, 2, 3, 4]
 
 
@@ -318,7 +318,7 @@ def test_the_strata_of_a_rank_draw_by_hand():
 def test_weights_by_hand_with_beta_annealed_by_frame(kind, frame, expected, normalise):
     annealed = {"weight_start": 0.4, "weight_end": 1, "weight_end_frames": 1_000}
     selector, _ = filled(kind, [1.0, 2.0, 4.0], normalise=normalise, **annealed)
-    keys, weights = selector.draw(rng.generator(0, "memory"), 200, frame)
+    keys, weights = selector.draw(generator(0, "memory"), 200, frame)
     assert dict(zip(keys.tolist(), weights.tolist(), strict=True)) == pytest.approx(expected, rel=1e-5)
     assert weights.dtype == np.float32 and keys.dtype == np.int64
 
@@ -326,7 +326,7 @@ def test_weights_by_hand_with_beta_annealed_by_frame(kind, frame, expected, norm
 def test_the_largest_weight_is_1_in_the_batch_or_in_the_memory():
     for normalise, expected in (("batch", 1.0), ("memory", 0.001)):
         selector, _ = filled("proportional", [0.001, 1000.0], normalise=normalise)
-        keys, weights = selector.draw(rng.generator(0, "memory"), 3, 0)  # (1000 / 0.001) ** -0.5
+        keys, weights = selector.draw(generator(0, "memory"), 3, 0)  # (1000 / 0.001) ** -0.5
         assert keys.tolist() == [1, 1, 1] and weights == pytest.approx([expected] * 3)
 
 
@@ -334,7 +334,7 @@ def test_the_largest_weight_is_1_in_the_batch_or_in_the_memory():
 @pytest.mark.parametrize("normalise", ["batch", "memory"])
 def test_beta_0_weighs_nothing(kind, normalise):
     selector, _ = filled(kind, [1.0, 2.0, 4.0], weight_start=0, weight_end=0, normalise=normalise)
-    assert (selector.draw(rng.generator(0, "memory"), 100, 0)[1] == 1).all()
+    assert (selector.draw(generator(0, "memory"), 100, 0)[1] == 1).all()
 
 
 # ---- new rows, updates ----
@@ -377,18 +377,18 @@ def test_a_new_row_ranks_before_all_rows_of_clipped_error(clipped):
 
 def first_draws(share: float) -> np.ndarray:
     """Rows added between a row's own and its first draw of 4 for each row; a share of all errors is clipped."""
-    dice, store = np.random.default_rng(0), memory(rows=3_000)
+    rng, store = np.random.default_rng(0), memory(rows=3_000)
     selector = select("rank", store, maximum=1.0, exponent=0.7, stratified=True, sort_every=10**9)
     for _ in range(2_001):
         add(store, selector)
-    selector.update(np.arange(2_000), np.where(dice.random(2_000) < share, 5.0, 0.5 * dice.random(2_000)))
+    selector.update(np.arange(2_000), np.where(rng.random(2_000) < share, 5.0, 0.5 * rng.random(2_000)))
     waits: dict[int, int] = {}
     for now in range(2_000, 2_600):
         add(store, selector)
-        keys, _ = selector.draw(dice, 4, 0)
+        keys, _ = selector.draw(rng, 4, 0)
         for key in keys.tolist():
             waits.setdefault(key, now - key)
-        selector.update(keys, np.where(dice.random(4) < share, 5.0, 0.5 * dice.random(4)))
+        selector.update(keys, np.where(rng.random(4) < share, 5.0, 0.5 * rng.random(4)))
     return np.array([waits.get(key, 600) for key in range(2_000, 2_300)])
 
 
@@ -463,21 +463,21 @@ def test_errors_that_are_not_finite_change_nothing(kind):
 def test_nothing_to_draw_is_an_error_and_not_a_hang(kind):
     store = memory(window=3)
     selector = select(kind, store)
-    dice = rng.generator(0, "memory")
+    rng = generator(0, "memory")
     for _ in range(4):
         with pytest.raises(LookupError, match="before the memory holds one window"):
-            selector.draw(dice, 4, 0)
+            selector.draw(rng, 4, 0)
         add(store, selector, last=[True])
     with pytest.raises(LookupError, match="no row at which a transition starts"):
-        selector.draw(dice, 4, 0)
+        selector.draw(rng, 4, 0)
     add(store, selector), add(store, selector), add(store, selector), add(store, selector)
-    assert selector.draw(dice, 2, 0)[0].tolist() == [4, 4]
+    assert selector.draw(rng, 2, 0)[0].tolist() == [4, 4]
 
 
 def test_priorities_that_are_all_zero_are_an_error_that_names_epsilon():
     selector, _ = filled("proportional", [0.0, 0.0])
     with pytest.raises(LookupError, match="epsilon"):
-        selector.draw(rng.generator(0, "memory"), 4, 0)
+        selector.draw(generator(0, "memory"), 4, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -486,27 +486,27 @@ def test_a_memory_comes_back_and_draws_the_same_for_ever(kind, normalise):
     def fresh() -> Replay:
         store = memory(streams=2, stack=4, window=3, rows=50)
         settings = {"exponent": 0.6, "epsilon": 1e-3, "stratified": True, "normalise": normalise}
-        return Replay(store, select(kind, store, **settings), rng.generator(1, "memory"), 16, torch.device("cpu"))
+        return Replay(store, select(kind, store, **settings), generator(1, "memory"), 16, torch.device("cpu"))
 
-    def turn(replay: Replay, t: int) -> tuple[list[int], list[float]]:
-        dice = np.random.default_rng(t)
+    def iteration(replay: Replay, t: int) -> tuple[list[int], list[float]]:
+        rng = np.random.default_rng(t)
         flags = [(t + b) % 13 == 12 for b in range(2)], [(t + b) % 13 == 0 for b in range(2)]
         add(replay.store, replay.select, *flags)
         if t < 10 or t % 3:
             return [], []
         batch = replay.draw(t)
-        replay.update(batch.key, torch.from_numpy(dice.random(16).astype(np.float32)))
+        replay.update(batch.key, torch.from_numpy(rng.random(16).astype(np.float32)))
         return batch.key.tolist(), batch.weight.tolist()
 
     one = fresh()
     for t in range(121):  # 120 is a multiple of 3; row 121 comes after the last draw
-        turn(one, t)
-    turn(one, 121)
+        iteration(one, t)
+    iteration(one, 121)
     saved, two = decode(encode(one.state_dict())), fresh()
     two.store.insert(72, one.store.extract(72, 122))
     two.load_state_dict(saved)
     for t in range(122, 400):
-        assert turn(one, t) == turn(two, t), t
+        assert iteration(one, t) == iteration(two, t), t
     ends = [encode(replay.state_dict()["select"]) for replay in (one, two)]
     assert str(ends[0]) == str(ends[1])
 

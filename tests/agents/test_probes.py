@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from agents import probes
 from agents.build import build
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
-from agents.probes import PERCENTILES, slope, srank
+from agents.measure import probes
+from agents.measure.probes import PERCENTILES, srank, steepest
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from tests.agents.specs import spec
 from tests.agents.test_resume import assert_same
 from tests.agents.test_resume_kinds import PRIORITY, drive
@@ -54,10 +54,10 @@ def test_the_slope_of_a_linear_map_is_its_norm_where_a_pair_lies_along_its_first
     w = torch.randn(4, 9, dtype=torch.float64)
     _, s, v = torch.linalg.svd(w)
     x = torch.randn(40, 9, dtype=torch.float64)
-    assert slope(x @ w.t(), x) < s[0].item()
+    assert steepest(x @ w.t(), x) < s[0].item()
     x = torch.cat((x, x[:1] + 0.3 * v[0]))
-    assert slope(x @ w.t(), x) == pytest.approx(s[0].item(), rel=1e-9)
-    assert slope(torch.ones(3, 4), torch.ones(3, 9)) == 0  # one state three times
+    assert steepest(x @ w.t(), x) == pytest.approx(s[0].item(), rel=1e-9)
+    assert steepest(torch.ones(3, 4), torch.ones(3, 9)) == 0  # one state three times
 
 
 class Linear:
@@ -97,7 +97,7 @@ def started(frames: int = 700, **changes) -> Run:
     """A run with something in its memory and some updates."""
     run = Run(spec(budget=2_000, **changes), SimpleNamespace(load=lambda: None))
     while run.frame < frames:
-        assert run.turn()
+        assert run.iterate()
     return run
 
 
@@ -137,7 +137,7 @@ def test_td_errors_are_those_last_given_and_probabilities_those_of_the_paper(kin
 
 @pytest.mark.parametrize("kind", ["proportional", "rank"])
 def test_probes_change_nothing_but_the_record(kind, tmp_path):
-    """Runs with and without them end in the same state: parameters, dice, noise, priorities."""
+    """Runs with and without them end in the same state: parameters, rng, noise, priorities."""
     changes = {
         "memory__select": {"kind": kind, **PRIORITY},
         "network__linear": {"kind": "factorised", "sigma": 0.5},
@@ -205,7 +205,7 @@ def test_td_errors_of_a_memory_that_keeps_none_are_refused():
         with pytest.raises(ValueError, match="needs a prioritized memory"):
             spec(record__probes=["td_error"], memory__select=select)
     assert (
-        "agents.probes:td_error"
+        "agents.measure.probes:td_error"
         in spec(record__probes=["td_error"], memory__select={"kind": "rank", **PRIORITY}).components()
     )
     before = copy.deepcopy(spec().components())

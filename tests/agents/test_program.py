@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents import __main__ as program
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
-from agents.record import SCHEMAS
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
+from agents.run.record import SCHEMAS
 from tests.agents.specs import spec
 from tests.agents.test_resume import finish, start
 
@@ -146,7 +146,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
 def test_the_replay_ratio_is_steps_learned_for_each_one_made(tmp_path, changes, ratio):
     run = Run(spec(**changes, record__learning_every_frames=80), Checkpoints(tmp_path, {}, print))
     while run.frame < run.spec.budget_frames:
-        run.turn()
+        run.iterate()
     learning = run.recorder.tables()["learning"].to_pandas()
     found = learning[learning.metric == "replay_ratio"].value
     assert len(found) > 5 and found.iloc[3:].mean() == pytest.approx(ratio, rel=0.1)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from tests.agents.specs import ROOT, spec
 from tests.agents.test_apex import APEX
 
@@ -40,15 +40,15 @@ def test_no_frame_is_missing_when_a_node_is_lost(nodes, tmp_path):
     executor, store = run.parts.executor, run.parts.memory.store
     try:
         while run.frame < 300:
-            assert run.turn()
+            assert run.iterate()
         assert executor.restarts == [0, 0]
         cluster.remove_node(second, allow_graceful=False)
         cluster.add_node(num_cpus=1)
         while run.frame < 1_000:
-            assert run.turn()
+            assert run.iterate()
     finally:
         executor.close()
-    assert sorted(executor.restarts) == [0, 1] and executor.lives.sum() == 1
+    assert sorted(executor.restarts) == [0, 1] and executor.incarnations.sum() == 1
     rows = store.extract(0, store.count)
     assert len(store.closed) == 2 and rows["last"].reshape(-1)[store.closed].all()
     # Every row handed over is there, and each is one frame but for episodes' ends.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.build import build
-from agents.evaluate import evaluate
+from agents.run.evaluate import evaluate
 from tests.agents.specs import spec
 from tests.agents.test_sequences import drawn
 
@@ -22,7 +22,7 @@ def test_the_choice_is_learned_back_to_the_cue_only_where_a_sequence_holds_both(
     """Delay 4: the cue is row 0, the choice row 5, alone in what is learned from here."""
     _, parts = parts_of(agent__sequence=sequence)
     for _ in range(40):
-        parts.memory.add(parts.actor.turn())
+        parts.memory.add(parts.actor.step())
     agent, batch = parts.learner.agent, drawn(parts, begins=True)
     obs = batch.obs.float().requires_grad_()
     picked = agent.picked(batch._replace(obs=obs))
@@ -41,7 +41,7 @@ def test_a_delay_within_a_sequence_is_learned(state):
     run, parts = parts_of(environment__delay=2, agent__state=state, optimizer__lr=2e-3, **small)
     _, actor, memory, learner, *_ = parts
     while actor.frames < 5_000:
-        memory.add(actor.turn())
+        memory.add(actor.step())
         if actor.frames >= 1_000:  # an update for each row of the 16 environments
             batch = memory.draw(actor.frames)
             memory.update(batch.key, learner.learn(batch))

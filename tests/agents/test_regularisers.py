@@ -10,7 +10,7 @@ from torch import nn
 from agents.build import build
 from agents.losses.penalty import Gradient, Nothing
 from agents.nets.normalisation import Batch
-from tests.agents.specs import spec, view
+from tests.agents.specs import actor_input, spec, without_step
 from tests.agents.test_parts import batch
 
 BATCH = {"network__normalisation": "batch"}
@@ -50,13 +50,15 @@ def test_a_slope_of_zero_leaves_finite_gradients():
 def test_the_agents_penalty_is_that_of_the_taken_actions(changes):
     """Against finite differences of the network, and beside an unchanged Q-learning term."""
     data = batch()
-    plain = build(spec(**changes)).learner.agent.loss(data)
+    plain = without_step(build(spec(**changes)).learner.agent, data)
     agent = build(spec(**PENALTY, **changes)).learner.agent
     reference = copy.deepcopy(agent.online).double()
-    loss = agent.loss(data)
-    assert set(loss.terms) == {"q", "penalty"} and set(plain.terms) == {"q"}
-    assert torch.allclose(loss.terms["q"], plain.terms["q"]) and torch.allclose(loss.priorities, plain.priorities)
-    assert loss.metrics["penalty"].item() == loss.terms["penalty"].item() > 0
+    loss, found = agent.loss(data)
+    assert set(found.metrics) == {"loss", "q_mean", "penalty"} and set(plain.metrics) == {"loss", "q_mean"}
+    assert torch.allclose(found.metrics["loss"], torch.as_tensor(plain.metrics["loss"], dtype=torch.float32))
+    assert torch.allclose(found.priorities, plain.priorities)
+    assert torch.equal(loss.detach(), found.metrics["loss"] + found.metrics["penalty"])
+    assert found.metrics["penalty"].item() > 0
     if changes != BATCH:  # there a sample's slope depends on the others
         x, h = data.obs[0].double(), 1e-6
         total = 0.0
@@ -66,16 +68,16 @@ def test_the_agents_penalty_is_that_of_the_taken_actions(changes):
                 up, down = (reference.values(x[i] + sign * steps)[:, data.action[0, i], 0] for sign in (1, -1))
             total += (((up - down) / (2 * h)).norm().item() - 0.7) ** 2
         # a float32 first layer is kinked: pixels are 0 or 1, and biases 0, so few units sit on their kink
-        assert loss.terms["penalty"].item() == pytest.approx(1.5 * total / len(x), rel=0.05)
+        assert found.metrics["penalty"].item() == pytest.approx(1.5 * total / len(x), rel=0.05)
 
 
 def test_a_gradient_penalty_pulls_the_slope_towards_its_norm():
     run = spec(optimizer__lr=1e-3, agent__penalty={"kind": "gradient", "weight": 1.0, "norm": 2.0})
     learner, data = build(run).learner, batch()
-    first = learner.agent.loss(data).terms["penalty"].item()
+    first = without_step(learner.agent, data).metrics["penalty"].item()
     for _ in range(200):
         learner.learn(data)
-    assert learner.agent.loss(data).terms["penalty"].item() < 0.01 * first
+    assert without_step(learner.agent, data).metrics["penalty"].item() < 0.01 * first
     assert learner.read()["penalty"] > 0
 
 
@@ -110,7 +112,7 @@ def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_
     assert len(online.torso.norms) == 1 and len(online.head.features.norms) == 1 and len(online.layers) == 3
     weight, data = online.layers[0].weight.detach().clone(), batch()
     mean, hidden = online.torso.norms[0].running_mean, online.head.features.norms[0].running_mean
-    learner.agent.act(view(data.obs[0]), 0.0, np.random.default_rng(0))
+    learner.agent.act(actor_input(data.obs[0]), 0.0, np.random.default_rng(0))
     with torch.no_grad():
         online(data.obs[1]), target(data.obs[1])
     assert not mean.any() and not hidden.any()
@@ -120,7 +122,7 @@ def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_
     assert not target.head.features.norms[0].running_mean.any()
     learner.learn(data), learner.learn(data)
     assert torch.equal(target.head.features.norms[0].running_mean, hidden)
-    assert "head.features.norms.0.running_var" in learner.state_dict()["agent"]["online"]
+    assert "head.features.norms.0.running_var" in learner.state_dict()["agent"]["networks"]["online"]
 
 
 def test_acting_on_one_observation_equals_acting_on_many():

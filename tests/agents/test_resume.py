@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from agents import __main__ as program
-from agents import attempts
-from agents.checkpoint import Checkpoints
+from agents.run import attempts
+from agents.run.checkpoint import Checkpoints
 from tests.agents.specs import spec, warm
 
 ROOT = Path(__file__).parents[2]

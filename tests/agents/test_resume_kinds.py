@@ -6,8 +6,8 @@ each agent, value kind, head, linear layer, selector, optimizer and use of spect
 
 import pytest
 
-from agents.checkpoint import Checkpoints
-from agents.loop import Run
+from agents.run.checkpoint import Checkpoints
+from agents.run.loop import Run
 from tests.agents.specs import spec
 from tests.agents.test_resume import assert_same
 
@@ -156,7 +156,7 @@ def drive(run: Run, frames: int) -> None:
         elif run.frame >= frames:
             return
         else:
-            assert run.turn()
+            assert run.iterate()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from agents.build import build
 from agents.losses.returns import n_step, n_steps
 from agents.losses.sequence import mixed_priority, sequence_errors
 from agents.step import Batch
-from tests.agents.specs import spec
+from tests.agents.specs import spec, without_step
 
 SMALL = {
     "agent__sequence": 4,
@@ -28,12 +28,12 @@ def small(**changes):
     """Parts with 60 rows in the memory, played by the agent itself."""
     parts = build(spec("r2d2_minatar", "asterix", **{**SMALL, **changes}))
     for _ in range(60):
-        parts.memory.add(parts.actor.turn())
+        parts.memory.add(parts.actor.step())
     return parts
 
 
 def drawn(parts, begins: bool = False) -> Batch:
-    """Valid chunks, those that begin an episode or those that do not."""
+    """Valid sequences, those that begin an episode or those that do not."""
     store = parts.memory.store
     keys = np.arange(*store.span())
     keys = keys[store.valid(keys)]
@@ -98,13 +98,13 @@ def test_the_priority_mixes_maximum_and_mean_of_valid_rows():
 
 
 def test_the_loss_is_the_sequences_written_out():
-    """Each chunk alone, with its own burn-in for each network, against the batch."""
+    """Each sequence alone, with its own burn-in for each network, against the batch."""
     parts = small()
     agent = parts.learner.agent
     unequal(agent)
     for begins in (False, True):
         batch = drawn(parts, begins)
-        found, total = agent.loss(batch), 0.0
+        (loss, found), total = agent.loss(batch), 0.0
         for b in range(len(batch.key)):
             skip = 0 if begins else 3
             qs = []
@@ -135,7 +135,7 @@ def test_the_loss_is_the_sequences_written_out():
             )
             total += 0.5 * errors.square().sum().item() / len(batch.key)
             assert found.priorities[b].item() == pytest.approx(mixed_priority(errors, valid, 0.9).item(), rel=1e-3)
-        assert found.terms["q"].item() == pytest.approx(total, rel=1e-4)
+        assert loss.item() == found.metrics["loss"].item() == pytest.approx(total, rel=1e-4)
 
 
 def test_no_gradient_passes_through_the_burn_in():
@@ -144,7 +144,7 @@ def test_no_gradient_passes_through_the_burn_in():
     agent, batch = parts.learner.agent, drawn(parts)
     assert not agent._burn_in(agent.online, batch, batch.extras["state"][0], None).requires_grad
     obs = batch.obs.float().requires_grad_()
-    agent.loss(batch._replace(obs=obs)).terms["q"].backward()
+    agent.loss(batch._replace(obs=obs))[0].backward()
     assert (obs.grad[:3] == 0).all() and (obs.grad[3:7] != 0).any()
 
 
@@ -193,5 +193,5 @@ def test_unrolling_with_resets_equals_separate_unrolls():
 
 def test_a_feed_forward_network_needs_no_state():
     parts = small(network__core={"kind": "none"})
-    metrics = parts.learner.agent.loss(drawn(parts)).metrics
+    metrics = without_step(parts.learner.agent, drawn(parts)).metrics
     assert metrics["delta_q_first"] == 0 and metrics["loss"] > 0

@@ -1,4 +1,4 @@
-"""DRQN's sequential updates: which chunks are drawn, and the states that go from one to the next."""
+"""DRQN's sequential updates: which sequences are drawn, and the states that go from one to the next."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from agents.build import build
 from agents.memory.sequential import Sequential
 from agents.memory.store import FrameStore
 from agents.spec.memory import SequentialSelect
-from agents.step import Demand
+from agents.step import SequenceSpec
 from tests.agents.specs import spec
 from tests.agents.test_memory import SHAPE, history
 
@@ -29,8 +29,8 @@ SEQUENTIAL = {
 
 def memory(rows: int, streams: int, seed: int = 0, capacity: int = 400):
     """A selector whose memory has seen `rows` rows, and the steps that it saw."""
-    demand = Demand(CHUNK, tuple(range(CHUNK + 1)), stride=CHUNK)
-    store = FrameStore(capacity, streams, SHAPE, np.uint8, 1, demand, 0.9)
+    sequence_spec = SequenceSpec(CHUNK, tuple(range(CHUNK + 1)), stride=CHUNK)
+    store = FrameStore(capacity, streams, SHAPE, np.uint8, 1, sequence_spec, 0.9)
     select, steps = Sequential(SequentialSelect(kind="sequential"), store), history(rows, streams, seed)
     for t, step in enumerate(steps):
         store.add(step)
@@ -39,7 +39,7 @@ def memory(rows: int, streams: int, seed: int = 0, capacity: int = 400):
 
 
 def episodes(steps, streams: int) -> dict[int, list[int]]:
-    """Key of an episode's first row -> keys of its chunks; finished episodes only."""
+    """Key of an episode's first row -> keys of its sequences; finished episodes only."""
     found = {}
     for b in range(streams):
         begin = 0
@@ -54,8 +54,8 @@ def episodes(steps, streams: int) -> dict[int, list[int]]:
 @pytest.mark.parametrize("streams", [1, 3])
 def test_every_place_goes_through_whole_episodes_in_order(streams):
     select, steps = memory(60, streams)
-    whole, dice = episodes(steps, streams), np.random.default_rng(1)
-    drawn = np.stack([select.draw(dice, 5, 0)[0].copy() for _ in range(200)])
+    whole, rng = episodes(steps, streams), np.random.default_rng(1)
+    drawn = np.stack([select.draw(rng, 5, 0)[0].copy() for _ in range(200)])
     begun = Counter()
     for place in drawn.T:
         left = []
@@ -79,23 +79,25 @@ def test_nothing_is_learned_before_an_episode_has_ended_and_an_endless_memory_of
 
 
 def test_places_leave_episodes_that_make_room():
-    """While new rows come in, every chunk drawn is still there, and goes on or begins an episode."""
+    """While new rows come in, every sequence drawn is still there, and goes on or begins an episode."""
     capacity, streams = 40, 2
-    demand = Demand(CHUNK, tuple(range(CHUNK + 1)), stride=CHUNK)
-    store = FrameStore(capacity, streams, SHAPE, np.uint8, 1, demand, 0.9)
+    sequence_spec = SequenceSpec(CHUNK, tuple(range(CHUNK + 1)), stride=CHUNK)
+    store = FrameStore(capacity, streams, SHAPE, np.uint8, 1, sequence_spec, 0.9)
     select, steps = Sequential(SequentialSelect(kind="sequential"), store), history(500, streams, 3)
-    whole, dice, before, left = episodes(steps, streams), np.random.default_rng(1), None, 0
+    whole, rng, before, left = episodes(steps, streams), np.random.default_rng(1), None, 0
     for t, step in enumerate(steps):
         store.add(step)
         select.add(np.arange(streams) + t * streams)
         if t < 30 or t % 4:
             continue
-        keys = select.draw(dice, 4, 0)[0].copy()
+        keys = select.draw(rng, 4, 0)[0].copy()
         assert (keys // streams >= store.count - store.rows).all() and (keys < store.count * streams).all()
         begins = np.isin(keys, list(whole))
         if before is not None:
             assert (begins | (keys == before + CHUNK * streams)).all()
-            goes_on = [key + CHUNK * streams in chunks for key in before for chunks in whole.values() if key in chunks]
+            goes_on = [
+                key + CHUNK * streams in sequences for key in before for sequences in whole.values() if key in sequences
+            ]
             left += int((begins & np.array(goes_on)).sum())
         before = keys
     assert left > 0  # some had to leave before the end
@@ -105,18 +107,18 @@ def test_states_are_those_of_one_unroll_over_the_whole_episode():
     parts = build(spec("drqn_minatar", "asterix", **SEQUENTIAL))
     agent, store = parts.learner.agent, parts.memory.store
     while len(parts.memory.select.episodes) < 8:
-        parts.memory.add(parts.actor.turn())
+        parts.memory.add(parts.actor.step())
     with torch.no_grad():
         for parameter in agent.target.parameters():
             parameter.mul_(1.3)
     seen = 0
-    for _ in range(12):  # parameters stay, so a chunk's values are those of the episode in one piece
+    for _ in range(12):  # parameters stay, so a sequence's values are those of the episode in one piece
         batch = parts.memory.draw(0)
         picked = agent.picked(batch)
         with torch.no_grad():
             found = {net: agent.replayed(net, batch, picked) for net in (agent.online, agent.target)}
         for place, (key, age) in enumerate(zip(batch.key, store.read("age", batch.key), strict=True)):
-            rows = key + (np.arange(age + 4) - int(age)) * store.streams  # up to the chunk's last row to learn from
+            rows = key + (np.arange(age + 4) - int(age)) * store.streams  # up to the sequence's last row to learn from
             rows = rows[: age + 1 + int((~picked["last"][:4, place]).sum())]
             extras = [torch.from_numpy(store.read(n, rows[:, None])) for n in ("previous_action", "previous_reward")]
             for net, q in found.items():

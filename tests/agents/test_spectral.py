@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from agents import rng
 from agents.build import build
 from agents.nets.layers import Conv2d
 from agents.optim.spectral import Meter, attached, normalise, raw_weight
+from agents.rng import generator
 from tests.agents.specs import spec
 
-DICE = np.random.default_rng(0)
+RNG = np.random.default_rng(0)
 
 
 def operator(layer: Conv2d) -> torch.Tensor:
@@ -26,7 +26,7 @@ def operator(layer: Conv2d) -> torch.Tensor:
 def test_linear_norm_equals_the_largest_singular_value():
     torch.manual_seed(0)
     layer = nn.Linear(40, 17)
-    meter = Meter(layer, DICE)
+    meter = Meter(layer, RNG)
     meter.advance(layer.weight, 500)
     assert meter.rho(layer.weight).item() == pytest.approx(torch.linalg.svdvals(layer.weight)[0].item(), rel=1e-5)
 
@@ -35,7 +35,7 @@ def test_linear_norm_equals_the_largest_singular_value():
 def test_convolution_norm_is_that_of_the_operator_not_of_the_kernel(side, kernel, stride):
     torch.manual_seed(1)
     layer = Conv2d((3, side, side), 5, kernel, stride, gather=True)
-    meter = Meter(layer, DICE)
+    meter = Meter(layer, RNG)
     meter.advance(layer.weight, 1000)
     exact = torch.linalg.svdvals(operator(layer))[0].item()
     assert meter.rho(layer.weight).item() == pytest.approx(exact, rel=1e-4)
@@ -46,7 +46,7 @@ def test_gradient_through_rho_is_the_papers():
     """dL/dW = (G - <G, W / rho> u v^T) / rho for a loss <G, W / rho> (Miyato et al. 2018, eq. 12)."""
     torch.manual_seed(2)
     layer, g = nn.Linear(6, 4), torch.randn(4, 6)
-    meter = Meter(layer, DICE)
+    meter = Meter(layer, RNG)
     meter.advance(layer.weight, 200)
     weight = layer.weight.detach().clone().requires_grad_()
     (g * (weight / meter.rho(weight))).sum().backward()
@@ -80,7 +80,7 @@ def test_bound_and_only_shrink():
         part = base.spectral.model_copy(update={"bound": bound, "only_shrink": only_shrink})
         network = build(spec()).learner.agent.online
         raw = torch.linalg.svdvals(network.layers[-2].weight)[0].item()
-        normalise(network, part, rng.generator(0, "spectral"))
+        normalise(network, part, generator(0, "spectral"))
         norm = torch.linalg.svdvals(network.layers[-2].weight)[0].item()
         assert norm == pytest.approx(raw if only_shrink else bound, rel=1e-3)
 
@@ -164,7 +164,7 @@ def test_divided_gradients_are_those_of_the_plain_network_over_the_norms(scope):
     learner.learn(data), plain.learn(data)
     product = linear * conv
     factors = [product] * 6 if scope == "product" else [conv, 1, linear, 1, 1, 1]
-    for ours, theirs, factor in zip(learner.parameters, plain.parameters, factors, strict=True):
+    for ours, theirs, factor in zip(learner.agent.step.parameters, plain.agent.step.parameters, factors, strict=True):
         assert torch.allclose(ours.grad * factor, theirs.grad, rtol=2e-3, atol=1e-7)
 
 
@@ -177,11 +177,11 @@ def test_scaled_epsilons_and_rates_stand_where_they_should(use, scope):
     product = [linear * conv] * 6
     factors = product if scope == "product" else [conv, 1, linear, 1, 1, 1]
     if use == "epsilon":
-        assert learner.optimizer.epsilons == pytest.approx([eps * f for f in factors], rel=1e-3)
-        assert learner.optimizer.rates == [lr] * 6
+        assert learner.agent.step.optimizer.epsilons == pytest.approx([eps * f for f in factors], rel=1e-3)
+        assert learner.agent.step.optimizer.rates == [lr] * 6
     else:
-        assert learner.optimizer.rates == pytest.approx([lr / f for f in factors], rel=1e-3)
-        assert learner.optimizer.epsilons == [eps] * 6
+        assert learner.agent.step.optimizer.rates == pytest.approx([lr / f for f in factors], rel=1e-3)
+        assert learner.agent.step.optimizer.epsilons == [eps] * 6
 
 
 def step_of(divide_by: float, eps: float, scale_eps: float) -> torch.Tensor:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from agents import __main__ as program
-from agents import store as sealed
-from agents.files import told, write_atomic
-from agents.store import CODE, MANIFEST, NO_LINKS, Store, problem, read
+from agents.run import store as sealed
+from agents.run.files import told, write_atomic
+from agents.run.store import CODE, MANIFEST, NO_LINKS, Store, problem, read
 from tests.agents.specs import ROOT, spec
 from tests.agents.test_studies import walk
 from tests.kills import DAMAGES, begin, damage, die_at, end, forked
@@ -168,14 +168,14 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 
 def test_every_damage_is_noticed(tmp_path):
     """Each file of a result, each kind of damage: a quick look sees its size or its new time, a thorough one all."""
-    one, dice = seal(Store(tmp_path / "good")), random.Random(0)
+    one, rng = seal(Store(tmp_path / "good")), random.Random(0)
     for name in (*one.files, MANIFEST):
         for how in DAMAGES:
             for keep_time in (False, True):
                 for _ in range(8 if how in ("flip", "cut") else 1):
                     bad = tmp_path / "bad" / DIGEST / one.folder.name
                     shutil.copytree(one.folder, bad)
-                    damage(bad / name, how, dice, keep_time)
+                    damage(bad / name, how, rng, keep_time)
                     quick, thorough = problem(bad), problem(bad, thorough=True)
                     assert thorough is not None and (name in thorough or name == MANIFEST), (name, how)
                     assert quick == thorough or (how, keep_time, quick) == ("flip", True, None), (name, how)
@@ -298,7 +298,7 @@ def test_what_a_killed_process_left_of_a_finished_runs_work_is_removed_unless_it
 def test_the_weights_are_plain_tensors_and_those_of_the_recorded_hash(tmp_path):
     import torch
 
-    from agents.files import sha256
+    from agents.run.files import sha256
 
     run = spec(budget=400)
     assert train(run, tmp_path) == 0

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from scipy.stats import ks_2samp
 
 from agents import __main__ as program
-from agents.record import LOGGED
+from agents.offline import cliffwalk, digits
+from agents.offline.cliffwalk import Greedy, Proportional, Q, Rank, Uniform, learn, memory, replay, transitions, truth
+from agents.run.record import LOGGED
 from agents.spec import Spec, model_of
 from agents.spec.base import Identified
-from agents.studies import cliffwalk, digits
-from agents.studies.cliffwalk import Greedy, Proportional, Q, Rank, Uniform, learn, memory, replay, transitions, truth
 from tests.agents.specs import fields
 
 
@@ -30,7 +30,7 @@ def walk(budget: int = 30, seed: int = 0, **agent) -> Identified:
     return study("cliffwalk", "blind", budget, seed, **agent)
 
 
-def dice(seed: int = 0) -> np.random.Generator:
+def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
@@ -45,7 +45,7 @@ def test_the_memory_holds_all_sequences_of_actions():
                 naive[state if right else n + state] += 1
                 if not right:
                     break
-        assert Counter(memory(n, dice())) == naive and naive.total() == transitions(n)
+        assert Counter(memory(n, rng())) == naive and naive.total() == transitions(n)
         assert naive[n - 1] == 1
 
 
@@ -56,7 +56,7 @@ def test_the_true_values_by_hand():
 
 def test_updates_by_hand():
     """n = 2, step 1/4: the reward's transition gives 1/4, then 7/16; state 0 then learns 1/4 of 1/2 * 7/16."""
-    q = Q(walk().agent, 2, dice())
+    q = Q(walk().agent, 2, rng())
     assert [q.update(0), q.update(1), q.update(1), q.update(0)] == [0, 1, 0.75, 0.5 * 7 / 16]
     assert q.weight == [0.5 * 7 / 64, 7 / 16, 0, 0]
     assert q.wrong == pytest.approx(q.error()) == pytest.approx((0.5 - 3.5 / 64) ** 2 + (9 / 16) ** 2)
@@ -64,7 +64,7 @@ def test_updates_by_hand():
 
 @pytest.mark.parametrize("values", ["tabular", "linear"])
 def test_the_running_error_is_the_error(values):
-    q, draws = Q(walk(values=values).agent, 5, dice(1)), dice(2)
+    q, draws = Q(walk(values=values).agent, 5, rng(1)), rng(2)
     for pair in draws.integers(10, size=400):
         before, change = q.error(), q.step * q.delta(pair)
         growth = q.growth(pair, change)
@@ -73,15 +73,15 @@ def test_the_running_error_is_the_error(values):
 
 
 def test_linear_values_converge_to_the_truth():
-    q = Q(walk(values="linear").agent, 3, dice(3))
-    for pair in dice(4).integers(6, size=20_000):
+    q = Q(walk(values="linear").agent, 3, rng(3))
+    for pair in rng(4).integers(6, size=20_000):
         q.update(pair)
     assert [w + q.bias for w in q.weight] == pytest.approx(truth(3), abs=1e-9)
 
 
 def test_the_oracle_takes_the_greatest_step():
     """At the start only the reward's transition helps; then its error shrinks by 3/4 a step until another is better."""
-    q = Q(walk(select="oracle").agent, 4, dice())
+    q = Q(walk(select="oracle").agent, 4, rng())
     chosen = []
     for _ in range(12):
         chosen.append(q.best())
@@ -99,16 +99,16 @@ def test_the_oracle_takes_the_greatest_step():
 def test_skipped_draws_change_nothing_in_distribution():
     """The geometric waits against draws one by one, n = 4: same distribution of the updates needed."""
     spec = walk().agent
-    quick = [learn(spec, 4, dice(seed))[0] for seed in range(400)]
-    naive = [replay(spec, Q(spec, 4, dice()), Uniform(memory(4, dice(s)), dice(1000 + s)))[0] for s in range(400)]
+    quick = [learn(spec, 4, rng(seed))[0] for seed in range(400)]
+    naive = [replay(spec, Q(spec, 4, rng()), Uniform(memory(4, rng(s)), rng(1000 + s)))[0] for s in range(400)]
     assert ks_2samp(quick, naive).pvalue > 0.01
     assert np.mean(quick) == pytest.approx(np.mean(naive), rel=0.1)
 
 
 def test_a_study_that_gives_up_says_so():
-    assert learn(walk(cap_updates=10).agent, 8, dice()) == (10, False)
-    assert learn(walk(cap_updates=10, select="greedy").agent, 8, dice()) == (10, False)
-    assert learn(walk(cap_updates=10, select="oracle").agent, 8, dice()) == (10, False)
+    assert learn(walk(cap_updates=10).agent, 8, rng()) == (10, False)
+    assert learn(walk(cap_updates=10, select="greedy").agent, 8, rng()) == (10, False)
+    assert learn(walk(cap_updates=10, select="oracle").agent, 8, rng()) == (10, False)
 
 
 def test_greedy_sees_all_once_then_the_largest_then_the_oldest():
@@ -126,7 +126,7 @@ def test_stochastic_choices_have_their_probabilities(kind):
     """Four transitions with stored errors .8, .4, .2 and 0: their ranks are 1 to 4."""
     sizes, exponent = {0: 0.8, 1: 0.4, 2: 0.2, 3: 0.0}, 0.7
     pairs = list(sizes)
-    choice = Rank(pairs, exponent, dice(5)) if kind == "rank" else Proportional(pairs, exponent, 0.01, dice(5))
+    choice = Rank(pairs, exponent, rng(5)) if kind == "rank" else Proportional(pairs, exponent, 0.01, rng(5))
     seen: Counter[int] = Counter()
     fresh = set(sizes)
     while fresh:
@@ -160,7 +160,7 @@ def test_an_oracle_of_linear_values_is_refused():
 
 
 def test_the_split_of_the_digits():
-    (images, targets), (others, labels) = digits.split(0.01, dice())
+    (images, targets), (others, labels) = digits.split(0.01, rng())
     counts, tests = Counter(targets.tolist()), Counter(labels.tolist())
     all_of = {0: 178, 1: 182, 2: 177, 3: 183, 4: 181, 5: 182, 6: 181, 7: 179, 8: 174, 9: 180}  # of scikit-learn
     assert tests == {digit: count // 3 for digit, count in all_of.items()}
@@ -168,7 +168,7 @@ def test_the_split_of_the_digits():
     assert images.shape == (sum(counts.values()), 64) and 0 <= images.min() and images.max() == 1
     rows = {image.numpy().tobytes() for image in images}
     assert not [1 for image in others if image.numpy().tobytes() in rows]
-    assert Counter(digits.split(1.0, dice())[0][1].tolist())[0] == 178 - 59
+    assert Counter(digits.split(1.0, rng())[0][1].tolist())[0] == 178 - 59
 
 
 def imbalanced(budget: int = 400, **agent) -> Identified:
@@ -177,7 +177,7 @@ def imbalanced(budget: int = 400, **agent) -> Identified:
 
 def test_the_memory_of_digits_draws_in_proportion_to_the_last_loss():
     spec = imbalanced(select="proportional", exponent=1.0, epsilon=0.0).agent
-    store = digits.Memory(spec, 4, dice(1))
+    store = digits.Memory(spec, 4, rng(1))
     store.store(np.array([0, 1, 2]), np.array([0.5, 3.0, 0.0]))
     assert store.shares.tolist() == [0.5, 3.0, 0.0, 3.0]  # the last one is unseen: like the largest
     store.store(np.array([3]), np.array([0.5]))

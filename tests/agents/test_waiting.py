@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agents import __main__ as program
-from agents import attempts
-from agents.attempts import Attempts
-from agents.lease import Lease, Lost, identity
+from agents.run import attempts
+from agents.run.attempts import Attempts
+from agents.run.lease import Lease, Lost, identity
 from tests.agents.specs import spec
 from tests.agents.test_resume import finish, start
 from tests.kills import begin

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from agents.record import SCHEMAS
+from agents.run.record import SCHEMAS
 from analysis.errors import UserError
 from analysis.load import COLUMNS, collect_scores, metadata_of, read_scores, select, write_scores
 from analysis.spec import LearningCurves

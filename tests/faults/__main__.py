@@ -23,15 +23,15 @@ def main() -> int:
     parser.add_argument("--slurm", action="store_true", help="kill programs on a SLURM of tests/cluster/cluster.sh")
     options = parser.parse_args()
     real = options.kills // 20 if options.programs is None else min(options.programs, options.kills)
-    dice, counts, broken = random.Random(options.seed), Counter(), []
+    rng, counts, broken = random.Random(options.seed), Counter(), []
     with tempfile.TemporaryDirectory(prefix="paper-arcade-faults-") as name:
         folder = Path(name)
         expected = _timed(counts, "undisturbed", trainings.calm, folder / "calm")
-        broken += _timed(counts, "damages", damages.campaign, folder, options.flips, dice, expected, counts)
+        broken += _timed(counts, "damages", damages.campaign, folder, options.flips, rng, expected, counts)
         forked = options.kills - real
-        broken += _timed(counts, "trainings", trainings.campaign, folder, forked, dice, expected, counts)
+        broken += _timed(counts, "trainings", trainings.campaign, folder, forked, rng, expected, counts)
         if real:
-            broken += _timed(counts, "programs", programs.campaign, folder, real, dice, counts, options.slurm)
+            broken += _timed(counts, "programs", programs.campaign, folder, real, rng, counts, options.slurm)
     print("\n".join(broken) or "no rule was broken", file=sys.stderr)
     print(f"{'FAILED' if broken else 'passed'}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     return 1 if broken else 0

@@ -10,26 +10,26 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from agents import attempts, lease
-from agents.checkpoint import Checkpoints, _pack
-from agents.files import sha256
+from agents.run import attempts, lease
+from agents.run.checkpoint import Checkpoints, _pack
+from agents.run.files import sha256
+from agents.run.store import Store, problem
 from agents.spec.base import Identified
-from agents.store import Store, problem
 from tests.faults.sweep import folder_of, log_of, outputs, runs, train
 from tests.kills import DAMAGES, damage, end
 
 PROGRAM = 40  # one in so many is also given to the real program
 
 
-def campaign(folder: Path, count: int, dice: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
+def campaign(folder: Path, count: int, rng: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
     """Damage `count` files, half of them of the results in <folder>/calm, half of checkpoints; -> broken rules."""
     broken: list[str] = []
     works = [_interrupted(run, folder / "half") for run in runs()[:2] + runs()[3:4]] if count else []
     for number in range(count):
         if number % 2:
-            broken += _of_store(dice.choice(runs()), folder, dice, expected, counts, number % PROGRAM == 1)
+            broken += _of_store(rng.choice(runs()), folder, rng, expected, counts, number % PROGRAM == 1)
         else:
-            broken += _of_checkpoint(dice.choice(works), folder, dice, expected, counts, number % PROGRAM == 0)
+            broken += _of_checkpoint(rng.choice(works), folder, rng, expected, counts, number % PROGRAM == 0)
         counts["damages"] += 1
         if len(broken) > 5:
             break
@@ -37,14 +37,14 @@ def campaign(folder: Path, count: int, dice: random.Random, expected: dict[str, 
 
 
 def _of_store(
-    run: Identified, folder: Path, dice: random.Random, expected: dict[str, dict], counts: Counter, program: bool
+    run: Identified, folder: Path, rng: random.Random, expected: dict[str, dict], counts: Counter, program: bool
 ) -> list[str]:
     good = folder_of(folder / "calm", run)
     results = folder / "damaged"
     bad = results / "store" / good.parent.name / good.name
     shutil.copytree(good, bad, copy_function=shutil.copy2)
-    name, how, keep_time = dice.choice(os.listdir(good)), dice.choice(DAMAGES), dice.random() < 0.3
-    damage(bad / name, how, dice, keep_time)
+    name, how, keep_time = rng.choice(os.listdir(good)), rng.choice(DAMAGES), rng.random() < 0.3
+    damage(bad / name, how, rng, keep_time)
     what, broken = f"{run.name()}: {name} of the store, {how}", []
     if problem(bad, thorough=True) is None:
         broken.append(f"{what}: not noticed")
@@ -109,7 +109,7 @@ def _load(work: Path, identity: dict) -> tuple[str | None, list[str]]:
 def _of_checkpoint(
     interrupted: Interrupted,
     folder: Path,
-    dice: random.Random,
+    rng: random.Random,
     expected: dict[str, dict],
     counts: Counter,
     program: bool,
@@ -118,9 +118,9 @@ def _of_checkpoint(
     results = folder / "damaged"
     copy = results / "work" / run.name()
     shutil.copytree(work, copy)
-    path = dice.choice(sorted(p for p in copy.rglob("*") if p.is_file() and p.stat().st_size))
-    how = dice.choice(DAMAGES)
-    damage(path, how, dice)
+    path = rng.choice(sorted(p for p in copy.rglob("*") if p.is_file() and p.stat().st_size))
+    how = rng.choice(DAMAGES)
+    damage(path, how, rng)
     what, broken = f"{run.name()}: {path.relative_to(copy)}, {how}", []
     found, said = _load(copy, identity)
     # Usable is the newest checkpoint that does not name the file.

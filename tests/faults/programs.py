@@ -75,7 +75,7 @@ def build(folder: Path) -> Path:
     return lend_compiled(folder)
 
 
-def campaign(folder: Path, kills: int, dice: random.Random, counts: Counter, slurm: bool = False) -> list[str]:
+def campaign(folder: Path, kills: int, rng: random.Random, counts: Counter, slurm: bool = False) -> list[str]:
     """Kill programs until `kills` were, each sweep to its end; -> the rules that were broken."""
     checkout = build(folder / "checkout")
     specs = [run.spec for run in Pipeline(checkout, main=False).papers.runs("faults.sweep").values()]
@@ -88,7 +88,7 @@ def campaign(folder: Path, kills: int, dice: random.Random, counts: Counter, slu
         done = 0
         while done < kills:
             watch = Watch(checkout / "results", runs, expected, counts)
-            done += _sweep(checkout, watch, kills - done, dice, counts, slurm)
+            done += _sweep(checkout, watch, kills - done, rng, counts, slurm)
             watch.close()
             if watch.broken:
                 return [*watch.broken, (checkout / "said").read_text(errors="replace")[-3000:]]
@@ -97,15 +97,15 @@ def campaign(folder: Path, kills: int, dice: random.Random, counts: Counter, slu
     return []
 
 
-def _sweep(checkout: Path, watch: Watch, kills: int, dice: random.Random, counts: Counter, slurm: bool) -> int:
+def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts: Counter, slurm: bool) -> int:
     """One sweep, killed at most `kills` times; -> how often."""
     done, failed = 0, 0
     while True:
         driver = _start(checkout, slurm)
         try:
             while done < kills and driver.poll() is None:
-                victim = dice.choice(VICTIMS)
-                if _kill(driver, checkout, victim, dice):
+                victim = rng.choice(VICTIMS)
+                if _kill(driver, checkout, victim, rng):
                     done += 1
                     counts[f"kills of the {victim}"] += 1
                     if victim == "driver":
@@ -142,9 +142,9 @@ def _start(checkout: Path, slurm: bool) -> subprocess.Popen:
         )
 
 
-def _kill(driver: subprocess.Popen, checkout: Path, victim: str, dice: random.Random) -> bool:
+def _kill(driver: subprocess.Popen, checkout: Path, victim: str, rng: random.Random) -> bool:
     """Kill one process of this kind at a random moment of this start; False if the driver ended before."""
-    until = time.monotonic() + dice.uniform(0.0, 8.0)
+    until = time.monotonic() + rng.uniform(0.0, 8.0)
     while driver.poll() is None:
         if victim == "driver":
             if time.monotonic() >= until:
@@ -154,9 +154,9 @@ def _kill(driver: subprocess.Popen, checkout: Path, victim: str, dice: random.Ra
             found = [pid for pid, words in _processes(checkout) if _kind(words) == victim]
             if found and (victim == "training" or time.monotonic() >= until):
                 if victim == "training":
-                    time.sleep(dice.uniform(0.0, 6.0))
+                    time.sleep(rng.uniform(0.0, 6.0))
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(dice.choice(found), signal.SIGKILL)
+                    os.kill(rng.choice(found), signal.SIGKILL)
                     return True
         time.sleep(0.02)
     return False

@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 
 from agents import __main__ as program
-from agents.record import LOGGED
+from agents.run.record import LOGGED
+from agents.run.store import Store, problem, read
 from agents.spec.base import Identified
-from agents.store import Store, problem, read
 from tests.agents.specs import spec, warm
 from tests.agents.test_studies import walk
 from tests.kills import begin

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from agents.run.store import Store
 from agents.spec.base import Identified
-from agents.store import Store
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, runs, train
 from tests.kills import die_at, end
 
@@ -29,7 +29,7 @@ def calm(folder: Path) -> dict[str, dict]:
     return found
 
 
-def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
+def campaign(folder: Path, kills: int, rng: random.Random, expected: dict[str, dict], counts: Counter) -> list[str]:
     """Kill trainings until `kills` were, each sweep of runs to its end; -> the rules that were broken."""
     broken: list[str] = []
     done = 0
@@ -37,12 +37,12 @@ def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, 
         results = folder / "killed"
         watch, pending = Watch(results, runs(), expected, counts), list(runs())
         while pending:
-            run = dice.choice(pending)
+            run = rng.choice(pending)
             # Now and then two at once: the second one waits, or takes the run over when the first one is dead.
-            many = 2 if dice.random() < 0.1 else 1
+            many = 2 if rng.random() < 0.1 else 1
             spare = done < kills
             start = _two if many == 2 else _one
-            for code in start(run, results, dice, spare, counts):
+            for code in start(run, results, rng, spare, counts):
                 if code == -signal.SIGKILL:
                     done += 1
                     counts["kills of trainings"] += 1
@@ -65,22 +65,22 @@ def campaign(folder: Path, kills: int, dice: random.Random, expected: dict[str, 
     return broken
 
 
-def _two(run: Identified, results: Path, dice: random.Random, kill: bool, counts: Counter) -> list[int]:
+def _two(run: Identified, results: Path, rng: random.Random, kill: bool, counts: Counter) -> list[int]:
     children = [train(run, results, EVERY) for _ in range(2)]
     if kill:
-        time.sleep(dice.uniform(0.0, 0.5))
+        time.sleep(rng.uniform(0.0, 0.5))
         _kill(children[0])
     codes = [end(child) for child in children]
     counts["of two at once"] += sum(code != 0 for code in codes)
     return codes
 
 
-def _one(run: Identified, results: Path, dice: random.Random, kill: bool, counts: Counter) -> list[int]:
+def _one(run: Identified, results: Path, rng: random.Random, kill: bool, counts: Counter) -> list[int]:
     if not kill:
         return [end(train(run, results, EVERY))]
-    moment, work = dice.choice(MOMENTS), results / "work" / run.name()
+    moment, work = rng.choice(MOMENTS), results / "work" / run.name()
     if moment == "call":
-        fatal = dice.choice((dice.randrange(60), dice.randrange(250)))
+        fatal = rng.choice((rng.randrange(60), rng.randrange(250)))
         code = end(train(run, results, EVERY, lambda: die_at(fatal)))
         counts["in place of a call"] += code != 0
         return [code]
@@ -96,7 +96,7 @@ def _one(run: Identified, results: Path, dice: random.Random, kill: bool, counts
     child = train(run, results, EVERY)
     while not come() and not _ended(child):
         time.sleep(0.001)
-    time.sleep(dice.uniform(0.0, {"time": 0.6, "checkpoint": 0.03, "seal": 0.012}[moment]))
+    time.sleep(rng.uniform(0.0, {"time": 0.6, "checkpoint": 0.03, "seal": 0.012}[moment]))
     _kill(child)
     code = end(child)
     counts[f"at {'any' if moment == 'time' else 'a'} {moment}"] += code != 0

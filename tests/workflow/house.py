@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agents.code import fingerprint
-from agents.store import CODE, read
+from agents.run.code import fingerprint
+from agents.run.store import CODE, read
 from workflow.finished import digest
 from workflow.pipeline import Pipeline
 from workflow.plan import Job, parse
@@ -79,7 +79,7 @@ if words[:2] == ["agents", "train"]:
     env = spec["environment"]
     name = f"{{spec['agent']['kind']}}.{{env['suite']}}-{{env['game']}}.s{{spec['seed']}}.{{digest[:12]}}"
     sys.path.insert(0, {str(ROOT)!r})
-    from agents.store import CODE, Store, read
+    from agents.run.store import CODE, Store, read
     store, code = Store(option("--results")), option("--code")
     def result(folder):
         for table in ("summary", "episodes", "evaluations", "learning", "timing"):

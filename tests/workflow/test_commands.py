@@ -16,7 +16,7 @@ from snakemake.api import Workflow  # snakemake.workflow cannot be imported firs
 from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from agents.identity import identity
+from agents.run.identity import identity
 from tests.workflow.house import build, seal, snakemake
 from workflow import runs, status, text
 from workflow.pipeline import Pipeline

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.code import EXEMPT, Code, CodeError, changed
+from agents.run.code import EXEMPT, Code, CodeError, changed
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import expand
@@ -121,9 +121,10 @@ def test_only_the_main_process_writes(tmp_path: Path):
 def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
     """SN alone reaches the spectral module, unless a norm is recorded; no run reaches what is exempt."""
     demo = expand(Project(ROOT, {"scale": "smoke"}), "demo")["breakout"]
-    reached = {p.variant: Code(ROOT).reach([p.driver, "agents.outputs", *p.components]) for p in demo.points}
+    reached = {p.variant: Code(ROOT).reach([p.driver, "agents.run.outputs", *p.components]) for p in demo.points}
     assert all(
-        {"agents.loop", "agents.dqn", "agents.envs.minatar", "agents.summary"} <= found for found in reached.values()
+        {"agents.run.loop", "agents.dqn", "agents.envs.minatar", "agents.run.summary"} <= found
+        for found in reached.values()
     )
     assert "agents.optim.spectral" in reached["DQN SN[-2]"]
     assert "agents.optim.spectral" not in reached["random policy"]
@@ -136,9 +137,9 @@ def test_the_shipped_runs_reach_their_parts_and_nothing_of_the_analysis():
 
 def test_a_study_reaches_its_module_and_no_training():
     (point, *_) = expand(Project(ROOT, {"scale": "smoke"}), "per")["cliffwalk"].points
-    found = Code(ROOT).reach([point.driver, "agents.outputs", *point.components])
-    assert {"agents.study", "agents.studies.cliffwalk", "agents.summary", "agents.rng"} <= found
-    assert not found & {"agents.loop", "agents.build", "agents.studies.digits"}
+    found = Code(ROOT).reach([point.driver, "agents.run.outputs", *point.components])
+    assert {"agents.run.offline", "agents.offline.cliffwalk", "agents.run.summary", "agents.rng"} <= found
+    assert not found & {"agents.run.loop", "agents.build", "agents.offline.digits"}
 
 
 def test_exempt_modules_exist():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.lease import Lease
+from agents.run.lease import Lease
 from tests.workflow.house import ROOT, build, seal, snakemake
 from workflow import lookahead, machine
 from workflow.config import Project

@@ -92,7 +92,7 @@ def test_nothing_reruns_after_edits_that_say_the_same(finished: Path, tmp_path: 
         edit(finished, file, change)
     for file in (
         "agents/optim/spectral.py",
-        "agents/loop.py",
+        "agents/run/loop.py",
         "analysis/load.py",
         "analysis/figures/learning_curves.py",
     ):

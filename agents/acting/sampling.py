@@ -1,0 +1,53 @@
+"""Drawing actions: at random, greedily but for epsilon, from a policy."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from agents.step import ActorInput, ActorOutput
+
+
+def explore(
+    rng: np.random.Generator, epsilon: float | np.ndarray, size: int, actions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Who acts at random (epsilon is one number or [size]), and uniform actions. -> [size] bool, [size] int64
+
+    The same draws are made whether or not they are used, so that no later draw depends on what was decided.
+    """
+    return rng.random(size) < epsilon, rng.integers(actions, size=size)
+
+
+def epsilon_greedy_output(
+    values: Callable[[], np.ndarray],
+    inputs: ActorInput,
+    actions: int,
+    keep: tuple[str, ...],
+    epsilon: float | np.ndarray,
+    rng: np.random.Generator,
+) -> ActorOutput:
+    """The epsilon-greedy actions on `values()` [B, A], which is not called where all act at random and nothing is kept.
+
+    `keep` ("q_taken", "q_best"): the values of the action taken and of the best one, kept with the step.
+    """
+    random, chosen = explore(rng, epsilon, len(inputs.obs), actions)
+    if random.all() and not keep:
+        return ActorOutput(chosen)
+    q = values()
+    chosen = np.where(random, chosen, q.argmax(-1))
+    if not keep:
+        return ActorOutput(chosen)
+    return ActorOutput(chosen, {"q_taken": q[np.arange(len(q)), chosen], "q_best": q.max(1)})
+
+
+def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """q [B, A] -> actions [B], a random one with the chance epsilon (a number or [B])."""
+    random, actions = explore(rng, epsilon, *q.shape)
+    return np.where(random, actions, q.argmax(-1).cpu().numpy())
+
+
+def sample(probability: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One draw from each row of [B, A] probabilities by inverting its distribution function -> [B] int64."""
+    heights = probability.cumsum(-1, dtype=np.float64)
+    marks = rng.random(len(heights)) * heights[:, -1]  # rounding may leave the sum beside 1
+    return (heights[:, :-1] <= marks[:, None]).sum(-1)

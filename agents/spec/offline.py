@@ -1,0 +1,99 @@
+"""Studies: small computations beside training runs, with the same names, outputs and place in the pipeline.
+
+A study computes its summary in one go; it has no stream of frames, no checkpoints and no episodes. Its `budget_frames`
+and the frames of its summary count what `clock` says.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from agents.spec.base import Count, Game, Identified, Part, Period, Probability, Real
+from agents.spec.components import COMPONENTS
+
+
+class Cliffwalk(Part):
+    """n states in a row; of two actions the right one leads on, the wrong one ends the episode with nothing.
+
+    The last right action gives 1. The memory holds the 2^(n+1) - 2 transitions of all 2^n sequences of actions.
+    """
+
+    suite: Literal["cliffwalk"]
+    game: Game = Field(description="blind")
+
+
+class QLearning(Part):
+    """One update per drawn transition until Q is known (Schaul et al. 2016, section 3.1)."""
+
+    kind: Literal["q_learning"]
+    values: Literal["tabular", "linear"] = Field(
+        description="tabular: from 0; linear: one-hot features and a bias, from Gaussian weights"
+    )
+    initial: Annotated[Real, Field(ge=0)] = Field(description="standard deviation of the first weights (linear)")
+    step_size: Probability
+    select: Literal["uniform", "oracle", "greedy", "rank", "proportional"] = Field(
+        description="the transition to replay: any; the one after whose update the error is least; the one with the "
+        "largest last TD error; or drawn by its rank or size"
+    )
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha of rank and proportional")
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |TD error| (proportional)")
+    tolerance: Annotated[Real, Field(gt=0)] = Field(
+        description="learned when the mean squared error of Q over all states and actions is below this"
+    )
+    cap_updates: Period = Field(description="updates after which a memory counts as not learned")
+
+    @model_validator(mode="after")
+    def _oracle_gets_stuck(self) -> "QLearning":
+        if self.values == "linear" and self.select == "oracle":
+            raise ValueError("an oracle needs tabular values: with a shared bias it comes to where no update helps")
+        return self
+
+
+class OfflineCliffwalk(Identified):
+    """Updates until Q is known, for every n from 2 on whose memory fits the budget of transitions."""
+
+    driver: ClassVar[str] = "agents.run.offline"
+    clock: ClassVar[str] = "transitions"
+
+    agent: QLearning
+    environment: Cliffwalk
+
+    def components(self) -> list[str]:
+        return [COMPONENTS["offline"][self.agent.kind]]
+
+
+class Digits(Part):
+    """The 8x8 digits of scikit-learn: a third for the test, and few of the digits 0 to 4 in the rest."""
+
+    suite: Literal["digits"]
+    game: Game = Field(description="imbalanced")
+    kept: Probability = Field(description="share of the digits 0 to 4 that stays in the training set")
+
+
+class Classifier(Part):
+    """A small network of fully connected layers with ReLU, trained by gradient descent on its log-likelihood."""
+
+    kind: Literal["classifier"]
+    units: list[Count] = Field(description="width of each hidden layer")
+    step_size: Annotated[Real, Field(gt=0)]
+    batch: Count
+    select: Literal["uniform", "proportional"] = Field(description="proportional: by the last seen loss")
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; without importance weights (beta 0)")
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to the loss (proportional)")
+    rare_weight: Annotated[Real, Field(gt=0)] = Field(
+        description="factor of the gradient of digits 0 to 4: 1 / kept for who is informed of the imbalance"
+    )
+    test_every_updates: Period
+
+
+class OfflineDigits(Identified):
+    """Test error and loss against updates on an imbalanced training set (Schaul et al. 2016, Figure 5)."""
+
+    driver: ClassVar[str] = "agents.run.offline"
+    clock: ClassVar[str] = "updates"
+
+    agent: Classifier
+    environment: Digits
+
+    def components(self) -> list[str]:
+        return [COMPONENTS["offline"][self.agent.kind]]
