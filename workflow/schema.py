@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.spec import STUDIES, Spec
-from workflow.config import GIVEN_ELSEWHERE
+from workflow.checks import GIVEN_ELSEWHERE
 from workflow.fingerprint import write_if_changed
 from workflow.models import AlgorithmFile, Config, Paper
 

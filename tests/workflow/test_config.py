@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.house import ROOT, build, snakemake
-from workflow.config import Project, merge
+from workflow.config import Project
 from workflow.expand import Papers
+from workflow.overlay import merge
 from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError, load, nearest
 
@@ -236,13 +237,18 @@ def test_files_that_would_be_passed_over_are_named(project: Path):
     paper = project / PAPER
     paper.write_text(paper.read_text().replace("algorithm: dqn_minatar_sn", "algorithm: MyDQN", 1))
     said = complaints(project)
-    assert f"{PAPER}:9: experiments.base.algorithm: unknown algorithm 'MyDQN': config/algorithms/MyDQN.yaml must be" in said
+    assert (
+        f"{PAPER}:9: experiments.base.algorithm: unknown algorithm 'MyDQN': config/algorithms/MyDQN.yaml must be"
+        in said
+    )
 
 
 def test_a_misspelt_paper_is_blamed_where_it_stands(project: Path):
     assert "  --config: papers.0: unknown paper 'hous'; did you mean 'house'?" in complaints(project, papers="hous")
     for asked in ("House", "house.yaml", "config/papers/house.yaml"):
-        assert f"--config: papers.0: unknown paper {asked!r}; did you mean 'house'?" in complaints(project, papers=[asked])
+        assert f"--config: papers.0: unknown paper {asked!r}; did you mean 'house'?" in complaints(
+            project, papers=[asked]
+        )
     config = project / "config/config.yaml"
     config.write_text(config.read_text().replace("papers: [house]", "papers: [Hose]"))
     assert "config/config.yaml:3: papers.0: unknown paper 'Hose'; did you mean 'house'?" in complaints(project)

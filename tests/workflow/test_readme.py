@@ -11,9 +11,10 @@ import yaml
 from agents.spec import VERSION, model_of
 from tests.workflow.house import ROOT, build, snakemake
 from workflow.__main__ import _parser
-from workflow.config import Project, merge
+from workflow.config import Project
 from workflow.expand import expand
 from workflow.invocation import invocation
+from workflow.overlay import merge
 from workflow.strict_yaml import load
 
 README = (ROOT / "README.md").read_text()
