@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from workflow.models import Experiment, Paper, Scale
+from workflow.overlay import set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 
 if TYPE_CHECKING:
@@ -60,24 +61,14 @@ def _experiment(project: Project, doc: Document, at: Location, experiment: Exper
 
 
 def _keys(doc: Document, groups: list[tuple[Location, dict[str, Any]]], keys: set[str]) -> Iterator[Problem]:
-    found = [
-        each for at, overlay in groups for key, value in overlay.items() for each in _named(key, value, (*at, key))
-    ]
-    known = keys | {f"{name}.{inner}" for name, _, part in found for inner in part}
+    found = [each for where, overlay in groups for key in overlay for each in set_by(key, overlay[key], (*where, key))]
+    parts = [(name, value) for name, _, value in found if isinstance(value, dict) and "kind" in value]
+    known = keys | {f"{name}.{inner}" for name, part in parts for inner in part}  # a part put in whole brings its keys
     for name, at, _ in found:
         if name in GIVEN_ELSEWHERE:
             yield doc.problem(at, f"must not be given here: it is {GIVEN_ELSEWHERE[name]}")
         elif name not in known:
             yield doc.problem(at, "unknown key of the spec", name, known)
-
-
-def _named(name: str, value: Any, at: Location) -> Iterator[tuple[str, Location, dict[str, Any]]]:
-    """(dotted key, its place, what it brings) of all that a value sets; a part put in whole, by `kind`, brings keys."""
-    whole = isinstance(value, dict) and "kind" in value
-    yield name, at, value if whole else {}
-    if isinstance(value, dict) and not whole:
-        for key, inner in value.items():
-            yield from _named(f"{name}.{key}", inner, (*at, key))
 
 
 def _scale(project: Project, doc: Document, at: Location, scale: Scale, variants: dict[str, Any]) -> Iterator[Problem]:

@@ -29,6 +29,17 @@ def nested(dotted: str, value: Any) -> dict[str, Any]:
     return value
 
 
+def set_by(key: str, value: Any, at: Location) -> Iterator[tuple[str, Location, Any]]:
+    """(dotted key, its place, its value) of all that a key of an overlay sets, the mappings on the way too.
+
+    A mapping with a `kind` is a part put in whole, and is not looked into.
+    """
+    yield key, at, value
+    if isinstance(value, dict) and "kind" not in value:
+        for name, inner in value.items():
+            yield from set_by(f"{key}.{name}", inner, (*at, name))
+
+
 def merge(under: Any, over: Any) -> Any:
     """`over` laid on `under`, mapping by mapping; neither is changed.
 

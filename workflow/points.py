@@ -13,7 +13,7 @@ from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts, faults
 from workflow.models import Cluster, Config
-from workflow.overlay import merge, nested, of_budget
+from workflow.overlay import merge, nested, of_budget, set_by
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
 from workflow.typed import complaint
@@ -95,7 +95,10 @@ class Built:
     def _point(
         self, variant: str, algorithm: Algorithm, vary: dict[str, Any], layers: list[tuple[Location, dict[str, Any]]]
     ) -> None:
-        places = {key: (*where, key) for where, layer in layers for key in layer} | {"budget_frames": self.budget_at}
+        places = [("budget_frames", self.budget_at)]  # the uppermost first: what stands there is what counts
+        for where, layer in reversed(layers):
+            found = (each for key in layer for each in set_by(key, layer[key], (*where, key)))
+            places += [(key, at) for key, at, value in found if not isinstance(value, dict) or "kind" in value]
         default = (*self.scaled.at, "variants", variant)
         tree = algorithm.spec
         for _, layer in layers:
@@ -139,10 +142,10 @@ def _executor(tree: dict[str, Any]) -> Any:
     return executor.get("kind") if isinstance(executor, dict) else None
 
 
-def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
+def _placed(location: Location, places: list[tuple[str, Location]], default: Location) -> Location:
     """Where in the paper's file the value at a location of the spec was set."""
     dotted = ".".join(map(str, location))
-    for key, where in placed.items():
+    for key, where in places:
         if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
             return where
     return default
