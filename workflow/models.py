@@ -51,13 +51,18 @@ Games = Annotated[
 Overlay = Annotated[dict[str, Any], Field(description="a value such as `25 %` is that share of budget_frames")]
 
 
-def _varied(value: Any) -> Any:
-    """Without the keys that an experiment takes back from the one that it extends."""
+def _left(value: Any) -> Any:
+    """Without the keys that are null: an experiment takes them back from the one that it extends."""
     return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
 
 
 _Values = Annotated[list[Any], Field(min_length=1)]
-Vary = Annotated[dict[str, _Values], BeforeValidator(_varied, json_schema_input_type=dict[str, _Values | None])]
+Vary = Annotated[dict[str, _Values], BeforeValidator(_left, json_schema_input_type=dict[str, _Values | None])]
+Variants = Annotated[
+    dict[Text, Overlay],
+    BeforeValidator(_left, json_schema_input_type=dict[Text, Overlay | None]),
+    Field(min_length=1, description="name in figures: keys of the spec that differ (and `algorithm`, if another)"),
+]
 
 
 class Config(Strict):
@@ -160,9 +165,7 @@ class Experiment(Strict):
     games: Games
     seeds: Seeds
     budget_frames: Period
-    variants: Annotated[dict[Text, Overlay], Field(min_length=1)] | None = Field(
-        None, description="name in figures: dotted keys of the spec that differ (and `algorithm`, if another)"
-    )
+    variants: Variants | None = None
     set: Overlay = Field(default_factory=dict, description="keys of the spec, dotted or in mappings, for all variants")
     vary: Vary = Field(default_factory=dict, description="dotted keys and their values, crossed")
     zip: Vary = Field(default_factory=dict, description="dotted keys and their values, taken side by side")
