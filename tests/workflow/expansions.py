@@ -41,11 +41,11 @@ def of_expansion(each: Expansion) -> dict[str, Any]:
 
 
 def of_paper(paper: str) -> dict[str, Any]:
-    """Scale -> experiment -> its record, and `shown`: a hash of all that its file says beside experiments."""
+    """scale.experiment -> its record, and `shown`: a hash of all that its file says beside experiments."""
     found: dict[str, Any] = {}
     for scale in SCALES:
         expanded = expand(Project(ROOT, {"scale": scale}), paper)
-        found[scale] = {name: of_expansion(each) for name, each in expanded.items()}
+        found |= {f"{scale}.{name}": of_expansion(each) for name, each in expanded.items()}
     described, _ = Project(ROOT).paper(paper)
     found["titles"] = digest({name: each.title for name, each in described.experiments.items()})
     found["shown"] = digest(described.model_dump(mode="json", exclude={"experiments"}), ordered=True)
@@ -64,10 +64,19 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
     return [text for key in keys for text in differences(old.get(key), new.get(key), f"{at}.{key}" if at else key)]
 
 
+def lines(record: dict[str, Any]) -> str:
+    """The record as JSON with a line for each experiment, so that a difference is one."""
+    papers = []
+    for paper, found in record.items():
+        rows = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.items())
+        papers.append(f" {json.dumps(paper)}: {{\n" + ",\n".join(rows) + "\n }")
+    return "{\n" + ",\n".join(papers) + "\n}\n"
+
+
 def main() -> int:
     now = {paper: of_paper(paper) for paper in Project(ROOT).paper_names}
     if "--write" in sys.argv[1:]:
-        RECORD.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        RECORD.write_text(lines(now), encoding="utf-8")
         return 0
     found = differences(recorded(), now)
     print("\n".join([*found, f"{len(found)} differences"]))
