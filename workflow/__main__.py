@@ -147,7 +147,7 @@ def _check(project: Project, overrides: dict[str, Any]) -> int:
     """All files, and each paper at each scale."""
     project.check()
     problems: dict[Any, None] = {}
-    notes: dict[str, None] = {}
+    notes: dict[str, None] = {str(unused): None for unused in project.unused_presets()}
     for scale in (*SMALLER, "paper"):
         scaled = Project(ROOT, overrides | {"scale": scale})
         for paper in project.paper_names:

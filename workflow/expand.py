@@ -8,67 +8,23 @@ each text is equal to the canonical JSON of the run's own full Spec (a test hold
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ValidationError
+from workflow.config import Project
+from workflow.models import Experiment
+from workflow.points import Built, Point, Run
+from workflow.scales import SMALLER, at_scale
+from workflow.strict_yaml import ConfigError, Document, Problem, nearest
 
-from agents.spec import VERSION, Spec, model_of
-from agents.spec.base import Identified
-from workflow.config import Algorithm, Project
-from workflow.doubts import doubts, faults
-from workflow.models import Cluster, Config, Experiment, Scale
-from workflow.strict_yaml import ConfigError, Document, Location, Problem, nearest
-from workflow.typed import complaint
+__all__ = ["SMALLER", "Expansion", "Papers", "Point", "Run", "expand"]
 
-_GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
 _RUN = re.compile(
     r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
 )
-CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds
-# Scales that an experiment may have, smallest first. For one that it has not, it runs at the next larger, or as in the
-# paper.
-SMALLER = ("smoke", "reduced")
-
-
-class Point(NamedTuple):
-    """One variant at one point of the sweep: everything about a run but its game and seed."""
-
-    variant: str
-    vary: dict[str, Any]
-    algorithm: str
-    extends: str | None  # the algorithm that this one changes
-    agent: str
-    suite: str
-    device: str
-    threads: int
-    driver: str
-    executor: str
-    components: tuple[str, ...]
-    cluster: Cluster
-    template: str
-
-    def spec(self, game: str, seed: int) -> str:
-        """Canonical JSON of the run's spec; `game` without its suite."""
-        return self.template.replace(f'"{_GAME}"', f'"{game}"').replace(str(_SEED), str(seed))
-
-    def run(self, game: str, seed: int) -> Run:
-        name = game.partition("/")[2]
-        text = self.spec(name, seed)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest}", text, game, seed, self)
-
-
-class Run(NamedTuple):
-    name: str
-    spec: str
-    game: str
-    seed: int
-    point: Point
 
 
 class Expansion(NamedTuple):
@@ -189,169 +145,28 @@ class Papers:
         raise ConfigError(f"no experiment asks for the run {name!r} at scale {self.project.config.scale!r}{hint}")
 
 
-def _expand(project: Project, doc: Document, paper: str, key: str, experiment: Experiment) -> Expansion:
-    config, at = project.config, ("experiments", key)
-    named, scale = _scale(experiment, config.scale)
-    doubted: dict[Problem, None] = {}
-    if named != config.scale:
-        as_it_runs = "as in the paper" if named == "paper" else f"at scale {named!r}"
-        doubted[doc.problem(at, f"has no scale {config.scale!r}: it runs {as_it_runs}")] = None
-
-    def chosen(name: str) -> tuple[Location, Any]:
-        """A value of the scale if it gives one, else of the experiment, and where it stands."""
-        value = getattr(scale, name, None)
-        if value is not None:
-            return (*at, "scales", named, name), value
-        return (*at, name), getattr(experiment, name)
-
-    games_at, names = chosen("games")
-    games = project.games_of(names)
-    budget_at, budget = chosen("budget_frames")
-    seeds = chosen("seeds")[1]
-    variants = experiment.variants or {project.algorithm(experiment.algorithm).label: {}}
-    if scale is not None and scale.variants is not None:
-        variants = {name: variants[name] for name in scale.variants}
-    crossed_at, crossed = chosen("vary")
-    zipped_at, zipped = chosen("zip")
-    sources: list[tuple[Location, dict[str, Any]]] = [((*at, "set"), experiment.set)]
-    if scale is not None:
-        sources.append(((*at, "scales", named, "set"), scale.set))
-    change = experiment.cluster.model_dump(exclude_none=True)
-    change |= scale.cluster.model_dump(exclude_none=True) if scale else {}
-
-    points: list[Point] = []
-    clocks: dict[str, Location] = {}
-    cuts: set[int] = set()
-    problems: list[Problem] = []
-    for variant, overlay in variants.items():
-        algorithm = project.algorithm(str(overlay.get("algorithm", experiment.algorithm)))
-        own = {k: v for k, v in overlay.items() if k != "algorithm"}
-        cluster = algorithm.cluster.model_copy(update=change)
-        suite = algorithm.spec["environment"]["suite"]
-        for i, game in enumerate(games):
-            if not game.startswith(f"{suite}/"):
-                where = (*games_at, i) if len(names) == len(games) else games_at
-                problems.append(doc.problem(where, f"{algorithm.name} plays {suite} games, not {game}"))
-        for vary in _points(crossed, zipped):
-            layers = [*sources, ((*at, "variants", variant), own)]
-            layers += [(crossed_at if k in crossed else zipped_at, {k: v}) for k, v in vary.items()]
-            placed = {k: (*where, k) for where, layer in layers for k in layer} | {"budget_frames": budget_at}
-            tree = algorithm.spec
-            for _, layer in layers:
-                for dotted, value in layer.items():
-                    tree = _put(tree, dotted, value)
-            try:
-                spec = _spec(tree, budget, config.threads, _device(config, named, tree, cluster))
-            except ValidationError as error:
-                for item in error.errors(include_url=False):
-                    location, message, bad, valid = complaint(item, model_of(tree), tree)
-                    where = _placed(location, placed, (*at, "variants", variant))
-                    name = ".".join(map(str, location))
-                    problems.append(doc.problem(where, f"{name}: {message}" if name else message, bad, valid))
-                continue
-
-            def placed_problem(key: str, message: str, placed: dict = placed, variant: str = variant) -> Problem:
-                where = _placed(tuple(key.split(".")), placed, (*at, "variants", variant))
-                return doc.problem(where, f"{key}: {message}")
-
-            problems += [placed_problem(*said) for said in faults(spec)]
-            doubted |= dict.fromkeys(placed_problem(*said) for said in doubts(spec))
-            clocks.setdefault(spec.clock, (*at, "variants", variant))
-            if isinstance(spec, Spec):
-                cuts.add(spec.evaluation.cap_frames)
-            points.append(_point(spec, variant, vary, algorithm, cluster))
-    if len(clocks) > 1:
-        problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
-    if problems:
-        raise ConfigError(problems)
-    reduced = scale.reduced if scale else ""
+def _expand(project: Project, document: Document, paper: str, key: str, experiment: Experiment) -> Expansion:
+    wanted, at = project.config.scale, ("experiments", key)
+    scaled = at_scale(experiment, at, wanted)
+    built = Built(project, document, scaled)
+    if built.problems:
+        raise ConfigError(built.problems)
+    doubts = list(built.doubts)
+    if scaled.name != wanted:
+        as_it_runs = "as in the paper" if scaled.name == "paper" else f"at scale {scaled.name!r}"
+        doubts.insert(0, document.problem(at, f"has no scale {wanted!r}: it runs {as_it_runs}"))
     return Expansion(
         paper,
         key,
-        named,
-        budget,
+        scaled.name,
+        built.budget,
         experiment.budget_frames,
-        reduced,
-        next(iter(clocks)),
-        sorted(cuts),
+        scaled.reduced(project.games_of),
+        next(iter(built.clocks)),
+        sorted(built.cuts),
         experiment.metrics,
-        games,
-        seeds,
-        points,
-        list(doubted),
-    )
-
-
-def _scale(experiment: Experiment, wanted: str) -> tuple[str, Scale | None]:
-    """The name of the scale that an experiment has for the one wanted, and how it shrinks there."""
-    for name in SMALLER[SMALLER.index(wanted) :] if wanted in SMALLER else ():
-        if name in experiment.scales:
-            return name, experiment.scales[name]
-    return "paper", None
-
-
-def _points(crossed: dict[str, list[Any]], zipped: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """The points of a sweep as {dotted key: value}; one empty point where nothing varies."""
-    side = [dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)] if zipped else [{}]
-    for values in itertools.product(*crossed.values()):
-        for beside in side:
-            yield dict(zip(crossed, values, strict=True)) | beside
-
-
-def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
-    """The tree with the value at a dotted key; a mapping takes the place of what was there."""
-    head, _, rest = dotted.partition(".")
-    inner = tree.get(head)
-    return tree | {head: _put(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
-
-
-def _spec(tree: dict[str, Any], budget: int, threads: int, device: str) -> Identified:
-    tree = _put(tree, "environment.game", "any")
-    fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
-    return model_of(tree).model_validate(tree | fixed | {"device": device, "threads": threads})
-
-
-def _device(config: Config, scale: str, tree: dict[str, Any], cluster: Cluster) -> str:
-    """Where a run trains. `cluster.gpu` says whether a GPU serves it; `auto` uses one only at the paper's scale."""
-    wanted = {"cpu": False, "cuda": True, "auto": scale == "paper"}[config.device]
-    return "cuda" if wanted and cluster.gpu and _executor(tree) not in CPU_ONLY else "cpu"
-
-
-def _executor(tree: dict[str, Any]) -> Any:
-    """The kind of executor in a spec's raw data, if it has one."""
-    executor = tree.get("executor")
-    return executor.get("kind") if isinstance(executor, dict) else None
-
-
-def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
-    """Where in the paper's file the value at a location of the spec was set."""
-    dotted = ".".join(map(str, location))
-    for key, where in placed.items():
-        if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
-            return where
-    return default
-
-
-def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:
-    data = spec.model_dump(mode="json")
-    data["seed"], data["environment"]["game"] = _SEED, _GAME
-    template = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    suite = spec.environment.suite
-    kind = _executor(data) or "inline"  # a study has none
-    actors = getattr(getattr(spec, "executor", None), "actors", 0)
-    beside = {"processes": spec.threads + actors, "hogwild": actors}  # hogwild: the main process mostly sleeps
-    return Point(
-        variant,
-        vary,
-        algorithm.name,
-        algorithm.extends,
-        spec.agent.kind,
-        suite,
-        spec.device,
-        beside.get(kind, spec.threads),
-        spec.driver,
-        kind,
-        tuple(spec.components()),
-        cluster,
-        template,
+        built.games,
+        scaled.chosen("seeds")[1],
+        built.points,
+        doubts,
     )

@@ -1,10 +1,11 @@
-"""What may stand in config/: the main config, an algorithm's file, a paper's file (pydantic models)."""
+"""What may stand in config/: the main config, files of algorithms, papers and scales (pydantic models)."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from agents.spec.base import Count, Identified, Period, Whole
 from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
@@ -47,8 +48,21 @@ Seeds = Annotated[
 Games = Annotated[
     list[str], Field(min_length=1, description="suite/name, or names from config/reference/game_sets.csv")
 ]
-Overlay = dict[str, Any]
-Vary = dict[str, Annotated[list[Any], Field(min_length=1)]]
+Overlay = Annotated[dict[str, Any], Field(description="a value such as `25 %` is that share of budget_frames")]
+
+
+def _left(value: Any) -> Any:
+    """Without the keys that are null: an experiment takes them back from the one that it extends."""
+    return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
+
+
+_Values = Annotated[list[Any], Field(min_length=1)]
+Vary = Annotated[dict[str, _Values], BeforeValidator(_left, json_schema_input_type=dict[str, _Values | None])]
+Variants = Annotated[
+    dict[Text, Overlay],
+    BeforeValidator(_left, json_schema_input_type=dict[Text, Overlay | None]),
+    Field(min_length=1, description="name in figures: keys of the spec that differ (and `algorithm`, if another)"),
+]
 
 
 class Config(Strict):
@@ -109,35 +123,55 @@ class AlgorithmFile(Strict):
 
 
 class Scale(Strict):
-    """How an experiment shrinks. What is not given stays as in the paper."""
+    """How an experiment shrinks. What is not given, or null, stays as in the paper."""
 
-    reduced: Text = Field(description="one sentence: what was reduced; printed under the figures")
+    reduced: Text = Field(
+        "{counts}.",
+        description="one sentence: what was reduced; printed under the figures; {counts} stands for what can be "
+        "counted, e.g. `1 of 5 games, 2 of 10 seeds, 10k of 5M frames`",
+    )
     games: Games | None = None
     seeds: Seeds | None = None
     budget_frames: Period | None = None
     variants: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="names of those to keep")
-    set: Overlay = Field(default_factory=dict, description="more dotted keys, over those of the experiment")
+    set: Overlay = Field(default_factory=dict, description="more keys of the spec, over those of the experiment")
     vary: Vary | None = None
     zip: Vary | None = None
     cluster: ClusterChange = ClusterChange()
+
+    @field_validator("reduced")
+    @classmethod
+    def _known_holes(cls, value: str) -> str:
+        if wrong := [hole for hole in re.findall(r"\{(.*?)\}", value) if hole != "counts"]:
+            raise ValueError(f"{{counts}} is all that can be filled in, not {{{wrong[0]}}}")
+        return value
+
+
+class Preset(Strict):
+    """config/scales/*.yaml: how experiments of one kind shrink. Those that name it may lay their `scales` on it."""
+
+    reduced: Scale | None = None
+    smoke: Scale | None = None
 
 
 class Experiment(Strict):
     """A named set of runs: games × variants × varied keys × seeds, as the paper has them."""
 
+    extends: Text | None = Field(
+        None, description="another experiment of the paper, itself complete, that this changes"
+    )
     title: Text
     algorithm: Text
     games: Games
     seeds: Seeds
     budget_frames: Period
-    variants: Annotated[dict[Text, Overlay], Field(min_length=1)] | None = Field(
-        None, description="name in figures: dotted keys of the spec that differ (and `algorithm`, if another)"
-    )
-    set: Overlay = Field(default_factory=dict, description="dotted keys of the spec, for all variants")
+    variants: Variants | None = None
+    set: Overlay = Field(default_factory=dict, description="keys of the spec, dotted or in mappings, for all variants")
     vary: Vary = Field(default_factory=dict, description="dotted keys and their values, crossed")
     zip: Vary = Field(default_factory=dict, description="dotted keys and their values, taken side by side")
     metrics: Annotated[list[Text], Field(min_length=1)] | None = Field(None, description="kept; null: all")
     cluster: ClusterChange = ClusterChange()
+    preset: Text | None = Field(None, description="file of config/scales on which `scales` is laid")
     scales: dict[Literal["smoke", "reduced"], Scale] = Field(default_factory=dict)
 
 

@@ -17,9 +17,9 @@ from agents.run.code import changed
 from agents.run.lease import living
 from agents.run.store import CODE
 from workflow import cost, machine, runs, text
-from workflow.config import flatten
 from workflow.expand import Run
 from workflow.finished import digest
+from workflow.overlay import flatten
 from workflow.pipeline import Pipeline, read_index
 from workflow.strict_yaml import ConfigError
 

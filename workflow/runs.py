@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow import text
-from workflow.config import flatten
+from workflow.overlay import flatten
 from workflow.pipeline import read_index
 from workflow.strict_yaml import ConfigError, nearest
 

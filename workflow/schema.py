@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.spec import OFFLINE, Spec
-from workflow.config import GIVEN_ELSEWHERE
+from workflow.checks import GIVEN_ELSEWHERE
 from workflow.fingerprint import write_if_changed
-from workflow.models import AlgorithmFile, Config, Paper
+from workflow.models import AlgorithmFile, Config, Paper, Preset
 
 
 def schemas() -> dict[str, str]:
@@ -26,7 +26,11 @@ def schemas() -> dict[str, str]:
         asked = {"required": ["agent"], "properties": {"agent": agent}}
         chosen = {"if": asked, "then": {"$ref": f"#/definitions/{model.__name__}"}, "else": chosen}
     algorithm["properties"]["spec"] |= chosen
-    files = {"config.json": _draft7(Config), "algorithm.json": algorithm, "paper.json": _draft7(Paper)}
+    paper = _draft7(Paper)
+    experiment = paper["definitions"]["Experiment"]  # another one may give what it extends
+    experiment["anyOf"] = [{"required": experiment.pop("required")}, {"required": ["extends"]}]
+    files = {"config.json": _draft7(Config), "algorithm.json": algorithm, "paper.json": paper}
+    files["preset.json"] = _draft7(Preset)
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in files.items()}
 
 

@@ -64,13 +64,21 @@ class ConfigError(Exception):
         super().__init__(text)
 
 
+class Place(NamedTuple):
+    """Where a value stands. `line` is 0 where there is none (the command line)."""
+
+    file: str
+    line: int
+    location: Location
+
+
 @dataclass
 class Document:
-    """A YAML file: its data and the line of each key and list item."""
+    """A YAML file: its data and the place of each key and list item, which may have come from another file."""
 
     file: str
     data: Any
-    lines: dict[Location, int] = field(default_factory=dict)
+    places: dict[Location, Place] = field(default_factory=dict)
 
     def problem(self, location: Location, message: str, bad: object = None, valid: Iterable[str] = ()) -> Problem:
         """A problem at a location (or its nearest parent in the file), with the nearest valid name."""
@@ -80,8 +88,11 @@ class Document:
         elif options:
             message += "; valid: " + ", ".join(options[:12]) + (", …" if len(options) > 12 else "")
         for n in range(len(location), -1, -1):
-            if location[:n] in self.lines:
-                return Problem(self.file, self.lines[location[:n]], location, message)
+            if (place := self.places.get(location[:n])) is None:
+                continue
+            if place.location != location[:n]:  # inherited: say who inherits it, too
+                message += f" (for {self.file}: {'.'.join(map(str, location))})"
+            return Problem(place.file, place.line, (*place.location, *location[n:]), message)
         return Problem(self.file, 0, location, message)
 
 
@@ -133,10 +144,10 @@ def load(path: Path, name: str | None = None) -> Document:
         text = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)]))
         line = mark.line + 1 if mark else 0
         raise ConfigError([Problem(name, line, (), f"not valid YAML: {text or error}")]) from None
-    document, problems, seen = Document(name, {}, {(): 1}), [], set()
+    document, problems, seen = Document(name, {}, {(): Place(name, 1, ())}), [], set()
 
     def build(node: yaml.Node, at: Location) -> Any:
-        document.lines.setdefault(at, node.start_mark.line + 1)
+        document.places.setdefault(at, Place(name, node.start_mark.line + 1, at))
         if id(node) in seen:
             problems.append(document.problem(at, "aliases (*name) are not allowed"))
             return None
@@ -160,10 +171,10 @@ def load(path: Path, name: str | None = None) -> Document:
                 continue
             key = key_node.value
             if key in result:
-                first = document.lines[(*at, key)]
+                first = document.places[(*at, key)].line
                 problems.append(Problem(name, line, (*at, key), f"given twice (first on line {first})"))
                 continue
-            document.lines[(*at, key)] = line
+            document.places[(*at, key)] = Place(name, line, (*at, key))
             result[key] = build(value_node, (*at, key))
         return result
 

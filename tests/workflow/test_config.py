@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.house import ROOT, build, snakemake
-from workflow.config import Project, merge
+from workflow.config import Project
 from workflow.expand import Papers
+from workflow.overlay import merge
 from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError, load, nearest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -11,9 +12,10 @@ import yaml
 from agents.spec import VERSION, model_of
 from tests.workflow.house import ROOT, build, snakemake
 from workflow.__main__ import _parser
-from workflow.config import Project, merge
+from workflow.config import Project
 from workflow.expand import expand
 from workflow.invocation import invocation
+from workflow.overlay import merge
 from workflow.strict_yaml import load
 
 README = (ROOT / "README.md").read_text()
@@ -51,6 +53,16 @@ def test_the_papers_snippet_expands_at_every_scale(checkout, scale: str):
     assert [point.variant for point in found.points] == ["My DQN"] * 2
     messages = [doubt.message for doubt in found.doubts]
     assert messages == ([] if scale == "paper" else [f"has no scale {scale!r}: it runs as in the paper"])
+
+
+def test_the_shrinking_snippet_shrinks(checkout):
+    paper = merge(yaml.safe_load(snippet("Add a paper")), yaml.safe_load(snippet("Shrink an experiment")))
+    (checkout / "config/papers/shrunk.yaml").write_text(yaml.safe_dump(paper).replace("my_paper.lr", "shrunk.lr"))
+    found = expand(Project(checkout, {"scale": "reduced"}), "shrunk")
+    (checkout / "config/papers/shrunk.yaml").unlink()
+    assert found["lr"].reduced.startswith("2 of 3 seeds, 50k of 1M frames; ")
+    assert found["longer"].reduced.startswith("2 of 3 seeds, 50k of 2M frames; ")
+    assert json.loads(found["longer"].points[0].template)["evaluation"]["every_frames"] == 10_000
 
 
 def test_the_papers_command_runs(checkout):
@@ -99,6 +111,6 @@ def test_the_commands_are_ones_that_there_are(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_shown_files_are_plain_yaml(tmp_path):
-    for heading in ("Add a game", "Add an algorithm", "Add a paper"):
+    for heading in ("Add a game", "Add an algorithm", "Add a paper", "Shrink an experiment"):
         (tmp_path / "shown.yaml").write_text(snippet(heading))
         assert load(tmp_path / "shown.yaml").data

@@ -16,18 +16,18 @@ from workflow.strict_yaml import load
 schemas = functools.cache(made)  # the same for all tests
 SHIPPED = {
     path: kind
-    for folder, kind in (("", "config"), ("algorithms", "algorithm"), ("papers", "paper"))
+    for folder, kind in (("", "config"), ("algorithms", "algorithm"), ("papers", "paper"), ("scales", "preset"))
     for path in sorted((ROOT / "config" / folder).glob("*.yaml"))
 }
 
 
-@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json"])
+@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json", "preset.json"])
 def test_the_files_are_what_the_code_says(name: str):
     path = ROOT / "config" / "schema" / name
     assert path.read_text() == schemas()[name], "run `python -m workflow schema`"
 
 
-@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json"])
+@pytest.mark.parametrize("name", ["config.json", "algorithm.json", "paper.json", "preset.json"])
 def test_they_are_draft_7(name: str):
     schema = json.loads(schemas()[name])
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"

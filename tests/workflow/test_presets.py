@@ -1,0 +1,164 @@
+"""Presets of scales, experiments that extend others, and what is told of those that are wrong."""
+
+# ruff: noqa: E501 - one case a line
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workflow.config import Project
+from workflow.expand import Papers, expand
+from workflow.overlay import laid, merge, nested, of_budget, part, placed, unwritten
+from workflow.strict_yaml import ConfigError, Document, Place
+
+PAPER, PRESET = "config/papers/house.yaml", "config/scales/small.yaml"
+SMALL = """\
+reduced:
+  reduced: "{counts}; all shortened."
+  games: [minatar/breakout]
+  seeds: 1
+  budget_frames: 400
+  set:
+    exploration: { warmup_frames: 10, end_frames: 25 % }
+    learning.start_frames: 100
+smoke:
+  seeds: 1
+"""
+
+
+def small(project: Path, paper: tuple[str, str] = ("", ""), preset: tuple[str, str] = ("", "")) -> Path:
+    """The house with `base` shrunk by a preset, after one edit of its paper and one of the preset."""
+    text = (project / PAPER).read_text()
+    scales = "    scales:\n      smoke: { reduced: nothing but seeds, seeds: 1 }\n  sweep:"
+    assert scales in text and paper[0] in text.replace(scales, "    preset: small\n  sweep:")
+    text = text.replace(scales, "    preset: small\n  sweep:").replace(*paper, 1)
+    (project / PAPER).write_text(text)
+    assert preset[0] in SMALL
+    (project / PRESET).write_text(SMALL.replace(*preset, 1))
+    return project
+
+
+def complaints(project: Path) -> list[str]:
+    """What `check` says is wrong at all scales."""
+    said: dict[str, None] = {}
+    for scale in ("smoke", "reduced", "paper"):
+        found = Project(project, {"scale": scale})
+        try:
+            found.check()
+            expand(found, "house")
+        except ConfigError as error:
+            said |= dict.fromkeys(map(str, error.problems))
+    return list(said)
+
+
+def at(project: Path, scale: str, experiment: str = "base") -> tuple:
+    """An experiment at a scale, and its first run's spec."""
+    expansion = Papers(Project(project, {"scale": scale})).experiment(f"house.{experiment}")
+    return expansion, json.loads(next(iter(expansion.runs())).spec)
+
+
+def test_a_preset_shrinks_and_says_what_it_reduced(project: Path):
+    expansion, spec = at(small(project), "reduced")
+    assert (expansion.scale, expansion.budget_frames, expansion.seeds) == ("reduced", 400, [0])
+    assert expansion.games == ["minatar/breakout"]
+    assert (spec["exploration"]["warmup_frames"], spec["exploration"]["end_frames"]) == (10, 100)
+    assert spec["exploration"]["end"] == 0.01  # the algorithm's
+    assert expansion.reduced == "1 of 2 games, 1 of 2 seeds, 400 of 1k frames; all shortened."
+    assert at(project, "smoke")[0].reduced == "1 of 2 seeds."
+    assert (at(project, "paper")[0].reduced, at(project, "paper")[1]["learning"]["start_frames"]) == ("", 5000)
+
+
+def test_an_experiment_lays_its_own_scales_on_the_preset(project: Path):
+    own = "scales: { reduced: { games: null, budget_frames: 800, set: { exploration.end_frames: 50, learning: { batch: 7 } } } }"
+    small(project, ("preset: small\n", f"preset: small\n    {own}\n"))
+    expansion, spec = at(project, "reduced")
+    assert (len(expansion.games), expansion.seeds, expansion.budget_frames) == (2, [0], 800)
+    assert (spec["exploration"]["warmup_frames"], spec["exploration"]["end_frames"]) == (10, 50)
+    assert (spec["learning"]["batch"], spec["learning"]["start_frames"]) == (7, 100)
+    assert expansion.reduced == "1 of 2 seeds, 800 of 1k frames; all shortened."
+
+
+def test_an_experiment_extends_another(project: Path):
+    child = (
+        "  sweep:\n",
+        "  child:\n    extends: sweep\n    title: Child\n    seeds: 3\n    set: { learning.batch: 7 }\n"
+        "    vary: { optimizer.lr: null, agent.n_step: [1, 2] }\n  sweep:\n",
+    )
+    expansion, spec = at(small(project, child), "paper", "child")
+    assert [point.vary for point in expansion.points] == [{"agent.n_step": 1}, {"agent.n_step": 2}]
+    assert (expansion.seeds, expansion.games) == ([0, 1, 2], ["minatar/breakout"])
+    assert (spec["learning"]["batch"], spec["spectral"]["track"]) == (7, [])
+    assert at(project, "smoke", "child")[0].reduced == "nothing but seeds"
+
+
+BASE = f"(for {PAPER}: experiments.base.scales.reduced."
+# What is edited, and the one problem that follows.
+BAD = {
+    "preset": ({"paper": ("preset: small", "preset: smal")}, f"{PAPER}:17: experiments.base.preset: unknown preset 'smal'; did you mean 'small'?"),
+    "key of a preset": ({"preset": ("budget_frames", "budget")}, f"{PRESET}:5: reduced.budget: unknown key; did you mean 'budget_frames'?"),
+    "scale of a preset": ({"preset": ("smoke:", "smoky:")}, f"{PRESET}:9: smoky: unknown key; did you mean 'smoke'?"),
+    "key of the spec": ({"preset": ("learning.start_frames", "learning.start_frame")}, f"{PRESET}:8: reduced.set.learning.start_frame: unknown key of the spec; did you mean 'learning.start_frames'? {BASE}set.learning.start_frame)"),
+    "key in a mapping": ({"preset": ("end_frames", "end_frame")}, f"{PRESET}:7: reduced.set.exploration.end_frame: unknown key of the spec; did you mean 'exploration.end_frames'? {BASE}set.exploration.end_frame)"),
+    "game of a preset": ({"preset": ("minatar/breakout", "minatar/brekout")}, f"{PRESET}:3: reduced.games.0: unknown game 'minatar/brekout'; did you mean 'minatar/breakout'? {BASE}games.0)"),
+    "value of a preset": ({"preset": ("warmup_frames: 10", "warmup_frames: -10")}, f"{PRESET}:7: reduced.set.exploration.warmup_frames: exploration.warmup_frames: must be greater than or equal to 0, not -10 {BASE}set.exploration.warmup_frames)"),
+    "hole of a sentence": ({"preset": ("{counts}", "{count}")}, f"{PRESET}:2: reduced.reduced: {{counts}} is all that can be filled in, not {{count}}"),
+    "no share": ({"preset": ("25 %", "a quarter")}, "a number is wanted, not 'a quarter'"),
+    "extends nobody": ({"paper": ("  sweep:\n", "  sweep:\n    extends: bse\n")}, f"{PAPER}:19: experiments.sweep.extends: unknown experiment 'bse'; did you mean 'base'?"),
+    "extends itself": ({"paper": ("  sweep:\n", "  sweep:\n    extends: sweep\n")}, "experiments.sweep.extends: unknown experiment 'sweep'; valid: base"),
+    "extends what extends": ({"paper": ("  sweep:\n", "  child: { extends: other, title: Child }\n  other: { extends: base, title: Other }\n  sweep:\n")}, f"{PAPER}:18: experiments.child.extends: other extends another: one level is allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_presets_are_told_where_they_stand(project: Path, case: str):
+    edits, message = BAD[case]
+    found = complaints(small(project, **edits))
+    assert any(message in said for said in found), found
+    if case != "extends what extends":  # where what is missing is told too
+        assert len(found) == 1, found
+
+
+def test_what_an_experiment_inherits_is_blamed_where_it_stands(project: Path):
+    child = ("  sweep:\n", "  child: { extends: sweep, title: Child, algorithm: cliffwalk }\n  sweep:\n")
+    found = complaints(small(project, child))
+    said = f"{PAPER}:26: experiments.sweep.vary.optimizer.lr: unknown key of the spec"
+    assert any(each.startswith(said) and f"(for {PAPER}: experiments.child.vary." in each for each in found), found
+
+
+def test_a_preset_that_nobody_names_is_told(project: Path):
+    for path in (project / "config/scales").glob("*.yaml"):
+        path.unlink()
+    small(project)
+    assert Project(project).unused_presets() == []
+    (project / "config/scales/other.yaml").write_text("smoke: { seeds: 1 }\n")
+    said = [str(problem) for problem in Project(project).unused_presets()]
+    assert said == ["config/scales/other.yaml: no experiment names this preset"]
+    (project / "config/scales/Other.yml").write_text("")
+    assert "config/scales/Other.yml: not read under this name: call it other.yaml" in complaints(project)
+
+
+def test_a_dotted_key_is_the_mappings_that_it_is_short_for():
+    assert merge({"a": {"b": 1, "c": 2}}, nested("a.b", 3)) == {"a": {"b": 3, "c": 2}}
+    under = {"optimizer": {"kind": "adam", "lr": 1}}
+    assert merge(under, nested("optimizer", {"kind": "sgd", "lr": 2})) == {"optimizer": {"kind": "sgd", "lr": 2}}
+    assert merge(under, nested("optimizer", {"lr": 2})) == {"optimizer": {"kind": "adam", "lr": 2}}
+    assert merge({"a": 1}, nested("a.b", 2)) == {"a": {"b": 2}}
+
+
+def test_a_share_of_the_budget():
+    assert of_budget({"a": "37.5 %", "b": {"c": "100%"}}, 10_000) == {"a": 3750, "b": {"c": 10_000}}
+    assert (of_budget("33.3 %", 1000), of_budget("% 3", 9), of_budget(5, 9)) == (333, "% 3", 5)
+
+
+def test_values_keep_their_places():
+    lower = Document(
+        "low", {"x": {"a": [1, 2], "b": 1}}, {("x", "a", 1): Place("low", 4, ("x", "a", 1)), (): Place("low", 1, ())}
+    )
+    both = laid(lower, unwritten("--config", {"x": {"a": [3]}}))
+    assert (both.data, both.file) == ({"x": {"a": [3], "b": 1}}, "--config")
+    assert both.places[("x", "a", 0)] == Place("--config", 0, ("x", "a", 0)) and ("x", "a", 1) not in both.places
+    assert part(both, ("x", "a")).data == [3]
+    assert placed(both, ("y", "z"), part(both, ("x",))).data["y"] == {"z": {"a": [3], "b": 1}}

@@ -1,0 +1,146 @@
+"""What can be wrong with a paper's file that its model cannot see: names of other files, of variants and of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from workflow.models import Experiment, Paper, Scale
+from workflow.overlay import set_by
+from workflow.strict_yaml import ConfigError, Document, Location, Problem
+
+if TYPE_CHECKING:
+    from workflow.config import Project
+
+GIVEN_ELSEWHERE = {
+    "version": "the code's",
+    "seed": "the experiment's `seeds`",
+    "budget_frames": "the experiment's",
+    "device": "config.yaml's",
+    "threads": "config.yaml's",
+    "environment.game": "the experiment's `games`",
+}
+
+
+def paper_problems(project: Project, document: Document, paper: Paper) -> Iterator[Problem]:
+    """All that is wrong with a paper for which other files, or other parts of it, must be looked at."""
+    for key, experiment in paper.experiments.items():
+        yield from _experiment(project, document, ("experiments", key), experiment)
+    yield from _shown(project, document, paper)
+
+
+def _experiment(project: Project, doc: Document, at: Location, experiment: Experiment) -> Iterator[Problem]:
+    variants = experiment.variants or {}
+    used = {experiment.algorithm: (*at, "algorithm")}
+    for variant, overlay in variants.items():
+        if "algorithm" in overlay:
+            used.setdefault(str(overlay["algorithm"]), (*at, "variants", variant, "algorithm"))
+    keys: set[str] = set()
+    broken = False
+    for name, where in used.items():
+        if name not in project.algorithm_names:
+            broken = True
+            yield project.unknown(doc, where, "algorithm", name, project.algorithm_names)
+            continue
+        try:
+            keys |= project.algorithm(name).keys
+        except ConfigError as error:
+            broken = True
+            yield from error.problems
+    yield from _games(project, doc, (*at, "games"), experiment.games)
+    yield from _lengths(doc, (*at, "zip"), experiment.zip)
+    groups = [((*at, part), getattr(experiment, part)) for part in ("set", "vary", "zip")]
+    for variant, overlay in variants.items():
+        groups.append(((*at, "variants", variant), {k: v for k, v in overlay.items() if k != "algorithm"}))
+    for scale_name, scale in experiment.scales.items():
+        here = (*at, "scales", scale_name)
+        yield from _scale(project, doc, here, scale, variants)
+        groups += [((*here, part), getattr(scale, part) or {}) for part in ("set", "vary", "zip")]
+    if not broken:
+        yield from _keys(doc, groups, keys)
+
+
+def _keys(doc: Document, groups: list[tuple[Location, dict[str, Any]]], keys: set[str]) -> Iterator[Problem]:
+    found = [each for where, overlay in groups for key in overlay for each in set_by(key, overlay[key], (*where, key))]
+    parts = [(name, value) for name, _, value in found if isinstance(value, dict) and "kind" in value]
+    known = keys | {f"{name}.{inner}" for name, part in parts for inner in part}  # a part put in whole brings its keys
+    for name, at, _ in found:
+        if name in GIVEN_ELSEWHERE:
+            yield doc.problem(at, f"must not be given here: it is {GIVEN_ELSEWHERE[name]}")
+        elif name not in known:
+            yield doc.problem(at, "unknown key of the spec", name, known)
+
+
+def _scale(project: Project, doc: Document, at: Location, scale: Scale, variants: dict[str, Any]) -> Iterator[Problem]:
+    if scale.games is not None:
+        yield from _games(project, doc, (*at, "games"), scale.games)
+    yield from _lengths(doc, (*at, "zip"), scale.zip or {})
+    for i, variant in enumerate(scale.variants or []):
+        if variant not in variants:
+            yield doc.problem((*at, "variants", i), f"unknown variant {variant!r}", variant, variants)
+
+
+def _games(project: Project, doc: Document, at: Location, names: list[str]) -> Iterator[Problem]:
+    for i, name in enumerate(names):
+        if name not in project.games and name not in project.game_sets:
+            valid = project.games | set(project.game_sets)
+            yield doc.problem((*at, i), f"unknown game {name!r}", name, valid)
+    games = project.games_of(names)
+    for game in sorted({game for game in games if games.count(game) > 1}):
+        yield doc.problem(at, f"{game} is given twice")
+
+
+def _lengths(doc: Document, at: Location, zipped: dict[str, list[Any]]) -> Iterator[Problem]:
+    if len({len(values) for values in zipped.values()}) > 1:
+        yield doc.problem(at, "lists of different lengths cannot be taken side by side")
+
+
+def _shown(project: Project, doc: Document, paper: Paper) -> Iterator[Problem]:
+    """Problems of figures, tables and claims: names of experiments, variants and varied keys."""
+    seen: dict[str, Location] = {}
+    for part in ("figures", "tables", "claims", "absent"):
+        for i, item in enumerate(getattr(paper, part)):
+            at = (part, i)
+            if seen.setdefault(item.id, at) != at:
+                yield doc.problem((*at, "id"), f"{item.id!r} is taken by {'.'.join(map(str, seen[item.id]))}")
+            sources: list[Experiment] = []
+            wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
+            yield from wrong or _uses(project, doc, at, item, sources)
+
+
+def _sources(project: Project, doc: Document, at: Location, item: Any, found: list[Experiment]) -> Iterator[Problem]:
+    """Put the experiments that an item is made from into `found`; those of a broken paper are left out."""
+    for j, full in enumerate(getattr(item, "experiments", [])):
+        other, _, key = full.partition(".")
+        if other not in project.paper_names:
+            yield project.unknown(doc, (*at, j), "paper", other, project.paper_names)
+            continue
+        source = project.described(other)[1]
+        if source is None:  # its own check reports what is wrong with it
+            continue
+        if key not in source.experiments:
+            valid = [f"{other}.{name}" for name in source.experiments]
+            yield doc.problem((*at, j), f"unknown experiment {full!r}", full, valid)
+            continue
+        found.append(source.experiments[key])
+
+
+def _uses(project: Project, doc: Document, at: Location, item: Any, sources: list[Experiment]) -> Iterator[Problem]:
+    """Problems of the variants and varied keys that an item names, of those that its experiments have."""
+    try:
+        variants = {v for each in sources for v in each.variants or [project.algorithm(each.algorithm).label]}
+    except ConfigError:
+        return
+    if not variants or len(sources) < len(item.experiments):
+        return
+    wanted = [(("variants", i), v) for i, v in enumerate(getattr(item, "variants", None) or [])]
+    wanted += [(("reference_lines", i), v) for i, v in enumerate(getattr(item, "reference_lines", []))]
+    wanted += [((k,), v) for k in ("a", "b") if isinstance(v := getattr(item, k, None), str)]
+    for where, variant in wanted:
+        if variant not in variants:
+            yield doc.problem((*at, *where), f"unknown variant {variant!r}", variant, variants)
+    varied = {key for each in sources for key in (*each.vary, *each.zip)}
+    keys = [((k,), v) for k in ("x", "y") if isinstance(v := getattr(item, k, None), str)]
+    for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
+        if key not in varied:
+            yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)

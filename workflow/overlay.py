@@ -1,0 +1,110 @@
+"""Mappings laid on mappings: the one rule by which a file, a preset or an override changes another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from workflow.strict_yaml import Document, Location, Place
+
+_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+
+
+def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf, and of the mappings on the way when `inner`."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            if inner:
+                yield prefix + key, value
+            yield from flatten(value, inner, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def nested(dotted: str, value: Any) -> dict[str, Any]:
+    """`a.b: value` as the mappings that it is short for."""
+    for part in reversed(dotted.split(".")):
+        value = {part: value}
+    return value
+
+
+def set_by(key: str, value: Any, at: Location) -> Iterator[tuple[str, Location, Any]]:
+    """(dotted key, its place, its value) of all that a key of an overlay sets, the mappings on the way too.
+
+    A mapping with a `kind` is a part put in whole, and is not looked into.
+    """
+    yield key, at, value
+    if isinstance(value, dict) and "kind" not in value:
+        for name, inner in value.items():
+            yield from set_by(f"{key}.{name}", inner, (*at, name))
+
+
+def merge(under: Any, over: Any) -> Any:
+    """`over` laid on `under`, mapping by mapping; neither is changed.
+
+    A mapping of another `kind` (or `suite`) has other keys, so it takes the place of what was there.
+    """
+    if not (isinstance(under, dict) and isinstance(over, dict)):
+        return over
+    if any(key in over and key in under and over[key] != under[key] for key in ("kind", "suite")):
+        return over
+    return under | {key: merge(under[key], value) if key in under else value for key, value in over.items()}
+
+
+def of_budget(value: Any, budget_frames: int) -> Any:
+    """`25 %` as that share of the budget, rounded to whole frames, wherever it stands in an overlay's value."""
+    if isinstance(value, dict):
+        return {key: of_budget(inner, budget_frames) for key, inner in value.items()}
+    if isinstance(value, str) and (share := _SHARE.fullmatch(value)):
+        return round(budget_frames * float(share[1]) / 100)
+    return value
+
+
+def unwritten(file: str, data: dict[str, Any]) -> Document:
+    """What stands in no file: the place of each key and list item is `file` alone."""
+    return Document(file, data, {at: Place(file, 0, at) for at in _locations(data, ())})
+
+
+def _locations(data: Any, at: Location) -> Iterator[Location]:
+    steps = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in steps:
+        yield (*at, key)
+        yield from _locations(value, (*at, key))
+
+
+def part(document: Document, at: Location) -> Document:
+    """What a document says at a location, as one of its own; it still knows where each value stands."""
+    places = {place[len(at) :]: found for place, found in document.places.items() if place[: len(at)] == at}
+    return Document(document.file, _at(document.data, at), places)
+
+
+def placed(document: Document, at: Location, inner: Document) -> Document:
+    """The document with another one in place of what it says at a location of mappings, which may be new."""
+    data = inner.data
+    for n in range(len(at), 0, -1):
+        data = {**(_at(document.data, at[: n - 1]) or {}), at[n - 1]: data}
+    outside = {place: found for place, found in document.places.items() if place[: len(at)] != at}
+    return Document(document.file, data, outside | {(*at, *place): found for place, found in inner.places.items()})
+
+
+def laid(under: Document, over: Document) -> Document:
+    """`over` laid on `under` by `merge`, each value with the place of the one that it comes from."""
+    data = merge(under.data, over.data)
+    kept = {place: found for place, found in under.places.items() if _holds(data, place)}
+    return Document(over.file, data, kept | over.places)
+
+
+def _at(data: Any, at: Location) -> Any:
+    for step in at:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+def _holds(data: Any, at: Location) -> bool:
+    for step in at:
+        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and step in range(len(data))):
+            data = data[step]  # type: ignore[index]
+        else:
+            return False
+    return True

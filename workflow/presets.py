@@ -1,0 +1,57 @@
+"""A paper's file with what its experiments take from elsewhere laid in: another experiment, a preset of scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workflow.overlay import laid, part, placed
+from workflow.strict_yaml import ConfigError, Document, Location, Problem
+
+Presets = Callable[[Location, str], Document]
+
+
+def complete(document: Document, presets: Presets) -> tuple[Document, list[Problem]]:
+    """The document whose experiments say all that they inherit, and what is wrong with whom they name.
+
+    `presets` gives the file of config/scales that is named at a location, or raises ConfigError. What is not a mapping
+    is left for the paper's model to complain about.
+    """
+    named = part(document, ("experiments",))
+    if not isinstance(named.data, dict):
+        return document, []
+    problems: list[Problem] = []
+    for key, described in named.data.items():
+        if isinstance(described, dict):
+            whole, wrong = _whole(document, named, key, presets)
+            document = placed(document, ("experiments", key), whole)
+            problems += wrong
+    return document, problems
+
+
+def named_presets(document: Document) -> set[str]:
+    """The presets that a paper's experiments name."""
+    experiments = document.data.get("experiments")
+    described = experiments.values() if isinstance(experiments, dict) else ()
+    return {str(each["preset"]) for each in described if isinstance(each, dict) and "preset" in each}
+
+
+def _whole(document: Document, named: Document, key: str, presets: Presets) -> tuple[Document, list[Problem]]:
+    own, problems, at = part(named, (key,)), [], ("experiments", key)
+    if (other := own.data.get("extends")) is not None:
+        others = {name: each for name, each in named.data.items() if name != key and isinstance(each, dict)}
+        if other not in others:
+            message = f"unknown experiment {other!r}"
+            problems.append(document.problem((*at, "extends"), message, other, others))
+        elif others[other].get("extends") is not None:
+            message = f"{other} extends another: one level is allowed"
+            problems.append(document.problem((*at, "extends"), message))
+        else:
+            own = laid(part(named, (other,)), own)
+    if isinstance(name := own.data.get("preset"), str):
+        try:
+            preset = presets((*at, "preset"), name)
+        except ConfigError as error:
+            return own, [*problems, *error.problems]
+        scales = part(own, ("scales",))
+        own = placed(own, ("scales",), preset if scales.data is None else laid(preset, scales))
+    return own, problems
