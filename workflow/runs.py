@@ -8,9 +8,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import text
+from workflow import index, text
 from workflow.config import flatten
-from workflow.pipeline import read_index
 from workflow.strict_yaml import ConfigError, nearest
 
 
@@ -62,7 +61,7 @@ def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
     """The table of finished runs: the keys that differ among them, or all of them."""
     runs = finished(results)
     asked: dict[str, list[str]] = {}
-    for row in read_index(results / "index.csv"):
+    for row in index.read(results / "index.csv"):
         asked.setdefault(row[0], []).append(f"{row[1]}.{row[2]}: {row[3]}")
     hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
     keys = (

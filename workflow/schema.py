@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from agents.spec import STUDIES, Spec
 from workflow.config import GIVEN_ELSEWHERE
-from workflow.fingerprint import write_if_changed
 from workflow.models import AlgorithmFile, Config, Paper
+from workflow.write import write_if_changed
 
 
 def schemas() -> dict[str, str]:
