@@ -1,8 +1,8 @@
-"""The kinds of claims, and the function that checks each."""
+"""The kinds of claims: a model each, whose `kind` is the name of the function in analysis/claims.py that checks it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
@@ -16,6 +16,7 @@ from analysis.spec.common import (
     Recomputation,
     Reduced,
     Strict,
+    kinds,
 )
 
 
@@ -95,16 +96,8 @@ class PublishedBelow(Claim):
     below: str = Field(description="game_set column of game_sets.csv: those that should lie below the human")
 
 
-ClaimSpec = Annotated[
-    Greater | Close | ShareGreater | PublishedValue | PublishedOrder | PublishedBelow, Field(discriminator="kind")
-]
-CLAIMS: dict[str, str] = {
-    "greater": "analysis.claims:greater",
-    "close": "analysis.claims:close",
-    "share_greater": "analysis.claims:share_greater",
-    "published_value": "analysis.claims:published_value",
-    "published_order": "analysis.claims:published_order",
-    "published_below": "analysis.claims:published_below",
-}
+_KINDS = kinds(globals(), Claim)
+ClaimSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
+CLAIMS = {kind: f"analysis.claims:{kind}" for kind in _KINDS}
 
 claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])
