@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from analysis import caption
+from analysis.cells import cells, share_above, share_difference
 from analysis.curves import one_number, scored
 from analysis.errors import NoData, UserError, unknown
-from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
