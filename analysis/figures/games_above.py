@@ -11,7 +11,7 @@ from analysis.aggregate import game_means
 from analysis.curves import by_label, some
 from analysis.errors import UserError
 from analysis.figures import common
-from analysis.intervals import SEED, Estimate, draw_counts, runs_per_game
+from analysis.intervals import SEED, Estimate, draw_counts, limits, runs_per_game
 from analysis.load import Scores, select
 from analysis.reference import Reference
 from analysis.spec import GamesAbove, Interval
@@ -63,5 +63,4 @@ def games_above(values: np.ndarray, games: Sequence[str], level: float, interval
         mine = names == game
         weights = counts[:, mine] / counts[:, mine].sum(1, keepdims=True)
         total += weights @ values[mine] >= level
-    low, high = np.quantile(total, [(1 - interval.level) / 2, (1 + interval.level) / 2], axis=0)
-    return Estimate(point, low, high, n)
+    return Estimate(point, *limits(total, interval.level), n)
