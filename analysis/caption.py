@@ -54,6 +54,13 @@ def budget_text(scale: Mapping[str, Any]) -> str:
     return f"Scale {scale['scale']}: {frames_text(ours)}{of} {scale.get('clock') or 'frames'}."
 
 
+def uneven_games(games: Mapping[str, int]) -> list[str]:
+    """A sentence where labels differ in how many games they have, nothing where they do not."""
+    if len(set(games.values())) < 2:
+        return []
+    return ["Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in games.items()) + "."]
+
+
 def from_runs(
     spec: Any,
     scores: Scores,

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 try:
+    from analysis.spec import SCALES
     from workflow import drawn, environment, gc, lookahead, pages, runs, schema, status, targets
     from workflow.config import Project
     from workflow.context import Context
-    from workflow.expand import SMALLER, expand
+    from workflow.expand import expand
     from workflow.invocation import invocation
     from workflow.plan import plan
     from workflow.progress import run
@@ -148,7 +149,7 @@ def _check(project: Project, overrides: dict[str, Any]) -> int:
     project.check()
     problems: dict[Any, None] = {}
     notes: dict[str, None] = {}
-    for scale in (*SMALLER, "paper"):
+    for scale in SCALES:
         scaled = Project(ROOT, overrides | {"scale": scale})
         for paper in project.paper_names:
             try:

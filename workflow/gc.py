@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from agents.lease import living
 from agents.store import MANIFEST, problem, read
+from analysis.spec import SCALES
 from workflow import text
 from workflow.config import Project
 from workflow.context import Context
@@ -26,7 +27,6 @@ from workflow.expand import Papers, Run
 from workflow.finished import Finished, digest
 
 HOURS = 24.0  # a leftover of a process that died is one only after this long: its host may not be this one
-SCALES = ("smoke", "reduced", "paper")
 
 
 class Waste(NamedTuple):

@@ -13,7 +13,7 @@ from workflow.config import flatten
 from workflow.strict_yaml import ConfigError, nearest
 
 
-class Finished(NamedTuple):
+class Record(NamedTuple):
     """One run's run.json, with its spec and versions flattened to dotted keys."""
 
     name: str
@@ -22,21 +22,21 @@ class Finished(NamedTuple):
     versions: dict[str, Any]
 
 
-def read(folder: Path) -> Finished | None:
+def read(folder: Path) -> Record | None:
     """The run in results/runs/<run>, or None where there is no readable run.json."""
     try:
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return Finished(folder.name, facts, dict(flatten(facts["spec"])), dict(flatten(facts.get("versions", {}))))
+        return Record(folder.name, facts, dict(flatten(facts["spec"])), dict(flatten(facts.get("versions", {}))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def finished(results: Path) -> list[Finished]:
+def finished(results: Path) -> list[Record]:
     """All finished runs, by name."""
     return [run for folder in sorted((results / "runs").glob("*")) if (run := read(folder))]
 
 
-def find(results: Path, name: str) -> Finished:
+def find(results: Path, name: str) -> Record:
     """A finished run by its name, or its beginning or end; ConfigError if not exactly one fits."""
     names = sorted(folder.name for folder in (results / "runs").glob("*"))
     fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name) or n.endswith(name)]

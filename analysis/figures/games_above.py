@@ -42,13 +42,8 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
             panel.set_ylabel("Games")
     common.legend_below(figure, sheet.legend)
     counts = {label: len(set(curves.games)) for label, curves in lines.items()}
-    notes = ["A game counts by its mean over seeds."]
-    if len(set(counts.values())) > 1:
-        notes.append(
-            "Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in counts.items()) + "."
-        )
-    else:
-        notes.append(f"Of {most} game{'s' if most > 1 else ''}.")
+    whole = [f"Of {most} game{'s' if most > 1 else ''}."]
+    notes = ["A game counts by its mean over seeds.", *(caption.uneven_games(counts) or whole)]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, lines, notes + sheet.notes))
 
 
