@@ -82,12 +82,6 @@ class Reference:
         needed = ("paper", "algorithm", "regime", "metric", "value", "unit", "confidence", "source")
         return self._read("published_aggregates.csv", needed)
 
-    @cached_property
-    def step_sizes(self) -> pd.DataFrame:
-        """Scores of MinAtar's agents by their step size, 2 ** log2_alpha."""
-        needed = ("algorithm", "game", "log2_alpha", "avg_return_last100_episodes")
-        return self._read("minatar_stepsize_sensitivity_digitised.csv", needed)
-
     def game_set(self, name: str) -> list[str]:
         if name not in self.game_sets:
             raise unknown("game set", name, self.game_sets, str(self.folder / "game_sets.csv"))

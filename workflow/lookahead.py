@@ -21,8 +21,6 @@ from workflow.strict_yaml import ConfigError
 from workflow.targets import missing
 from workflow.training import gpus
 
-_PARTS = ("figures", "tables", "claims", "report")
-
 
 def look(context: Context, asked: Invocation, found: Callable[[], Machine] = machine.look) -> list[str]:
     """The warnings before the jobs that `asked` stands for. Raises ConfigError with all that stops them."""

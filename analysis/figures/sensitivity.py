@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis import caption, style
@@ -91,7 +92,7 @@ def _overlay_label(name: str) -> str:
 
 def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: Reference, shade: str) -> None:
     """The published curve of one algorithm; nothing where the file lacks the game."""
-    table = reference.step_sizes
+    table = pd.read_csv(reference.folder / "minatar_stepsize_sensitivity_digitised.csv")
     if name not in set(table.algorithm):
         raise unknown("algorithm", name, table.algorithm.unique(), spec.id)
     mine = table[(table.algorithm == name) & (table.game == short(game))].sort_values("log2_alpha")

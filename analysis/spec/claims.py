@@ -7,14 +7,15 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
-    Experiment,
     Name,
     Normalisation,
+    NoRuns,
     PublishedBar,
     PublishedNumber,
     PublishedScores,
     Recomputation,
     Reduced,
+    Scale,
     Strict,
     kinds,
 )
@@ -35,9 +36,7 @@ class Comparison(Claim, Reduced):
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
-    at_least: Literal["smoke", "reduced", "paper"] = Field(
-        "reduced", description="smallest scale at which the check means anything"
-    )
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class Greater(Comparison):
@@ -62,16 +61,14 @@ class ShareGreater(Claim, Reduced):
     b: str = Field(description="variant whose share should be smaller")
     threshold: float = Field(description="a setting counts when its mean score exceeds this")
     margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
-    at_least: Literal["smoke", "reduced", "paper"] = Field(
-        "reduced", description="smallest scale at which the check means anything"
-    )
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class PublishedValue(Claim):
     """A printed number agrees with its recomputation from printed per-game scores."""
 
     kind: Literal["published_value"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     printed: PublishedNumber = Field(description="number as the paper printed it")
     recomputed: Recomputation = Field(description="how to compute it again")
     tolerance: float = Field(gt=0, description="largest absolute difference, in the printed unit")
@@ -81,7 +78,7 @@ class PublishedOrder(Claim):
     """Printed (or recomputed) numbers fall in the stated order, highest first."""
 
     kind: Literal["published_order"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
 
 
@@ -89,7 +86,7 @@ class PublishedBelow(Claim):
     """Printed scores lie below the human's on exactly the stated games of a set."""
 
     kind: Literal["published_below"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     scores: PublishedScores = Field(description="per-game rows to use")
     normalisation: Normalisation = Field("standard", description="scale on which 1 is the human's score")
     game_set: str = Field(description="game_set column of game_sets.csv: all games that count")

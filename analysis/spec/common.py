@@ -38,9 +38,11 @@ Regime = Literal[
     "dmlab30_test",
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
+Scale = Literal["smoke", "reduced", "paper"]
+NoRuns = Annotated[list[Experiment], Field(default_factory=list, max_length=0, description="always empty")]
 Value = bool | int | float | str | list[Any] | None
 Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]
-SCALES = ("smoke", "reduced", "paper")
+SCALES = get_args(Scale)
 
 
 def right_name(bad: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from analysis.spec.common import (
     Experiment,
     FromRuns,
+    NoRuns,
     PublishedBar,
     PublishedCurve,
     PublishedScores,
@@ -20,10 +21,13 @@ from analysis.spec.common import (
     kinds,
 )
 
+Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
+Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
+
 
 class Drawn(Shown):
     venue: Venue = Field("icml", description="page format that sets the widths")
-    column: Literal["single", "double"] = Field("double", description="width: one column or the whole page")
+    column: Column = "double"
 
 
 class LearningCurves(Drawn, FromRuns):
@@ -36,7 +40,7 @@ class LearningCurves(Drawn, FromRuns):
         default_factory=list,
         description="variants drawn as dashed horizontal lines at their mean, e.g. a random policy",
     )
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
     published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
 
 
@@ -110,7 +114,7 @@ class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
 
     kind: Literal["grid_share"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    column: Column = "single"
     threshold: float = Field(description="level at which the shares are printed, in units of the axis")
 
 
@@ -147,14 +151,14 @@ class Scaling(Drawn, FromRuns):
     """
 
     kind: Literal["scaling"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    column: Column = "single"
 
 
 class Survival(Drawn, FromRuns):
     """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
 
     kind: Literal["survival"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    column: Column = "single"
     published: dict[str, float] = Field(
         default_factory=dict, description="variant -> published mean, drawn as a dashed vertical line"
     )
@@ -167,7 +171,7 @@ class Distribution(Drawn, FromRuns):
     kind: Literal["distribution"]
     metric: str = Field("td_error", description="metric recorded as percentiles: td_error or replay_probability")
     times: int = Field(5, ge=1, le=12, description="number of checkpoints drawn, evenly from the first to the last")
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
 
 
 class LearningSpeed(Drawn, FromRuns):
@@ -188,7 +192,7 @@ class GamesAbove(Drawn, FromRuns):
 
     kind: Literal["games_above"]
     levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
 
 
 class AblationDrops(Drawn, FromRuns):
@@ -203,8 +207,8 @@ class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
     kind: Literal["published_bars"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    column: Column = "single"
+    experiments: NoRuns
     bars: list[PublishedBar] = Field(min_length=1, description="bars from top to bottom")
     axis: str = Field("Human-normalised score (%)", description="axis text with unit")
     unit: Literal["percent", "ratio"] = Field("percent", description="unit of the bars")

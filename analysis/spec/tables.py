@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from analysis.spec.common import Experiment, FromRuns, Normalisation, PublishedScores, Reduced, Shown, Strict, kinds
+from analysis.spec.common import FromRuns, Normalisation, NoRuns, PublishedScores, Reduced, Shown, Strict, kinds
 
 
 class FinalScores(Shown, Reduced):
@@ -63,7 +63,7 @@ class PublishedAggregates(Shown):
     """Headline numbers computed again from printed per-game scores, beside the printed ones; no runs."""
 
     kind: Literal["published_aggregates"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     rows: list[AggregateRow] = Field(min_length=1, description="algorithms, from top to bottom")
     columns: list[AggregateColumn] = Field(min_length=1, description="aggregates, from left to right")
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
