@@ -15,6 +15,7 @@ except ModuleNotFoundError as error:
 
 min_version("9.0")
 
+# What all rules look at (workflow/context.py).
 P = start(workflow.basedir, config, workflow.is_main_process, workflow.global_resources)
 RESULTS, SHOWN = P.results, P.shown
 

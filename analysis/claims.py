@@ -29,7 +29,6 @@ from analysis.spec import (
     Claim,
     ClaimSpec,
     Close,
-    Comparison,
     Greater,
     PublishedBelow,
     PublishedOrder,
@@ -40,6 +39,7 @@ from analysis.spec import (
 from analysis.spec import SCALES as RUN_SCALES
 
 FEW = 3  # seeds of a game below which an interval says little
+Judge = Callable[[float, float, float], tuple[Verdict, str]]  # of an interval's low and high, and a margin
 MISSING = "the runs are missing"
 WEAK = "weak: fewer than three seeds of a game"
 
@@ -89,17 +89,15 @@ def _show(value: str | float) -> str:
 
 def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a above variant b (or a number) by more than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, lambda value: _judge(value, spec.margin))
+    return _compare(spec, scores, reference, _above)
 
 
 def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Are variants a and b (or a number) nearer to each other than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, lambda value: _judge_close(value, spec.margin))
+    return _compare(spec, scores, reference, _within)
 
 
-def _compare(
-    spec: Comparison, scores: Scores, reference: Reference, judge: Callable[[Estimate], tuple[Verdict, str]]
-) -> dict[str, Any]:
+def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
     about = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
@@ -135,7 +133,7 @@ def _compare(
     lost, diverged = sum(variant in sides for variant in gone), sum(len(arm.held) for arm in arms)
     notes = [f"{lost} planned run(s) missing"] * bool(lost)
     notes += [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
-    return _judged(spec, value, judge(value), ours, arms, notes, about)
+    return _judged(spec, value, judge, ours, arms, notes, about)
 
 
 def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -155,10 +153,10 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
     ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
     curves = [cell.curves for cell in found if cell.curves is not None]
-    return _judged(spec, value, _judge(value, spec.margin), ours, curves, [], about)
+    return _judged(spec, value, _above, ours, curves, [], about)
 
 
-def _not_run(spec: Comparison | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
+def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -171,43 +169,41 @@ def _not_run(spec: Comparison | ShareGreater, scores: Scores, sides: list[str]) 
 
 
 def _judged(
-    spec: Claim,
+    spec: Greater | Close | ShareGreater,
     value: Estimate,
-    judgement: tuple[Verdict, str],
+    judge: Judge,
     ours: str,
     curves: list[Curves],
     notes: list[str],
     about: dict[str, Any],
 ) -> dict[str, Any]:
     """A judgement on the runs of `curves`, and what its reader has to know beside it."""
-    verdict, why = judgement
+    low, high = value.ends()
+    verdict, why = "inconclusive", "one seed per game gives no interval"
+    if low is not None and high is not None:
+        verdict, why = judge(low, high, spec.margin)
     # an interval that decides rests on enough seeds of every game, or not
     weak = verdict in ("reproduced", "not reproduced") and value.n[0] < FEW
     why = "; ".join(filter(None, [why, WEAK * weak, caption.early_ends(curves), *notes]))
     n = caption.seeds_text(value.n).removeprefix("n = ")
     runs = sorted({run for each in curves for run in each.runs})
-    low, high = value.ends()
     return _result(
         spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak, n=n, **about
     )
 
 
-def _judge(value: Estimate, margin: float) -> tuple[Verdict, str]:
-    if value.low is None or value.high is None:
-        return "inconclusive", "one seed per game gives no interval"
-    if value.low > margin:
+def _above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    if low > margin:
         return "reproduced", f"the whole interval of the difference is above {margin:g}"
-    if value.high < margin:
+    if high < margin:
         return "not reproduced", f"the whole interval of the difference is below {margin:g}"
     return "inconclusive", f"the interval of the difference contains {margin:g}"
 
 
-def _judge_close(value: Estimate, margin: float) -> tuple[Verdict, str]:
-    if value.low is None or value.high is None:
-        return "inconclusive", "one seed per game gives no interval"
-    if -margin < value.low and value.high < margin:
+def _within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    if -margin < low and high < margin:
         return "reproduced", f"the whole interval of the difference is between -{margin:g} and {margin:g}"
-    if value.low > margin or value.high < -margin:
+    if low > margin or high < -margin:
         return "not reproduced", f"the whole interval of the difference is beyond {margin:g}"
     return "inconclusive", f"the interval of the difference reaches beyond {margin:g}"
 

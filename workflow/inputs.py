@@ -10,6 +10,14 @@ from workflow.strict_yaml import ConfigError
 from workflow.write import write_if_changed
 
 
+def code_text(code: Code, roots: Iterable[str]) -> str:
+    """The modules that the roots reach, with their hashes. ConfigError for code that is not valid Python."""
+    try:
+        return code.text(roots)
+    except CodeError as error:
+        raise ConfigError(str(error)) from None
+
+
 class Inputs:
     """The small inputs below one results folder; each is written at most once.
 
@@ -33,14 +41,8 @@ class Inputs:
         It has a folder of its own, as the list of an experiment's runs has: Snakemake lists the folders of the first
         target's inputs once, and would hold a file that is written there later for missing.
         """
-        return self.written(Path(f"{self.results}/code/{name}/modules.fp"), lambda: self._text(roots))
+        return self.written(Path(f"{self.results}/code/{name}/modules.fp"), lambda: code_text(self._code, roots))
 
     def code_sum(self, roots: Iterable[str]) -> str:
         """Makes changed code a changed parameter, whatever happened to its file."""
-        return fingerprint(self._text(roots))[:12]
-
-    def _text(self, roots: Iterable[str]) -> str:
-        try:
-            return self._code.text(roots)
-        except CodeError as error:
-            raise ConfigError(str(error)) from None
+        return fingerprint(code_text(self._code, roots))[:12]

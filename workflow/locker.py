@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agents.files import sha256
 from agents.identity import identity, is_dead, name
 from workflow.write import write_if_changed
 
@@ -64,7 +64,7 @@ def note(folder: Path = FOLDER, of: tuple[int, Sequence[str]] | None = None) -> 
     note away when it ends in order; whoever notes another one does that for it, and keeps the note of a killed one.
     """
     who = identity(of[0]) if of else identity()
-    digest = hashlib.sha256(json.dumps(list(who.values())).encode()).hexdigest()[:16]
+    digest = sha256(json.dumps(list(who.values())).encode())[:16]
     path = folder / "lockers" / f"{digest}.json"
     with contextlib.suppress(OSError):
         if path.exists():

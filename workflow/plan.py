@@ -114,9 +114,9 @@ def plan(context: Context, targets: list[str]) -> str:
 def _former(context: Context) -> dict[str, str]:
     """Run -> the finished run of the same experiment, variant, game and seed, before the spec was changed."""
     results, before = Path(context.results), {}
-    for name, paper, experiment, variant, _, game, seed, scale in index.read(results / "index.csv"):
-        if scale == context.config.scale and (results / "runs" / name / "run.json").exists():
-            before[f"{paper}.{experiment}", variant, game, seed] = name
+    for row in index.read(results / "index.csv"):
+        if row.scale == context.config.scale and (results / "runs" / row.run / "run.json").exists():
+            before[f"{row.paper}.{row.experiment}", row.variant, row.game, row.seed] = row.run
     return {
         run.name: before[key]
         for paper, found in context.papers.expanded.items()
@@ -149,7 +149,7 @@ def _actors(training: list[Run]) -> list[str]:
 def _cost(context: Context, training: list[Run], others: int) -> list[str]:
     """Time by the clock on this machine, core-hours, GPU-hours, disk."""
     results, machine_ = Path(context.results), machine.look()
-    algorithms = {row[0]: row[4] for row in index.read(results / "index.csv")}
+    algorithms = {row.run: row.algorithm for row in index.read(results / "index.csv")}
     past = [
         cost.Past(algorithms.get(done.name, ""), done.facts["spec"], seconds)
         for done in runs.finished(results)

@@ -62,7 +62,7 @@ def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
     runs = finished(results)
     asked: dict[str, list[str]] = {}
     for row in index.read(results / "index.csv"):
-        asked.setdefault(row[0], []).append(f"{row[1]}.{row[2]}: {row[3]}")
+        asked.setdefault(row.run, []).append(f"{row.paper}.{row.experiment}: {row.variant}")
     hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
     keys = (
         list(dict.fromkeys(key for run in runs for key in run.spec))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from agents.files import sha256
 from workflow.context import Context
 from workflow.expand import Expansion
 
@@ -42,7 +42,7 @@ def members(context: Context, experiment: Expansion) -> list[str]:
 def members_digest(context: Context, name: str) -> str:
     """Makes a changed list of runs a changed parameter, whatever happened to the file."""
     text = context.papers.experiment(name).members(context.finished.place)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return sha256(text.encode())[:12]
 
 
 def marks(context: Context, experiment: Expansion) -> list[str]:
