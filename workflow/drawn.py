@@ -32,12 +32,7 @@ def drawable(context: Context, paper: str, part: str) -> list[Any]:
     items = getattr(context.project.paper(paper)[0], part)
     if not context.config.partial:
         return items
-    return [item for item in items if all(scores.marks(context, context.papers.experiment(n)) for n in behind(item))]
-
-
-def behind(item: Any) -> list[str]:
-    """The experiments that a figure, table or claim is made of, as "paper.experiment"."""
-    return list(getattr(item, "experiments", []))
+    return [item for item in items if all(scores.marks(context, context.papers.experiment(n)) for n in item.experiments)]
 
 
 def item(context: Context, part: str, paper: str, name: str) -> Any:
@@ -94,7 +89,7 @@ def claims_code(context: Context, paper: str) -> list[str]:
 
 
 def claims_inputs(context: Context, paper: str) -> dict[str, Any]:
-    names = sorted({name for claim in drawable(context, paper, "claims") for name in behind(claim)})
+    names = sorted({name for claim in drawable(context, paper, "claims") for name in claim.experiments})
     return {
         "scores": scores.files(context, names),
         "code": context.inputs.code(f"claims-{paper}", claims_code(context, paper)),

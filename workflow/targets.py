@@ -64,7 +64,7 @@ def _experiments(context: Context, target: str) -> list[str]:
         items = [*described.figures, *described.tables]
         own = [] if target != paper else [f"{paper}.{key}" for key in context.papers[paper]]
         items += [] if target != paper else described.claims
-        return list(dict.fromkeys([*own, *(name for item in items for name in drawn.behind(item))]))
+        return list(dict.fromkeys([*own, *(name for item in items for name in item.experiments)]))
     match Path(target.removeprefix(f"{context.shown}/")).parts:
         case ["scores", file]:
             return [file.removesuffix(".parquet")]
@@ -72,7 +72,7 @@ def _experiments(context: Context, target: str) -> list[str]:
             return _experiments(context, "all" if file == "index.html" else file.removesuffix(".html"))
         case ["claims", file]:
             claims = drawn.drawable(context, file.removesuffix(".json"), "claims")
-            return [name for claim in claims for name in drawn.behind(claim)]
+            return [name for claim in claims for name in claim.experiments]
         case [("figures" | "tables") as part, paper, file]:
-            return drawn.behind(drawn.item(context, part, paper, file.partition(".")[0]))
+            return drawn.item(context, part, paper, file.partition(".")[0]).experiments
     return []
