@@ -32,7 +32,9 @@ def drawable(context: Context, paper: str, part: str) -> list[Any]:
     items = getattr(context.project.paper(paper)[0], part)
     if not context.config.partial:
         return items
-    return [item for item in items if all(scores.marks(context, context.papers.experiment(n)) for n in item.experiments)]
+    return [
+        item for item in items if all(scores.marks(context, context.papers.experiment(n)) for n in item.experiments)
+    ]
 
 
 def item(context: Context, part: str, paper: str, name: str) -> Any:
