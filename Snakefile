@@ -1,10 +1,11 @@
 # From config/ to results/: `snakemake --cores all` makes the papers of config/config.yaml, `snakemake demo` one paper.
-# `--config scale=smoke papers=[demo] results=/path …` overrides config/config.yaml. Jobs are in rules/, all they ask in
-# workflow/pipeline.py. This file is read again inside every cluster job, so it does nothing that a job need not repeat.
+# `--config scale=smoke papers=[demo] results=/path …` overrides config/config.yaml. Jobs are in rules/, what each of
+# these files asks in a module of workflow/. This file is read again inside every cluster job, so it does nothing that a
+# job need not repeat.
 from snakemake.utils import min_version
 
 try:
-    from workflow.pipeline import CODE, FIGURE_FILES, TABLE_FILES
+    from workflow import drawn, index, pages, scores, targets, training
     from workflow.retries import Retries
     from workflow.start import start
 except ModuleNotFoundError as error:
@@ -14,6 +15,7 @@ except ModuleNotFoundError as error:
 
 min_version("9.0")
 
+# What all rules look at (workflow/context.py).
 P = start(workflow.basedir, config, workflow.is_main_process, workflow.global_resources)
 RESULTS, SHOWN = P.results, P.shown
 
@@ -30,7 +32,7 @@ wildcard_constraints:
 # Here and not in rules/: Snakemake forgets a default target that an included file sets.
 rule all:
     input:
-        lambda wildcards: P.targets(P.config.papers),
+        lambda wildcards: targets.files(P, P.config.papers),
 
 
 include: "rules/targets.smk"
@@ -48,9 +50,9 @@ include: "rules/report.smk"
 
 # Only now Snakemake knows where jobs run.
 onstart:
-    P.write_index()
+    index.write(P)
     if not (workflow.local_exec or P.config.partial):
         Retries(P.results).install()
     # The executor has looked at its settings already. Its jobs' logs belong to these results, unless a place was given.
     if "slurm_logdir" in vars(workflow.scheduler._executor) and not workflow.executor_settings.logdir:
-        workflow.scheduler._executor.slurm_logdir = P.job_logs()
+        workflow.scheduler._executor.slurm_logdir = training.job_logs(P)

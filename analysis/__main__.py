@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from analysis import spec as specs
 from analysis.errors import UserError, unknown
+from analysis.spec.complaints import complaint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,59 +57,26 @@ def _json(text: str, option: str) -> Any:
         raise UserError(f"{option}: not readable JSON: {error}") from error
 
 
-def _validate(adapter: TypeAdapter[Any], value: Any, kinds: dict[str, str]) -> Any:
-    """The typed spec; UserError names the first faulty key and the nearest valid choice."""
+def _validate(adapter: TypeAdapter[Any], form: Any, value: Any) -> Any:
+    """The typed spec; UserError names the first faulty key and the nearest valid choice. `adapter`: that of `form`."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise _explain(error, value, kinds) from None
+        raise _explain(error.errors(), form, value) from None
 
 
-def _explain(error: ValidationError, value: Any, kinds: dict[str, str]) -> UserError:
-    problems = error.errors()
-    problem = problems[0]
-    place = [part for part in problem["loc"] if part not in kinds]
-    where = ".".join(str(part) for part in place)
+def _explain(problems: list[Any], form: Any, value: Any) -> UserError:
+    location, message, bad, valid = complaint(problems[0], form, value)
     items = value if isinstance(value, list) else [value]
-    first = items[place[0]] if place and isinstance(place[0], int) and isinstance(value, list) else items[0]
+    first = items[location[0]] if location and isinstance(location[0], int) else next(iter(items), None)
     name = first.get("id", "?") if isinstance(first, dict) else "?"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if problem["type"] == "union_tag_invalid":
-        return unknown("kind", first["kind"], kinds, f"{name}{more}")
-    if problem["type"] == "extra_forbidden":
-        return unknown("key", place[-1], _keys(problem["loc"], first), f"{name}: {where}{more}")
-    return UserError(f"{name}: {where or 'spec'}: {problem['msg']}, got {problem.get('input')!r}"[:400] + more)
-
-
-def _keys(location: tuple[int | str, ...], first: Any) -> list[str]:
-    """Keys allowed where an unknown key was found."""
-    models = {m.model_fields["kind"].annotation.__args__[0]: m for m in _models() if "kind" in m.model_fields}
-    model = models.get(first.get("kind")) if isinstance(first, dict) else None
-    steps = [part for part in location[:-1] if isinstance(part, str) and part not in models]
-    for step in steps:
-        model = next((m for m in _inner(model, step)), None)
-    return sorted(model.model_fields) if model else []
-
-
-def _models() -> list[type[specs.Strict]]:
-    found, queue = [], [specs.Strict]
-    while queue:
-        queue += (children := queue.pop().__subclasses__())
-        found += children
-    return found
-
-
-def _inner(model: Any, field: str) -> list[Any]:
-    """Models inside a field's annotation."""
-    if model is None or field not in model.model_fields:
-        return []
-    queue, found = [model.model_fields[field].annotation], []
-    while queue:
-        item = queue.pop()
-        if isinstance(item, type) and issubclass(item, specs.Strict):
-            found.append(item)
-        queue += getattr(item, "__args__", ())
-    return found
+    where = ".".join(map(str, location))
+    if problems[0]["type"] == "union_tag_invalid":
+        return unknown("kind", bad, valid, f"{name}{more}")
+    if what := {"extra_forbidden": "key", "literal_error": "value"}.get(problems[0]["type"]):
+        return unknown(what, bad, valid, f"{name}: {where}{more}")
+    return UserError(f"{name}: {where or 'spec'}: {message}"[:400] + more)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -122,17 +90,17 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "figure":
         from analysis.figure import make_figure
 
-        spec = _validate(specs.figure_adapter, _json(arguments.spec, "--spec"), specs.FIGURES)
+        spec = _validate(specs.figure_adapter, specs.FigureSpec, _json(arguments.spec, "--spec"))
         make_figure(spec, arguments.scores, arguments.reference, arguments.out)
     elif arguments.command == "table":
         from analysis.table import make_table
 
-        spec = _validate(specs.table_adapter, _json(arguments.spec, "--spec"), specs.TABLES)
+        spec = _validate(specs.table_adapter, specs.TableSpec, _json(arguments.spec, "--spec"))
         make_table(spec, arguments.scores, arguments.reference, arguments.out)
     elif arguments.command == "claims":
         from analysis.claims import check
 
-        claims = _validate(specs.claims_adapter, _json(arguments.spec, "--spec"), specs.CLAIMS)
+        claims = _validate(specs.claims_adapter, list[specs.ClaimSpec], _json(arguments.spec, "--spec"))
         check(claims, arguments.scores, arguments.reference, arguments.out)
     else:
         from analysis.report import make_report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from analysis.curves import Curves, scored
@@ -54,6 +54,13 @@ def budget_text(scale: Mapping[str, Any]) -> str:
     return f"Scale {scale['scale']}: {frames_text(ours)}{of} {scale.get('clock') or 'frames'}."
 
 
+def uneven_games(games: Mapping[str, int]) -> list[str]:
+    """A sentence where labels differ in how many games they have, nothing where they do not."""
+    if len(set(games.values())) < 2:
+        return []
+    return ["Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in games.items()) + "."]
+
+
 def from_runs(
     spec: Any,
     scores: Scores,
@@ -68,51 +75,23 @@ def from_runs(
     """
     per_label = {label: _seeds(curve) for label, curve in curves.items()}
     n = (min(v[0] for v in per_label.values()), max(v[1] for v in per_label.values()))
-    diverged = sorted({run for curve in curves.values() for run in curve.held})
     about = scales(scores, spec.experiments)
     rows, missing = chosen(scores, spec)
     shown = {run for curve in curves.values() for run in curve.runs}
     with_score = set(scored(rows[rows.metric.isin(metrics or [spec.metric])]).run)
-    empty = sorted(set(rows.run) - shown - with_score)
-    left_out = sorted(with_score - shown)
-    unit = about[0]["clock"] or "frames"
     ends = {run: last for curve in curves.values() for run, (_, last) in curve.spans.items()}
-    filled = sum(curve.filled for curve in curves.values())
+    facts = {
+        "last_frames": ends,
+        "diverged": sorted({run for curve in curves.values() for run in curve.held}),
+        "without_score": sorted(set(rows.run) - shown - with_score),
+        "missing": sorted(m["run"] for m in missing),
+        "interpolated": sum(curve.filled for curve in curves.values()),
+    }
     sentences = [f"{seeds_text(n)}{'' if n[0] == n[1] else ' per game'}."]
-    for scale in {budget_text(s): s for s in about}.values():
-        sentences.append(budget_text(scale))
-        if scale.get("reduced"):
-            sentences.append(str(scale["reduced"]).rstrip(".") + ".")
-    sentences.append(f"Metric {spec.metric}: {meaning(spec.metric)}.")
-    cuts = sorted({cut for scale in about for cut in scale["cuts"] or ()})
-    if cuts and spec.metric == "evaluation_return":
-        sentences.append(f"Its episodes are cut at {' or '.join(f'{cut:,}' for cut in cuts)} frames.")
-    if spec.metric in SCORES:
-        sentences.append(f"Scale of scores: {SCALES[spec.normalisation].text}.")
-    if getattr(spec, "score", None):
-        sentences.append(f"Each run counts with {_SCORE[spec.score]}{where_runs_end(list(curves.values()), unit)}.")
-    sentences += _cuts(curves, unit)
-    early = early_ends([curve for curve in curves.values() if not curve.cut])
-    if early:
-        sentences.append(f"{early}.")
-    if spec.window > 1:
-        sentences.append(f"Each run is smoothed by a trailing mean over {spec.window} checkpoints.")
+    sentences += _protocol(spec, about, curves)
     if interval:
         sentences.append(interval_text(spec.interval, n))
-    sentences += list(extra)
-    if diverged:
-        sentences.append(f"{len(diverged)} diverged run(s) keep their last score from there on: {at(diverged, ends)}.")
-    if empty:
-        sentences.append(f"{len(empty)} run(s) left no score and are not drawn: {at(empty)}.")
-    if left_out:
-        sentences.append(
-            f"{len(left_out)} run(s) have a score but no place here, without a varied key of the figure or a frame in "
-            f"common with the other seeds: {at(left_out)}."
-        )
-    if missing:
-        sentences.append(f"{len(missing)} planned run(s) are missing.")
-    if filled:
-        sentences.append(f"{filled} checkpoints between two values of a run are interpolated.")
+    sentences += [*extra, *_exceptions(facts, sorted(with_score - shown))]
     return base(spec, sentences) | {
         "experiments": list(spec.experiments),
         "metric": spec.metric,
@@ -120,13 +99,50 @@ def from_runs(
         "interval": spec.interval.model_dump() if interval and n[1] > 1 else None,
         "seeds": {label: list(v) for label, v in per_label.items()},
         "scales": about,
-        "runs": sorted(shown | set(empty)),
-        "last_frames": ends,
-        "diverged": diverged,
-        "without_score": empty,
-        "missing": sorted(m["run"] for m in missing),
-        "interpolated": filled,
+        "runs": sorted(shown | set(facts["without_score"])),
+        **facts,
     }
+
+
+def _protocol(spec: Any, about: list[dict[str, Any]], curves: Mapping[str, Curves]) -> Iterator[str]:
+    """At which scale, what was measured, and how one number or curve was made of a run."""
+    for scale in {budget_text(s): s for s in about}.values():
+        yield budget_text(scale)
+        if scale.get("reduced"):
+            yield str(scale["reduced"]).rstrip(".") + "."
+    yield f"Metric {spec.metric}: {meaning(spec.metric)}."
+    cuts = sorted({cut for scale in about for cut in scale["cuts"] or ()})
+    if cuts and spec.metric == "evaluation_return":
+        yield f"Its episodes are cut at {' or '.join(f'{cut:,}' for cut in cuts)} frames."
+    if spec.metric in SCORES:
+        yield f"Scale of scores: {SCALES[spec.normalisation].text}."
+    unit = about[0]["clock"] or "frames"
+    if getattr(spec, "score", None):
+        yield f"Each run counts with {_SCORE[spec.score]}{where_runs_end(list(curves.values()), unit)}."
+    yield from _cuts(curves, unit)
+    early = early_ends([curve for curve in curves.values() if not curve.cut])
+    if early:
+        yield f"{early}."
+    if spec.window > 1:
+        yield f"Each run is smoothed by a trailing mean over {spec.window} checkpoints."
+
+
+def _exceptions(facts: Mapping[str, Any], left_out: Sequence[str]) -> Iterator[str]:
+    """The runs that are not what they should be, or not there."""
+    if runs := facts["diverged"]:
+        ends = at(runs, facts["last_frames"])
+        yield f"{len(runs)} diverged run(s) keep their last score from there on: {ends}."
+    if runs := facts["without_score"]:
+        yield f"{len(runs)} run(s) left no score and are not drawn: {at(runs)}."
+    if left_out:
+        yield (
+            f"{len(left_out)} run(s) have a score but no place here, without a varied key of the figure or a frame in "
+            f"common with the other seeds: {at(left_out)}."
+        )
+    if facts["missing"]:
+        yield f"{len(facts['missing'])} planned run(s) are missing."
+    if facts["interpolated"]:
+        yield f"{facts['interpolated']} checkpoints between two values of a run are interpolated."
 
 
 def without_data(spec: Any, scores: Scores, reason: str) -> dict[str, Any]:

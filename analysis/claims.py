@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from analysis import caption
-from analysis.curves import one_number, scored
+from analysis.cells import cells, share_above, share_difference
+from analysis.curves import Curves, one_number, scored
 from analysis.errors import NoData, UserError, unknown
-from analysis.figures.cells import cells, share_above, share_difference
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
@@ -29,7 +29,6 @@ from analysis.spec import (
     Claim,
     ClaimSpec,
     Close,
-    Comparison,
     Greater,
     PublishedBelow,
     PublishedOrder,
@@ -40,7 +39,9 @@ from analysis.spec import (
 from analysis.spec import SCALES as RUN_SCALES
 
 FEW = 3  # seeds of a game below which an interval says little
-WEAK = "; weak: fewer than three seeds of a game"
+Judge = Callable[[float, float, float], tuple[Verdict, str]]  # of an interval's low and high, and a margin
+MISSING = "the runs are missing"
+WEAK = "weak: fewer than three seeds of a game"
 
 
 def check(specs: Iterable[ClaimSpec], scores: Iterable[Path], reference: Path, out: Path) -> list[dict[str, Any]]:
@@ -88,139 +89,121 @@ def _show(value: str | float) -> str:
 
 def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a above variant b (or a number) by more than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, lambda value: _judge(value, spec.margin))
+    return _compare(spec, scores, reference, _above)
 
 
 def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Are variants a and b (or a number) nearer to each other than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, lambda value: _judge_close(value, spec.margin))
+    return _compare(spec, scores, reference, _within)
 
 
-def _compare(
-    spec: Comparison, scores: Scores, reference: Reference, judge: Callable[[Estimate], tuple[Verdict, str]]
-) -> dict[str, Any]:
+def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
-    known = {name: scores.experiments.get(name) for name in spec.experiments}
-    for name, about in known.items():
-        if about is None:
-            raise unknown("experiment", name, scores.experiments, f"claim {spec.id}")
-    scale = min((about["scale"] for about in known.values() if about), key=RUN_SCALES.index)
-    no = "not run at this scale"
-    missing = [m for m in scores.missing if m["experiment"] in spec.experiments]
-    common = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
-    if RUN_SCALES.index(scale) < RUN_SCALES.index(spec.at_least):
-        return _result(spec, no, "–", f"needs scale '{spec.at_least}', ran at '{scale}'", **common)
-    planned = scores.rows[scores.rows.experiment.isin(spec.experiments)]
-    variants = set(planned.variant) | {m["variant"] for m in missing}
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
-    for name in sides:
-        if name not in variants:
-            raise unknown("variant", name, variants, f"claim {spec.id}")
-    if planned.empty or not set(sides) <= set(planned.variant):
-        return _result(spec, no, "–", "the runs are missing", **common)
+    about = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
+    gone = [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
+    if why := _not_run(spec, scores, sides):
+        planned = {*gone, *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
+        for name in sides if why == MISSING else ():
+            if name not in planned:
+                raise unknown("variant", name, planned, f"claim {spec.id}")
+        return _result(spec, "not run at this scale", "–", why, **about)
     rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
-    rows = rows[rows.variant.isin(sides)]
     arms = []
     for name in sides:
         mine = rows[rows.variant == name]
         if mine.label.nunique() > 1:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
         if scored(mine).empty:
-            return _result(spec, no, "–", f"no run of {name!r} has a score", **common)
+            return _result(spec, "not run at this scale", "–", f"no run of {name!r} has a score", **about)
         arms.append(one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference))
     games = sorted({game for arm in arms for game in arm.games})
     if any(set(arm.games) != set(games) for arm in arms):
-        return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **common)
+        return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **about)
     one_scale(spec, games)
     numbers = [(arm.numbers, arm.games) for arm in arms]
     if len(numbers) == 2:
         value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
     else:
-        value = _minus(estimate(*numbers[0], spec.statistic, spec.interval), float(spec.b))
-    verdict, why = judge(value)
-    weak = _weak(verdict, value)
-    why += WEAK * weak
-    early = caption.early_ends(arms)
-    why += f"; {early}" if early else ""
-    gone = sum(m["variant"] in sides for m in missing)
-    if gone:
-        why += f"; {gone} planned run(s) missing"
-    low, high = (None if side is None else float(side) for side in (value.low, value.high))
+        value = estimate(*numbers[0], spec.statistic, spec.interval).less(float(spec.b))
     ours = f"{float(value.point):+.3g}"
+    low, high = value.ends()
     if low is not None and high is not None:
         ours += f" [{low:+.3g}, {high:+.3g}]"
-    diverged = sum(len(arm.held) for arm in arms)
-    if diverged:
-        why += f"; {diverged} diverged run(s) counted with their last score"
-    runs = sorted({run for arm in arms for run in arm.runs})
-    return _result(
-        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak,
-        n=caption.seeds_text(value.n).removeprefix("n = "), **common,
-    )  # fmt: skip
+    lost, diverged = sum(variant in sides for variant in gone), sum(len(arm.held) for arm in arms)
+    notes = [f"{lost} planned run(s) missing"] * bool(lost)
+    notes += [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
+    return _judged(spec, value, judge, ours, arms, notes, about)
 
 
 def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Do more settings of variant a score above the threshold than of variant b? UserError for unknown names.
+    """Do more settings of variant a score above the threshold than of variant b? UserError for unknown experiments.
 
     The interval of the difference resamples seeds within each setting; the settings are fixed.
     """
+    sides = [spec.a, spec.b]
+    about = {"experiments": list(spec.experiments), "unit": "percentage points"}
+    if why := _not_run(spec, scores, sides):
+        return _result(spec, "not run at this scale", "–", why, **about)
+    found = cells(select(scores, spec.model_copy(update={"variants": sides})), spec, reference)
+    arms = [[cell for cell in found if cell.variant == name] for name in sides]
+    if {canonical(cell.vary) for cell in arms[0]} != {canonical(cell.vary) for cell in arms[1]}:
+        return _result(spec, "inconclusive", "–", "the two variants were not run with the same settings", **about)
+    value = share_difference(*arms, spec.threshold, spec.interval)
+    shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
+    ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
+    curves = [cell.curves for cell in found if cell.curves is not None]
+    return _judged(spec, value, _above, ours, curves, [], about)
+
+
+def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
+    """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
             raise unknown("experiment", name, scores.experiments, f"claim {spec.id}")
     scale = min((scores.experiments[name]["scale"] for name in spec.experiments), key=RUN_SCALES.index)
-    common = {"experiments": list(spec.experiments), "unit": "percentage points"}
-    no = "not run at this scale"
     if RUN_SCALES.index(scale) < RUN_SCALES.index(spec.at_least):
-        return _result(spec, no, "–", f"needs scale '{spec.at_least}', ran at '{scale}'", **common)
-    mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
-    if not {spec.a, spec.b} <= set(mine.variant):
-        return _result(spec, no, "–", "the runs are missing", **common)
-    found = cells(select(scores, spec.model_copy(update={"variants": [spec.a, spec.b]})), spec, reference)
-    arms = [[cell for cell in found if cell.variant == name] for name in (spec.a, spec.b)]
-    if {canonical(cell.vary) for cell in arms[0]} != {canonical(cell.vary) for cell in arms[1]}:
-        return _result(spec, "inconclusive", "–", "the two variants were not run with the same settings", **common)
-    value = share_difference(*arms, spec.threshold, spec.interval)
-    verdict, why = _judge(value, spec.margin)
-    weak = _weak(verdict, value)
-    why += WEAK * weak
-    early = caption.early_ends([cell.curves for cell in found if cell.curves is not None])
-    why += f"; {early}" if early else ""
-    shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
-    ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
-    low, high = (None if side is None else float(side) for side in (value.low, value.high))
-    runs = sorted({run for cell in found if cell.curves for run in cell.curves.runs})
+        return f"needs scale '{spec.at_least}', ran at '{scale}'"
+    ran = set(scores.rows.variant[scores.rows.experiment.isin(spec.experiments)])
+    return None if set(sides) <= ran else MISSING
+
+
+def _judged(
+    spec: Greater | Close | ShareGreater,
+    value: Estimate,
+    judge: Judge,
+    ours: str,
+    curves: list[Curves],
+    notes: list[str],
+    about: dict[str, Any],
+) -> dict[str, Any]:
+    """A judgement on the runs of `curves`, and what its reader has to know beside it."""
+    low, high = value.ends()
+    verdict, why = "inconclusive", "one seed per game gives no interval"
+    if low is not None and high is not None:
+        verdict, why = judge(low, high, spec.margin)
+    # an interval that decides rests on enough seeds of every game, or not
+    weak = verdict in ("reproduced", "not reproduced") and value.n[0] < FEW
+    why = "; ".join(filter(None, [why, WEAK * weak, caption.early_ends(curves), *notes]))
+    n = caption.seeds_text(value.n).removeprefix("n = ")
+    runs = sorted({run for each in curves for run in each.runs})
     return _result(
-        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak,
-        n=caption.seeds_text(value.n).removeprefix("n = "), **common,
-    )  # fmt: skip
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak, n=n, **about
+    )
 
 
-def _minus(value: Estimate, number: float) -> Estimate:
-    low, high = (None if side is None else side - number for side in (value.low, value.high))
-    return Estimate(value.point - number, low, high, value.n)
-
-
-def _weak(verdict: Verdict, value: Estimate) -> bool:
-    """Whether a verdict that an interval decides rests on fewer than three seeds of some game."""
-    return verdict in ("reproduced", "not reproduced") and value.n[0] < FEW
-
-
-def _judge(value: Estimate, margin: float) -> tuple[Verdict, str]:
-    if value.low is None or value.high is None:
-        return "inconclusive", "one seed per game gives no interval"
-    if value.low > margin:
+def _above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    if low > margin:
         return "reproduced", f"the whole interval of the difference is above {margin:g}"
-    if value.high < margin:
+    if high < margin:
         return "not reproduced", f"the whole interval of the difference is below {margin:g}"
     return "inconclusive", f"the interval of the difference contains {margin:g}"
 
 
-def _judge_close(value: Estimate, margin: float) -> tuple[Verdict, str]:
-    if value.low is None or value.high is None:
-        return "inconclusive", "one seed per game gives no interval"
-    if -margin < value.low and value.high < margin:
+def _within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    if -margin < low and high < margin:
         return "reproduced", f"the whole interval of the difference is between -{margin:g} and {margin:g}"
-    if value.low > margin or value.high < -margin:
+    if low > margin or high < -margin:
         return "not reproduced", f"the whole interval of the difference is beyond {margin:g}"
     return "inconclusive", f"the interval of the difference reaches beyond {margin:g}"
 

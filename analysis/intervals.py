@@ -32,6 +32,15 @@ class Estimate:
     high: np.ndarray | None
     n: tuple[int, int]  # smallest and largest number of runs per game
 
+    def ends(self) -> tuple[float | None, float | None]:
+        """low and high of a scalar, as numbers."""
+        return (None, None) if self.low is None or self.high is None else (float(self.low), float(self.high))
+
+    def less(self, number: float) -> Estimate:
+        """The estimate of what is estimated, less a number."""
+        low, high = (None if side is None else side - number for side in (self.low, self.high))
+        return Estimate(self.point - number, low, high, self.n)
+
 
 def runs_per_game(games: Sequence[str]) -> tuple[int, int]:
     counts = np.unique(np.asarray(games), return_counts=True)[1]
@@ -107,7 +116,8 @@ def _median_of_means(values: np.ndarray, weights: np.ndarray, starts: np.ndarray
     return result
 
 
-def _limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the percentile interval of replicates [B, ...] -> [...]."""
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
@@ -122,7 +132,7 @@ def estimate(
         return Estimate(point, None, None, n)
     counts = draw_counts(games, interval.resamples, interval.method, np.random.default_rng([SEED, 0]))
     table = values.reshape(len(values), -1)
-    low, high = _limits(replicates(table, games, counts, statistic, gamma), interval.level)
+    low, high = limits(replicates(table, games, counts, statistic, gamma), interval.level)
     return Estimate(point, low.reshape(point.shape), high.reshape(point.shape), n)
 
 
@@ -148,7 +158,7 @@ def difference(
     for arm, (values, games) in enumerate(arms):
         counts = draw_counts(games, interval.resamples, interval.method, np.random.default_rng([SEED, arm]))
         samples.append(replicates(values[:, None], games, counts, statistic)[:, 0])
-    low, high = _limits(samples[0] - samples[1], interval.level)
+    low, high = limits(samples[0] - samples[1], interval.level)
     return Estimate(point, low, high, n)
 
 
@@ -178,5 +188,5 @@ def probability_of_improvement(
     n = (min(s[0] for s in sizes), max(s[1] for s in sizes))
     if min(s[1] for s in sizes) < 2:
         return Estimate(np.asarray(point), None, None, n)
-    low, high = _limits(samples, interval.level)
+    low, high = limits(samples, interval.level)
     return Estimate(np.asarray(point), low, high, n)

@@ -87,13 +87,13 @@ def finish(folder: Path) -> None:
     sys.path.insert(0, str(folder))
     from agents.run.code import fingerprint
     from agents.run.store import read
+    from workflow.context import Context
     from workflow.finished import digest
-    from workflow.pipeline import Pipeline
 
-    pipeline = Pipeline(folder, {"scale": "paper", "results": str(folder / "results")}, main=False)
-    store = pipeline.finished.store
-    for run in pipeline.papers.runs("sweep.sweep").values():
-        code = fingerprint(pipeline.finished.code_text(run))
+    context = Context.read(folder, {"scale": "paper", "results": str(folder / "results")}, main=False)
+    store = context.finished.store
+    for run in context.papers.runs("sweep.sweep").values():
+        code = fingerprint(context.finished.code_text(run))
         store.show(read(store.seal(run.name, digest(run), code, lambda part: (part / "run.json").touch())))
     stand_in = folder / "bin" / "python"
     stand_in.parent.mkdir()

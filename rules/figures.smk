@@ -6,17 +6,17 @@
 
 rule figure:
     input:
-        unpack(lambda wildcards: P.drawn_input("figures", wildcards)),
+        unpack(lambda wildcards: drawn.inputs(P, "figures", wildcards)),
     output:
-        [f"{SHOWN}/figures/{{paper}}/{{id}}.{suffix}" for suffix in FIGURE_FILES if suffix != "svg"],
+        [f"{SHOWN}/figures/{{paper}}/{{id}}.{suffix}" for suffix in drawn.FILES["figures"] if suffix != "svg"],
         svg=report(f"{SHOWN}/figures/{{paper}}/{{id}}.svg", category="{paper}", labels={"figure": "{id}"}),
     log:
         f"{SHOWN}/logs/figure/{{paper}}.{{id}}.log",
     localrule: True
     params:
-        spec=lambda wildcards: P.drawn_json(P.item("figures", wildcards.paper, wildcards.id)),
-        code=lambda wildcards: P.code_sum(P.drawn_code("figures", wildcards)),
-        reference=P.reference,
+        spec=lambda wildcards: drawn.spec(P, "figures", wildcards),
+        code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "figures", wildcards)),
+        reference=drawn.reference(P),
         out=lambda wildcards, output: output.svg.rpartition(".")[0],
     shell:
         "python -m analysis figure --spec {params.spec:q} --scores {input.scores:q}"
@@ -25,17 +25,17 @@ rule figure:
 
 rule table:
     input:
-        unpack(lambda wildcards: P.drawn_input("tables", wildcards)),
+        unpack(lambda wildcards: drawn.inputs(P, "tables", wildcards)),
     output:
-        [f"{SHOWN}/tables/{{paper}}/{{id}}.{suffix}" for suffix in TABLE_FILES if suffix != "csv"],
+        [f"{SHOWN}/tables/{{paper}}/{{id}}.{suffix}" for suffix in drawn.FILES["tables"] if suffix != "csv"],
         csv=report(f"{SHOWN}/tables/{{paper}}/{{id}}.csv", category="{paper}", labels={"table": "{id}"}),
     log:
         f"{SHOWN}/logs/table/{{paper}}.{{id}}.log",
     localrule: True
     params:
-        spec=lambda wildcards: P.drawn_json(P.item("tables", wildcards.paper, wildcards.id)),
-        code=lambda wildcards: P.code_sum(P.drawn_code("tables", wildcards)),
-        reference=P.reference,
+        spec=lambda wildcards: drawn.spec(P, "tables", wildcards),
+        code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "tables", wildcards)),
+        reference=drawn.reference(P),
         out=lambda wildcards, output: output.csv.rpartition(".")[0],
     shell:
         "python -m analysis table --spec {params.spec:q} --scores {input.scores:q}"
@@ -44,16 +44,16 @@ rule table:
 
 rule claims:
     input:
-        unpack(P.claims_input),
+        unpack(lambda wildcards: drawn.claims_inputs(P, wildcards.paper)),
     output:
         f"{SHOWN}/claims/{{paper}}.json",
     log:
         f"{SHOWN}/logs/claims/{{paper}}.log",
     localrule: True
     params:
-        spec=lambda wildcards: P.claims(wildcards.paper),
-        code=lambda wildcards: P.code_sum(P.claims_code(wildcards)),
-        reference=P.reference,
+        spec=lambda wildcards: drawn.claims(P, wildcards.paper),
+        code=lambda wildcards: P.inputs.code_sum(drawn.claims_code(P, wildcards.paper)),
+        reference=drawn.reference(P),
     shell:
         "python -m analysis claims --spec {params.spec:q} --scores {input.scores:q}"
         " --reference {params.reference:q} --out {output:q} > {log:q} 2>&1"

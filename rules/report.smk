@@ -5,17 +5,17 @@
 
 rule report:
     input:
-        unpack(P.report_input),
+        unpack(lambda wildcards: pages.inputs(P, wildcards.page)),
     output:
         report(f"{SHOWN}/report/{{page}}.html", category="Report", labels={"page": "{page}"}),
     log:
         f"{SHOWN}/logs/report/{{page}}.log",
     localrule: True
     params:
-        papers=P.report_json,
+        papers=lambda wildcards: pages.as_json(P, wildcards.page),
         shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
         store=f"{RESULTS}/store",
-        code=P.code_sum(CODE["report"]),
+        code=P.inputs.code_sum(pages.CODE),
     shell:
         "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
         " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"

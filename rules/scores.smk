@@ -6,16 +6,16 @@
 
 rule score:
     input:
-        unpack(lambda wildcards: P.score_input(wildcards, workflow.dag.forcefiles)),
+        unpack(lambda wildcards: scores.inputs(P, wildcards.experiment, workflow.dag.forcefiles)),
     output:
         f"{SHOWN}/scores/{{experiment}}.parquet",
     log:
         f"{SHOWN}/logs/score/{{experiment}}.log",
     localrule: True
     params:
-        members=P.members_digest,
+        members=lambda wildcards: scores.members_digest(P, wildcards.experiment),
         store=f"{RESULTS}/store",
-        code=P.code_sum(CODE["score"]),
+        code=P.inputs.code_sum(scores.CODE),
         missing="--missing-allowed" if P.config.partial else "",
     shell:
         "python -m analysis scores --experiment {input.members:q} --store {params.store:q} {params.missing}"

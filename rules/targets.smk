@@ -10,10 +10,10 @@ for name in P.project.paper_names:
         name:
             name
         input:
-            lambda wildcards, name=name: P.targets([name]),
+            lambda wildcards, name=name: targets.files(P, [name]),
 
     rule:
         name:
             f"{name}_figures"
         input:
-            lambda wildcards, name=name: P.figure_files(name),
+            lambda wildcards, name=name: drawn.files(P, name),

@@ -6,24 +6,25 @@
 # No `retries`: on a cluster the main process decides after each failure (workflow/retries.py), and Snakemake inside a job
 # must not: it would start again in an allocation that is about to end.
 # The shell waits while a training saves itself (`trap`): where it ends, SLURM ends the job.
-# The shell's $ACCEPT_CODE_CHANGES is set by workflow/pipeline.py: as a parameter it would retrain when switched.
+# The shell's $ACCEPT_CODE_CHANGES is set by workflow/environment.py: as a parameter it would retrain when switched.
 
 
 rule train:
     output:
         f"{RESULTS}/sealed/{{run}}/{{code}}",
-    priority: lambda wildcards: max(0, 1000 - P.run(wildcards).seed)  # first seeds of everything first
-    threads: lambda wildcards: P.run(wildcards).point.threads
+    priority: lambda wildcards: max(0, 1000 - P.papers.run(wildcards.run).seed)  # first seeds of everything first
+    threads: lambda wildcards: P.papers.run(wildcards.run).point.threads
     resources:
-        runtime=lambda wildcards: P.run(wildcards).point.cluster.runtime_minutes,
-        mem_mb=lambda wildcards: P.mem_mb(P.run(wildcards)),
-        cpus_per_task=lambda wildcards: P.run(wildcards).point.cluster.cpus,
-        gpu=lambda wildcards: P.gpus(P.run(wildcards)),
-        nodes=lambda wildcards: P.run(wildcards).point.cluster.nodes,
-        tasks=lambda wildcards: P.run(wildcards).point.cluster.nodes,
-        launch=lambda wildcards: P.launch(P.run(wildcards)),  # not a parameter, which would retrain when reworded
+        runtime=lambda wildcards: P.papers.run(wildcards.run).point.cluster.runtime_minutes,
+        mem_mb=lambda wildcards: training.mem_mb(P, P.papers.run(wildcards.run)),
+        cpus_per_task=lambda wildcards: P.papers.run(wildcards.run).point.cluster.cpus,
+        gpu=lambda wildcards: training.gpus(P.papers.run(wildcards.run)),
+        nodes=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
+        tasks=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
+        # Not a parameter, which would retrain when reworded.
+        launch=lambda wildcards: training.launch(P.papers.run(wildcards.run)),
     params:
-        spec=lambda wildcards: P.run(wildcards).spec,
+        spec=lambda wildcards: P.papers.run(wildcards.run).spec,
         results=lambda wildcards, output: output[0].rsplit("/sealed/", 1)[0],
     shell:
         """

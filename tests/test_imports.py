@@ -28,6 +28,8 @@ FORBIDDEN = {
     "agents": {"workflow", "analysis", "snakemake", "pandas", "matplotlib", "seaborn"},
     "analysis/spec": {"torch", "pandas", "numpy", "matplotlib", "agents", "workflow"},
     "analysis": {"agents", "workflow", "snakemake", "torch"},
+    "analysis/figures": {"analysis.claims", "analysis.tables", "analysis.report"},
+    "analysis/tables": {"analysis.claims", "analysis.figures", "analysis.report", "matplotlib"},
     "workflow": {"torch", "pandas", "matplotlib"},
 }
 # workflow/ reaches into the two layers below it only through their specs, and through what a training process and the
@@ -79,6 +81,31 @@ def test_only_workflow_and_the_rules_know_snakemake():
     for place in ("agents", "analysis"):
         for path in modules(place):
             assert not any(name.startswith("snakemake") for name in imports(path)), path
+
+
+def test_only_figures_know_figures():
+    """Statistics, claims, tables and the report do without drawing."""
+    for path in modules("analysis"):
+        if path.name != "figure.py" and path.parent.name != "figures":
+            drawing = {name for name in imports(path) if name.startswith(("analysis.figures", "matplotlib"))}
+            assert not drawing or path.name == "style.py", f"{path} imports {drawing}"
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """Module -> the modules of its package that it imports, at its head or later."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules(package)}
+    names = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    return {name: imports(path) & names.keys() for name, path in names.items()}
+
+
+@pytest.mark.parametrize("package", ["workflow", "analysis"])
+def test_imports_go_round_in_no_circle(package):
+    left = arrows(package)
+    assert len(left) > 20
+    while free := [name for name, known in left.items() if not known & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"these import each other, or what does: {sorted(left)}"
 
 
 @pytest.mark.parametrize("module", sorted(SHARED))

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from workflow import gc, lookahead, runs, schema, status
+    from analysis.spec import SCALES
+    from workflow import drawn, environment, gc, lookahead, pages, runs, schema, status, targets
     from workflow.config import Project
-    from workflow.expand import SMALLER, expand
+    from workflow.context import Context
+    from workflow.expand import expand
     from workflow.invocation import invocation
-    from workflow.pipeline import Pipeline
-    from workflow.plan import plan, snakemake_command
+    from workflow.plan import plan
     from workflow.progress import run
     from workflow.strict_yaml import ConfigError, Document
     from workflow.terminal import say, silence, take_any_text
@@ -74,8 +75,8 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
     if options.command == "check":
         return _check(project, overrides)
     # Looking needs no writable results; Snakemake itself writes what its jobs take in.
-    pipeline = Pipeline(ROOT, overrides, main=options.command == "run")
-    results = Path(pipeline.results)
+    context = Context.read(ROOT, overrides, main=options.command == "run")
+    results = Path(context.results)
     if options.command == "runs":
         print(runs.overview(results, options.all_columns, options.csv))
     elif options.command == "diff":
@@ -83,20 +84,20 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
     elif options.command == "explain":
         print(runs.explain(results, options.run))
     elif options.command == "done":
-        return _done(pipeline, options.paper)
+        return _done(context, options.paper)
     elif options.command == "gc":
-        print(gc.collect(pipeline, options.delete, time.time()))
+        print(gc.collect(context, options.delete, time.time()))
     elif options.command == "status":
-        _status(pipeline, options)
+        _status(context, options)
     else:
-        pipeline.check(options.targets)
+        targets.check(context, options.targets)
         if options.command == "run":
-            pipeline.set_environment()
-            asked = invocation(snakemake_command(pipeline, options.targets, *passed)[3:])
-            _note(lookahead.look(pipeline, asked))
-            return run(pipeline, options.targets, passed)
-        print(plan(pipeline, options.targets))
-        _note(lookahead.doubts(pipeline, options.targets))
+            environment.set_for_jobs(context)
+            asked = invocation(environment.snakemake_command(context, options.targets, *passed)[3:])
+            _note(lookahead.look(context, asked))
+            return run(context, options.targets, passed)
+        print(plan(context, options.targets))
+        _note(lookahead.doubts(context, options.targets))
     return 0
 
 
@@ -148,7 +149,7 @@ def _check(project: Project, overrides: dict[str, Any]) -> int:
     project.check()
     problems: dict[Any, None] = {}
     notes: dict[str, None] = {str(unused): None for unused in project.unused_presets()}
-    for scale in (*SMALLER, "paper"):
+    for scale in SCALES:
         scaled = Project(ROOT, overrides | {"scale": scale})
         for paper in project.paper_names:
             try:
@@ -162,26 +163,26 @@ def _check(project: Project, overrides: dict[str, Any]) -> int:
     return 0
 
 
-def _paper(pipeline: Pipeline, name: str) -> str:
-    known = pipeline.project.paper_names
+def _paper(context: Context, name: str) -> str:
+    known = context.project.paper_names
     if name not in known:
         raise ConfigError([Document("config/papers", None).problem((), f"unknown paper {name!r}", name, known)])
     return name
 
 
-def _done(pipeline: Pipeline, name: str) -> int:
+def _done(context: Context, name: str) -> int:
     """Print what there is of a paper; 1 if something is missing."""
-    paths = [p for p in pipeline.figure_files(_paper(pipeline, name)) if p.endswith((".pdf", ".md"))]
-    paths.append(pipeline.report([name]))
+    paths = [p for p in drawn.files(context, _paper(context, name)) if p.endswith((".pdf", ".md"))]
+    paths.append(pages.file(context, [name]))
     for path in paths:
         print(path if Path(path).exists() else f"{path} (missing)")
     return int(not all(Path(path).exists() for path in paths))
 
 
-def _status(pipeline: Pipeline, options: argparse.Namespace) -> None:
-    papers = [_paper(pipeline, name) for name in options.papers] or pipeline.config.papers
+def _status(context: Context, options: argparse.Namespace) -> None:
+    papers = [_paper(context, name) for name in options.papers] or context.config.papers
     while True:
-        shown = status.render(status.states(pipeline, papers), limit=10**9 if options.all else 40)
+        shown = status.render(status.states(context, papers), limit=10**9 if options.all else 40)
         if not options.watch:
             print(shown)
             return

@@ -241,9 +241,9 @@ def selftest() -> float:
     import numpy as np  # late: nothing else in the workflow needs it
     from threadpoolctl import threadpool_limits
 
-    dice = np.random.default_rng(0)
-    batch = dice.standard_normal((32, 1024), dtype=np.float32)
-    weights = dice.standard_normal((1024, 128), dtype=np.float32)
+    rng = np.random.default_rng(0)
+    batch = rng.standard_normal((32, 1024), dtype=np.float32)
+    weights = rng.standard_normal((1024, 128), dtype=np.float32)
     hidden, gradient = np.empty((32, 128), np.float32), np.empty_like(weights)  # no allocation is timed
     times = []
     with threadpool_limits(1):

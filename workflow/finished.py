@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agents.run import attempts, store
-from agents.run.code import CODE_DIGITS, Code, CodeError, fingerprint, roots
+from agents.run.code import CODE_DIGITS, Code, fingerprint, roots
+from agents.run.files import sha256
 from agents.run.store import Store
 from workflow.expand import Run
-from workflow.strict_yaml import ConfigError
+from workflow.inputs import code_text
 
 
 class Finished:
@@ -30,10 +30,7 @@ class Finished:
         """The modules that a run reaches, with their hashes. ConfigError for code that is not valid Python."""
         key = (run.point.driver, run.point.components)
         if key not in self._texts:
-            try:
-                self._texts[key] = self._code.text(roots(*key))
-            except CodeError as error:
-                raise ConfigError(str(error)) from None
+            self._texts[key] = code_text(self._code, roots(*key))
         return self._texts[key]
 
     def code(self, run: Run) -> str:
@@ -77,4 +74,4 @@ class Finished:
 
 def digest(run: Run) -> str:
     """The SHA-256 of a run's canonical spec, hexadecimal; 12 digits of it stand in the run's name."""
-    return hashlib.sha256(run.spec.encode()).hexdigest()
+    return sha256(run.spec.encode())

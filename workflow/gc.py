@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 from agents.run.lease import living
 from agents.run.store import MANIFEST, problem, read
+from analysis.spec import SCALES
 from workflow import text
 from workflow.config import Project
+from workflow.context import Context
 from workflow.expand import Papers, Run
 from workflow.finished import Finished, digest
-from workflow.pipeline import Pipeline
 
 HOURS = 24.0  # a leftover of a process that died is one only after this long: its host may not be this one
-SCALES = ("smoke", "reduced", "paper")
 
 
 class Waste(NamedTuple):
@@ -47,18 +47,18 @@ def needed(project: Project) -> dict[str, Run]:
     return found
 
 
-def waste(pipeline: Pipeline, now: float) -> list[Waste]:
+def waste(context: Context, now: float) -> list[Waste]:
     """What may go, in the order of its paths. `now`: seconds since the epoch."""
-    runs, results = needed(pipeline.project), Path(pipeline.results)
-    runs |= _elsewhere(pipeline.finished, runs)
+    runs, results = needed(context.project), Path(context.results)
+    runs |= _elsewhere(context.finished, runs)
     busy = {path.parent.name for path in (results / "work").glob("*/lease.json") if living(path)}
-    found = [*_store(pipeline.finished, runs, busy, now), *_shown(pipeline.finished, runs, busy)]
+    found = [*_store(context.finished, runs, busy, now), *_shown(context.finished, runs, busy)]
     for work in sorted((results / "work").glob("*")):
         if work.name in busy:
             continue
         if work.name not in runs:
             found.append(Waste(work, "checkpoints of a run that nothing asks for"))
-        elif pipeline.finished.problem(runs[work.name]) is None:
+        elif context.finished.problem(runs[work.name]) is None:
             found.append(Waste(work, "checkpoints of a finished run"))
     return sorted(found)
 
@@ -124,11 +124,11 @@ def size(path: Path, seen: set[tuple[int, int]]) -> int:
     return total
 
 
-def collect(pipeline: Pipeline, delete: bool, now: float) -> str:
+def collect(context: Context, delete: bool, now: float) -> str:
     """The account, as text; with `delete`, what it names is removed."""
-    found, seen = waste(pipeline, now), set()
+    found, seen = waste(context, now), set()
     if not found:
-        return f"{pipeline.results}: nothing that is not needed"
+        return f"{context.results}: nothing that is not needed"
     rows = [[str(each.path), each.why, size(each.path, seen)] for each in found]
     total = sum(row[2] for row in rows)
     if delete:

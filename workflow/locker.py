@@ -11,61 +11,35 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
-import secrets
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from agents.run.files import sha256
+from agents.run.identity import identity, is_dead, name
+from workflow.write import write_if_changed
 
 FOLDER = Path(".snakemake")  # in the working folder, as Snakemake has it
 Mark = tuple[int, int]  # what tells a file from a later one of its name: inode and time of change
 
 
 class Process(NamedTuple):
-    """A process, told from all others: its number alone says nothing in another namespace or after a reboot."""
+    """A process, as a note tells of it."""
 
-    host: str
-    boot: str | None  # of the machine
-    namespace: str | None  # of process numbers and clocks
-    pid: int
-    started: str | None  # clock ticks after the boot
+    identity: dict[str, Any]  # see agents/identity.py
     argv: tuple[str, ...]
     since: float  # seconds since 1970, for people
-
-    @property
-    def visible(self) -> bool:
-        """Whether its life can be judged from here."""
-        return None not in (self.boot, self.namespace) and (self.boot, self.namespace) == _here()
-
-    def dead(self) -> bool:
-        """True only if that is certain."""
-        if not self.visible:
-            return False
-        try:
-            os.kill(self.pid, 0)  # also sees what /proc may hide from other users
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass
-        state, started = _stat(self.pid)
-        return state in ("Z", "X") or (None not in (started, self.started) and started != self.started)
 
     def __str__(self) -> str:
         command = shlex.join(self.argv)
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
-        return f"process {self.pid} on {self.host}, since {when} ({command[:77]}{'...' if len(command) > 77 else ''})"
-
-
-def process(pid: int, argv: Sequence[str]) -> Process:
-    """A process of this host."""
-    return Process(socket.gethostname(), *_here(), pid, _stat(pid)[1], tuple(argv), time.time())
+        return f"{name(self.identity)}, since {when} ({command[:77]}{'...' if len(command) > 77 else ''})"
 
 
 class _Note(NamedTuple):
@@ -75,7 +49,8 @@ class _Note(NamedTuple):
     present: dict[str, Mark]  # the locks that were there when it was written
 
     def dead(self) -> bool:
-        return self.process is not None and self.process.dead()
+        """True only if that is certain."""
+        return self.process is not None and is_dead(self.process.identity) is True
 
     def explains(self, name: str, mark: Mark) -> bool:
         """Whether this process can have written a lock: it came later, or was there when a late note was written."""
@@ -88,22 +63,20 @@ def note(folder: Path = FOLDER, of: tuple[int, Sequence[str]] | None = None) -> 
     Before the lock is taken, or soon after. Called again, it does nothing. A process that notes itself takes the
     note away when it ends in order; whoever notes another one does that for it, and keeps the note of a killed one.
     """
-    who = process(*of) if of else process(os.getpid(), sys.orig_argv)
-    name = hashlib.sha256(json.dumps(who[:5]).encode()).hexdigest()[:16]
-    path = folder / "lockers" / f"{name}.json"
+    who = identity(of[0]) if of else identity()
+    digest = sha256(json.dumps(list(who.values())).encode())[:16]
+    path = folder / "lockers" / f"{digest}.json"
     with contextlib.suppress(OSError):
         if path.exists():
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
         locks = _locks(folder)
         for other in _notes(folder):
             if not locks and other.dead():
                 other.path.unlink(missing_ok=True)
-        new = path.with_name(f".{secrets.token_hex(8)}.new")
-        new.write_text(json.dumps({**who._asdict(), "locks": locks}), encoding="utf-8")
-        new.replace(path)
+        said = {**who, "argv": list(of[1] if of else sys.orig_argv), "since": time.time(), "locks": locks}
+        write_if_changed(path, json.dumps(said))
         if of is None:
-            atexit.register(_take_away, path, who.pid)
+            atexit.register(_take_away, path, os.getpid())
     return path
 
 
@@ -135,7 +108,7 @@ def holder(folder: Path = FOLDER) -> str:
     """Who may hold the lock and what to do about it, for a person whom Snakemake has refused."""
     notes = [found.process for found in _notes(folder) if found.process and not found.dead()]
     unlock = "`snakemake --unlock`, then the same command, goes on"
-    if seen := [who for who in notes if who.visible]:
+    if seen := [who for who in notes if is_dead(who.identity) is False]:
         return f"Snakemake works on these files already: {'; '.join(map(str, seen))}. Wait for it, or stop it there."
     if notes:
         who = "; ".join(map(str, notes))
@@ -175,27 +148,10 @@ def _notes(folder: Path) -> list[_Note]:
                 said = json.loads(path.read_text(encoding="utf-8"))
                 present = {name: (int(inode), int(when)) for name, (inode, when) in said.pop("locks").items()}
                 if int(said["pid"]) > 0:
-                    who = Process(**said | {"argv": tuple(map(str, said["argv"])), "since": float(said["since"])})
+                    about = {key: said[key] for key in identity()}
+                    who = Process(about, tuple(map(str, said["argv"])), float(said["since"]))
             found.append(_Note(path, who, written, present))
     return found
-
-
-def _here() -> tuple[str | None, str | None]:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        clock = Path("/proc/self/ns/time")  # newer kernels have it
-        return boot, os.readlink("/proc/self/ns/pid") + (os.readlink(clock) if clock.is_symlink() else "")
-    except OSError:  # not Linux, or one without these
-        return None, None
-
-
-def _stat(pid: int) -> tuple[str | None, str | None]:
-    """State and start of a process, or None for what cannot be seen."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return fields[0], fields[19]
-    except (OSError, IndexError):
-        return None, None
 
 
 @contextlib.contextmanager

@@ -13,67 +13,59 @@ from pathlib import Path
 
 from agents.run.lease import living
 from workflow import cost, machine, text
+from workflow.context import Context
 from workflow.expand import Run
 from workflow.invocation import Invocation
 from workflow.machine import Machine
-from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError
+from workflow.targets import missing
+from workflow.training import gpus
 
-_PARTS = ("figures", "tables", "claims", "report")
 
-
-def look(pipeline: Pipeline, asked: Invocation, found: Callable[[], Machine] = machine.look) -> list[str]:
+def look(context: Context, asked: Invocation, found: Callable[[], Machine] = machine.look) -> list[str]:
     """The warnings before the jobs that `asked` stands for. Raises ConfigError with all that stops them."""
-    warnings = doubts(pipeline, asked.targets)
+    warnings = doubts(context, asked.targets)
     if not asked.runs:
         return warnings
-    runs = [] if pipeline.config.partial else missing(pipeline, asked.targets)
-    errors = [*_packages(pipeline, runs), *_scheduler(asked)]
-    warnings += _others(pipeline, runs)
+    runs = [] if context.config.partial else missing(context, asked.targets)
+    errors = [*_packages(context, runs), *_scheduler(asked)]
+    warnings += _others(context, runs)
     if asked.here and runs:
         here = found()
-        errors += _gpus(pipeline, runs, here)
+        errors += _gpus(context, runs, here)
         warnings += _memory(runs, here)
-        warnings += _disk(pipeline, runs)
+        warnings += _disk(context, runs)
     if errors:
         raise ConfigError("\n".join(errors))
     return warnings
 
 
-def doubts(pipeline: Pipeline, targets: Iterable[str]) -> list[str]:
+def doubts(context: Context, targets: Iterable[str]) -> list[str]:
     """What the files of the papers asked for say that they may not mean."""
     found = dict.fromkeys(
-        str(problem)
-        for name in papers(pipeline, targets)
-        for e in pipeline.papers[name].values()
-        for problem in e.doubts
+        str(problem) for name in papers(context, targets) for e in context.papers[name].values() for problem in e.doubts
     )
     return list(found)
 
 
-def papers(pipeline: Pipeline, targets: Iterable[str]) -> list[str]:
+def papers(context: Context, targets: Iterable[str]) -> list[str]:
     """The papers that targets are of: by name, or by a path below the results; the configured ones for `all`."""
-    known = set(pipeline.project.paper_names)
+    known = set(context.project.paper_names)
     found: dict[str, None] = {}
     for target in targets:
         parts = Path(target).parts
         words = [target.removesuffix("_figures"), *(p.split(".")[0] for p in parts[-2:])]
         found |= dict.fromkeys(
-            [next((w for w in words if w in known), None)] if set(words) & known else pipeline.config.papers
+            [next((w for w in words if w in known), None)] if set(words) & known else context.config.papers
         )
-    return list(found or dict.fromkeys(pipeline.config.papers))
+    return list(found or dict.fromkeys(context.config.papers))
 
 
-def missing(pipeline: Pipeline, targets: Iterable[str]) -> list[Run]:
-    """The runs behind the targets that have left no whole result yet."""
-    return [run for run in pipeline.asked(targets).values() if pipeline.finished.problem(run) is not None]
-
-
-def _packages(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
+def _packages(context: Context, runs: list[Run]) -> Iterator[str]:
     extras = tuple(sorted({"ray" for run in runs if run.point.executor == "ray"}))
     extras += tuple(sorted({"minigrid" for run in runs if run.point.suite == "minigrid"}))
     try:
-        lost = machine.missing_packages(pipeline.root, extras)
+        lost = machine.missing_packages(context.root, extras)
     except OSError as error:
         yield str(error)
         return
@@ -93,8 +85,8 @@ def _scheduler(asked: Invocation) -> Iterator[str]:
         )
 
 
-def _others(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
-    work = Path(pipeline.results) / "work"
+def _others(context: Context, runs: list[Run]) -> Iterator[str]:
+    work = Path(context.results) / "work"
     begun = {folder.name for folder in work.glob("*")}
     found = {run.name: owner for run in runs if run.name in begun and (owner := living(work / run.name / "lease.json"))}
     for run, owner in list(found.items())[:1]:
@@ -104,17 +96,17 @@ def _others(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
         )
 
 
-def _gpus(pipeline: Pipeline, runs: list[Run], here: Machine) -> Iterator[str]:
-    wanted = [run for run in runs if pipeline.gpus(run)]
+def _gpus(context: Context, runs: list[Run], here: Machine) -> Iterator[str]:
+    wanted = [run for run in runs if gpus(run)]
     if not wanted:
         return
     names = ", ".join(sorted({run.point.algorithm for run in wanted}))
     how = (
-        f"{len(wanted)} of {len(runs)} runs are to train on a GPU ({names}; device: {pipeline.config.device} and "
+        f"{len(wanted)} of {len(runs)} runs are to train on a GPU ({names}; device: {context.config.device} and "
         "cluster.gpu in their files)"
     )
     other = "`--config device=cpu` trains them on CPUs, `--profile slurm` where the cluster has GPUs"
-    most = max(map(pipeline.gpus, wanted))
+    most = max(map(gpus, wanted))
     if not here.gpus:
         yield f"{how}, and this machine has none: {other}"
     elif most > here.gpus:
@@ -133,10 +125,10 @@ def _memory(runs: list[Run], here: Machine) -> Iterator[str]:
         )
 
 
-def _disk(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
-    free, wanted = machine.free_bytes(Path(pipeline.results)), cost.disk(run.spec for run in runs)
+def _disk(context: Context, runs: list[Run]) -> Iterator[str]:
+    free, wanted = machine.free_bytes(Path(context.results)), cost.disk(run.spec for run in runs)
     if wanted > free:
         yield (
-            f"{text.size(free)} are free where {pipeline.results} is, and about {text.size(wanted)} will be wanted: "
+            f"{text.size(free)} are free where {context.results} is, and about {text.size(wanted)} will be wanted: "
             "runs that cannot save stop with what they had saved"
         )

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +15,14 @@ from agents.run.attempts import saved
 from agents.run.code import changed
 from agents.run.lease import living
 from agents.run.store import CODE
-from workflow import cost, machine, runs, text
+from workflow import cost, index, machine, runs, text
+from workflow.context import Context
+from workflow.environment import snakemake_command, snakemake_environment
 from workflow.expand import Run
 from workflow.finished import digest
 from workflow.overlay import flatten
-from workflow.pipeline import Pipeline, read_index
 from workflow.strict_yaml import ConfigError
+from workflow.targets import names, runs_behind
 
 
 class Job(NamedTuple):
@@ -30,28 +31,10 @@ class Job(NamedTuple):
     reason: str
 
 
-def snakemake_command(pipeline: Pipeline, targets: list[str], *options: str) -> list[str]:
-    """Snakemake here, with the local profile. `--config` comes last: it takes all words up to an option."""
-    profile = pipeline.root / "workflow" / "profiles" / "local"
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(pipeline.root / "Snakefile")]
-    command += ["--profile", str(profile), "--nocolor", *options]
-    if pipeline.project.overrides:
-        values = pipeline.project.overrides.items()
-        # Snakemake's own reading of a value knows no JSON escapes: letters beyond ASCII go as they are.
-        command += ["--config", *(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in values)]
-    return command
-
-
-def snakemake_environment(pipeline: Pipeline) -> dict[str, str]:
-    """What Snakemake and its jobs write is UTF-8, which is read here, whatever the terminal can show."""
-    fixed = {"PYTHONPATH": str(pipeline.root), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
-    return os.environ | fixed
-
-
-def dry_run(pipeline: Pipeline, targets: list[str]) -> list[Job]:
+def dry_run(context: Context, targets: list[str]) -> list[Job]:
     """The jobs that Snakemake would run, with its reasons. ConfigError with its words if it refuses."""
-    command = snakemake_command(pipeline, targets, "--dry-run", "--quiet", "host")
-    environment = snakemake_environment(pipeline)
+    command = snakemake_command(context, targets, "--dry-run", "--quiet", "host")
+    environment = snakemake_environment(context)
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
     )
@@ -73,12 +56,12 @@ def parse(log: str) -> list[Job]:
     return jobs
 
 
-def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
+def why(context: Context, run: Run, former: str | None) -> str:
     """Why a run that is not finished would train: new, changed spec (where), changed code (which modules), …
 
     `former`: the finished run that stood in its place in the experiment.
     """
-    results, finished = Path(pipeline.results), pipeline.finished
+    results, finished = Path(context.results), context.finished
     work = results / "work" / run.name
     if owner := living(work / "lease.json"):
         return f"being trained now (by {owner}): waits for it"
@@ -99,27 +82,27 @@ def why(pipeline: Pipeline, run: Run, former: str | None) -> str:
     return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}{because})"
 
 
-def plan(pipeline: Pipeline, targets: list[str]) -> str:
+def plan(context: Context, targets: list[str]) -> str:
     """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
-    asked = pipeline.asked(targets)
-    training = [run for run in asked.values() if pipeline.finished.problem(run) is not None]
-    shown = [sealed.read(pipeline.finished.folder(run)) for run in asked.values() if not pipeline.finished.problem(run)]
-    hidden = sum(not pipeline.finished.store.is_shown(each) for each in shown)
-    rest = [job for job in dry_run(pipeline, targets) if job.rule != "train" and job.rule not in _names(pipeline)]
+    asked = runs_behind(context, targets)
+    training = [run for run in asked.values() if context.finished.problem(run) is not None]
+    shown = [sealed.read(context.finished.folder(run)) for run in asked.values() if not context.finished.problem(run)]
+    hidden = sum(not context.finished.store.is_shown(each) for each in shown)
+    rest = [job for job in dry_run(context, targets) if job.rule not in ("train", *names(context))]
     if not (training or rest or hidden):
         return "nothing to do: everything is up to date"
     reasons: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    former = _former(pipeline)
+    former = _former(context)
     for run in training:
-        reasons[why(pipeline, run, former.get(run.name))] += 1
+        reasons[why(context, run, former.get(run.name))] += 1
         counts[run.point.algorithm][run.game] += 1
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
     if hidden:
-        lines.append(f"  {hidden} finished before are linked into {pipeline.results}/runs again (seconds)")
+        lines.append(f"  {hidden} finished before are linked into {context.results}/runs again (seconds)")
     if training:
         lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), *_actors(training), "", *_cost(pipeline, training, len(rest))]
+        lines += ["", _counts(counts), *_actors(training), "", *_cost(context, training, len(rest))]
     if rest:
         lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
         for job in rest:
@@ -128,24 +111,19 @@ def plan(pipeline: Pipeline, targets: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _former(pipeline: Pipeline) -> dict[str, str]:
+def _former(context: Context) -> dict[str, str]:
     """Run -> the finished run of the same experiment, variant, game and seed, before the spec was changed."""
-    results, before = Path(pipeline.results), {}
-    for name, paper, experiment, variant, _, game, seed, scale in read_index(results / "index.csv"):
-        if scale == pipeline.config.scale and (results / "runs" / name / "run.json").exists():
-            before[f"{paper}.{experiment}", variant, game, seed] = name
+    results, before = Path(context.results), {}
+    for row in index.read(results / "index.csv"):
+        if row.scale == context.config.scale and (results / "runs" / row.run / "run.json").exists():
+            before[f"{row.paper}.{row.experiment}", row.variant, row.game, row.seed] = row.run
     return {
         run.name: before[key]
-        for paper, found in pipeline.papers.expanded.items()
+        for paper, found in context.papers.expanded.items()
         for each in found
-        for run in pipeline.papers.runs(f"{paper}.{each}").values()
+        for run in context.papers.runs(f"{paper}.{each}").values()
         if (key := (f"{paper}.{each}", run.point.variant, run.game, str(run.seed))) in before
     }
-
-
-def _names(pipeline: Pipeline) -> set[str]:
-    papers = pipeline.project.paper_names
-    return {"all", *papers, *(f"{name}_figures" for name in papers)}
 
 
 def _counts(counts: dict[str, Counter[str]]) -> str:
@@ -168,16 +146,16 @@ def _actors(training: list[Run]) -> list[str]:
     return sorted(found.values())
 
 
-def _cost(pipeline: Pipeline, training: list[Run], others: int) -> list[str]:
+def _cost(context: Context, training: list[Run], others: int) -> list[str]:
     """Time by the clock on this machine, core-hours, GPU-hours, disk."""
-    results, machine_ = Path(pipeline.results), machine.look()
-    algorithms = {row[0]: row[4] for row in read_index(results / "index.csv")}
+    results, machine_ = Path(context.results), machine.look()
+    algorithms = {row.run: row.algorithm for row in index.read(results / "index.csv")}
     past = [
         cost.Past(algorithms.get(done.name, ""), done.facts["spec"], seconds)
         for done in runs.finished(results)
         if (seconds := done.facts.get("seconds"))
     ]
-    speeds = cost.read_speeds(pipeline.root)
+    speeds = cost.read_speeds(context.root)
     here = cost.Here(os.cpu_count() or 1, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
     planned = [cost.Planned(run, saved(results / "work" / run.name) or 0) for run in training]
     found = cost.estimate(planned, here, speeds, past, others)

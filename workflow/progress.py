@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from workflow import keeper, locker, status, text
-from workflow.pipeline import Pipeline
-from workflow.plan import snakemake_command, snakemake_environment
+from workflow.context import Context
+from workflow.environment import snakemake_command, snakemake_environment
 from workflow.snakemake_log import Log, open_log
 from workflow.strict_yaml import ConfigError
 from workflow.terminal import Screen, say
@@ -23,12 +23,12 @@ REFUSED = "Error: Directory cannot be locked."
 NAMED = 3  # saved runs named at the end; `status` shows all
 
 
-def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
+def run(context: Context, targets: list[str], options: list[str]) -> int:
     """Run Snakemake to its end. Its exit code; 128 + n where signal n stopped it."""
     if left := locker.unlock_if_dead():
         say(f"unlocked this folder: the Snakemake that had locked it is dead ({left})\n")
-    command = snakemake_command(pipeline, targets, *options)
-    logs = Path(pipeline.results) / "logs"
+    command = snakemake_command(context, targets, *options)
+    logs = Path(context.results) / "logs"
     try:
         log, end = open_log(logs, command)
     except OSError as error:
@@ -36,10 +36,10 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
     stopped = _note_stops()
     keeper.adopt()
     began, start, due, told = time.time(), time.monotonic(), 0.0, 0
-    child = keeper.start(command, end, snakemake_environment(pipeline))
+    child = keeper.start(command, end, snakemake_environment(context))
     os.close(end)
     keeper.pause_with_starter(child.pid)
-    shown, variants = Screen(sys.stdout), _variants(pipeline)
+    shown, variants = Screen(sys.stdout), _variants(context)
     while True:
         if len(stopped) > told:
             say("stopping: trainings save themselves ...\n" if not told else "still saving; this is waited for\n")
@@ -52,7 +52,7 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
             pass
         if not stopped and time.monotonic() >= due:
             log.read()
-            shown.draw(_lines(pipeline, variants, log, time.monotonic() - start))
+            shown.draw(_lines(context, variants, log, time.monotonic() - start))
             due = time.monotonic() + (TTY_SECONDS if shown.live else LOG_SECONDS)
     if child.returncode < 0:  # nobody keeps the others now
         keeper.end_group(child.pid)
@@ -61,10 +61,10 @@ def run(pipeline: Pipeline, targets: list[str], options: list[str]) -> int:
     shown.draw([])
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode
     if stopped and code:
-        say(f"stopped; {_saved(pipeline, variants, began)}; the same command goes on\n")
+        say(f"stopped; {_saved(context, variants, began)}; the same command goes on\n")
         return 128 + stopped[0]
     if code > 128:
-        saved = _saved(pipeline, variants, began)
+        saved = _saved(context, variants, began)
         say(f"snakemake was killed by signal {code - 128}; {saved}; the same command goes on\n")
     elif code and REFUSED in log.text():
         say(f"{locker.holder()}\n", sys.stderr)
@@ -96,14 +96,14 @@ def _note_stops() -> list[int]:
     return stopped
 
 
-def _variants(pipeline: Pipeline) -> dict[str, str]:
-    names = [f"{paper}.{key}" for paper, found in pipeline.papers.expanded.items() for key in found]
-    return {run.name: run.point.variant for name in names for run in pipeline.papers.runs(name).values()}
+def _variants(context: Context) -> dict[str, str]:
+    names = [f"{paper}.{key}" for paper, found in context.papers.expanded.items() for key in found]
+    return {run.name: run.point.variant for name in names for run in context.papers.runs(name).values()}
 
 
-def _saved(pipeline: Pipeline, variants: dict[str, str], began: float) -> str:
+def _saved(context: Context, variants: dict[str, str], began: float) -> str:
     """How many runs that were in progress since `began` saved themselves and where, and whether others did not."""
-    beats = {name: b for name, b in status.heartbeats(Path(pipeline.results)).items() if b["time"] >= began}
+    beats = {name: b for name, b in status.heartbeats(Path(context.results)).items() if b["time"] >= began}
     saved = {name: beat for name, beat in beats.items() if beat["state"] == "preempted"}
     lost = [name for name in beats if beats[name]["state"] == "lost"]
     if not beats:
@@ -124,12 +124,12 @@ def _runs(count: int, what: str) -> str:
     return f"{count} run{'s' if count != 1 else ''} {what}"
 
 
-def _lines(pipeline: Pipeline, variants: dict[str, str], log: Log, seconds: float) -> list[str]:
+def _lines(context: Context, variants: dict[str, str], log: Log, seconds: float) -> list[str]:
     """The count of jobs, then each running run with its frames, speed and time to go."""
     if not log.total:
         return [f"planning … {text.duration(seconds)}"]
     lines = [f"{log.done}/{log.total} jobs · {text.duration(seconds)}"]
-    for name, beat in status.heartbeats(Path(pipeline.results)).items():
+    for name, beat in status.heartbeats(Path(context.results)).items():
         if beat["state"] not in ("running", "evaluating"):
             continue
         last = beat.get("last_return")

@@ -8,13 +8,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import text
+from workflow import index, text
 from workflow.overlay import flatten
-from workflow.pipeline import read_index
 from workflow.strict_yaml import ConfigError, nearest
 
 
-class Finished(NamedTuple):
+class Record(NamedTuple):
     """One run's run.json, with its spec and versions flattened to dotted keys."""
 
     name: str
@@ -23,21 +22,21 @@ class Finished(NamedTuple):
     versions: dict[str, Any]
 
 
-def read(folder: Path) -> Finished | None:
+def read(folder: Path) -> Record | None:
     """The run in results/runs/<run>, or None where there is no readable run.json."""
     try:
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return Finished(folder.name, facts, dict(flatten(facts["spec"])), dict(flatten(facts.get("versions", {}))))
+        return Record(folder.name, facts, dict(flatten(facts["spec"])), dict(flatten(facts.get("versions", {}))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def finished(results: Path) -> list[Finished]:
+def finished(results: Path) -> list[Record]:
     """All finished runs, by name."""
     return [run for folder in sorted((results / "runs").glob("*")) if (run := read(folder))]
 
 
-def find(results: Path, name: str) -> Finished:
+def find(results: Path, name: str) -> Record:
     """A finished run by its name, or its beginning or end; ConfigError if not exactly one fits."""
     names = sorted(folder.name for folder in (results / "runs").glob("*"))
     fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name) or n.endswith(name)]
@@ -62,8 +61,8 @@ def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
     """The table of finished runs: the keys that differ among them, or all of them."""
     runs = finished(results)
     asked: dict[str, list[str]] = {}
-    for row in read_index(results / "index.csv"):
-        asked.setdefault(row[0], []).append(f"{row[1]}.{row[2]}: {row[3]}")
+    for row in index.read(results / "index.csv"):
+        asked.setdefault(row.run, []).append(f"{row.paper}.{row.experiment}: {row.variant}")
     hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
     keys = (
         list(dict.fromkeys(key for run in runs for key in run.spec))

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from agents.spec import OFFLINE, Spec
 from workflow.checks import GIVEN_ELSEWHERE
-from workflow.fingerprint import write_if_changed
 from workflow.models import AlgorithmFile, Config, Paper, Preset
+from workflow.write import write_if_changed
 
 
 def schemas() -> dict[str, str]:
@@ -39,11 +39,11 @@ def _partial(model: type[BaseModel]) -> dict[str, Any]:
 
     The loader checks the whole. What other files give has no place in it.
     """
-    spec = _any_of(_draft7(model))  # an overlay may leave out the `kind` that tells one part from another
+    spec = _draft7(model, oneOf="anyOf")  # an overlay may leave out the `kind` that tells one part from another
     parts = spec.pop("definitions")
     suites = [part for part in parts.values() if "suite" in part["properties"]]
     for part in (spec, *parts.values()):
-        for key in ("required", "discriminator", "$schema"):
+        for key in ("required", "$schema"):
             part.pop(key, None)
     for key in GIVEN_ELSEWHERE:
         head, _, rest = key.partition(".")
@@ -58,36 +58,20 @@ def write(root: Path) -> list[Path]:
     return [path for path, content in paths.items() if write_if_changed(path, content)]
 
 
-def _draft7(model: type[BaseModel]) -> dict[str, Any]:
-    """Pydantic's schema (2020-12) in the older words."""
-    schema = _old_words(model.model_json_schema(mode="validation"))
+def _draft7(model: type[BaseModel], **also: str) -> dict[str, Any]:
+    """Pydantic's schema (2020-12) in the older words; `also`: more words that take the place of others."""
+    words = {"$defs": "definitions", "prefixItems": "items", **also}
+    schema = _in_words(model.model_json_schema(mode="validation"), words)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 
 
-def _any_of(node: Any) -> Any:
-    """`oneOf` becomes `anyOf`, everywhere."""
+def _in_words(node: Any, words: dict[str, str]) -> Any:
     if isinstance(node, list):
-        return [_any_of(item) for item in node]
-    if isinstance(node, dict):
-        return {"anyOf" if key == "oneOf" else key: _any_of(value) for key, value in node.items()}
-    return node
-
-
-def _old_words(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_old_words(item) for item in node]
+        return [_in_words(item, words) for item in node]
     if not isinstance(node, dict):
         return node
-    result = {}
-    for key, value in node.items():
-        if key == "$defs":
-            result["definitions"] = _old_words(value)
-        elif key == "prefixItems":
-            result["items"] = _old_words(value)
-        elif key == "$ref":
-            result["$ref"] = value.replace("#/$defs/", "#/definitions/")
-        elif key == "discriminator":
-            continue  # OpenAPI's word; each member's constant `kind` says the same
-        else:
-            result[key] = _old_words(value)
-    return result
+    # `discriminator` is OpenAPI's word; each member's constant `kind` says the same
+    found = {words.get(key, key): _in_words(value, words) for key, value in node.items() if key != "discriminator"}
+    if "$ref" in found:
+        found["$ref"] = found["$ref"].replace("#/$defs/", "#/definitions/")
+    return found

@@ -1,7 +1,8 @@
-"""What the Snakefile begins with: the pipeline, and a look ahead before the first job."""
+"""What the Snakefile begins with: the context of its rules, and a look ahead before the first job."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -9,16 +10,17 @@ from typing import Any
 
 from snakemake.resources import Resources
 
-from workflow import locker, lookahead, machine
+from agents.run.files import beside
+from workflow import environment, locker, lookahead, machine, targets
+from workflow.context import Context
 from workflow.invocation import Invocation, invocation
-from workflow.pipeline import Pipeline, check_writable
 from workflow.strict_yaml import ConfigError
 
 _RESULTS = "PAPER_ARCADE_RESULTS"  # the results folder as the main process found it, for the jobs on other machines
 
 
-def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -> Pipeline:
-    """The Snakefile's pipeline. A mistake in the configuration ends the process with a plain message.
+def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -> Context:
+    """The context of the Snakefile's rules. A mistake in the configuration ends the process with a plain message.
 
     `limits`: Snakemake's limits on what jobs use together. Where runs train on this machine, its memory and its GPUs
     are put there, unless the command line or the profile has set others.
@@ -27,32 +29,41 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
         overrides = overrides | {"results": os.environ[_RESULTS]}
     try:
         asked = invocation() if main else Invocation()
-        pipeline = Pipeline(root, overrides, main, lambda: not asked.runs)
-        pipeline.set_environment()
+        context = Context.read(root, overrides, main, lambda: not asked.runs)
+        environment.set_for_jobs(context)
         if main:
-            os.environ[_RESULTS] = pipeline.results
+            os.environ[_RESULTS] = context.results
             if asked.runs:
-                check_writable(Path(pipeline.results))
-            pipeline.check(asked.targets)
-            for warning in lookahead.look(pipeline, asked):
+                check_writable(Path(context.results))
+            targets.check(context, asked.targets)
+            for warning in lookahead.look(context, asked):
                 print(f"note: {warning}", file=sys.stderr)
-            _bound(pipeline, asked, limits)
+            if asked.here:
+                context = dataclasses.replace(context, limits=_bound(limits))
             if asked.runs:
                 locker.note()
             # Before Snakemake lists the folders: it would not see what changes in them later.
-            pipeline.finished.restore(pipeline.asked(asked.targets).values())
+            context.finished.restore(targets.runs_behind(context, asked.targets).values())
     except ConfigError as error:
         sys.exit(str(error))
-    return pipeline
+    return context
 
 
-def _bound(pipeline: Pipeline, asked: Invocation, limits: Resources) -> None:
-    """Let the runs at work here use together no more than there is."""
-    if not asked.here:
-        return
+def check_writable(folder: Path) -> None:
+    """Make the results folder. Raises ConfigError if nothing can be written in it."""
+    probe = beside(folder / "writable")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the results folder {str(folder)!r} is not writable: {error.strerror}") from None
+
+
+def _bound(limits: Resources) -> dict[str, int]:
+    """Let the runs at work here use together no more than there is; what they may use, by resource."""
     for name, limit in Resources.from_mapping(machine.look().bounds()).items():
         if name not in limits:
             limits[name] = limit
-    for name, value in limits.expand_items(constraints={}, evaluate=None, expand_sized=True):
-        if isinstance(value, int):
-            pipeline.limits[name] = value
+    found = limits.expand_items(constraints={}, evaluate=None, expand_sized=True)
+    return {name: value for name, value in found if isinstance(value, int)}

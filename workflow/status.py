@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.run.identity import is_dead
 from workflow import text
-from workflow.pipeline import Pipeline
+from workflow.context import Context
 
 BEGINNING_SECONDS = 10.0  # until a process that writes a log has its lease
 STALE_SECONDS = 60.0  # runs beat every two seconds; an evaluation or a slow disk may take longer
@@ -37,14 +37,14 @@ def _silent(beat: dict[str, Any], now: float) -> bool:
     return now - beat["time"] > STALE_SECONDS or is_dead(beat) is True
 
 
-def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
+def states(context: Context, papers: list[str]) -> list[dict[str, Any]]:
     """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
-    results = Path(pipeline.results)
+    results = Path(context.results)
     alive = heartbeats(results)
     rows: dict[str, dict[str, Any]] = {}
     for paper in papers:
-        for experiment in pipeline.papers[paper].values():
-            for name, run in pipeline.papers.runs(experiment.name).items():
+        for experiment in context.papers[paper].values():
+            for name, run in context.papers.runs(experiment.name).items():
                 if name in rows:
                     continue
                 row: dict[str, Any] = {
@@ -54,8 +54,8 @@ def states(pipeline: Pipeline, papers: list[str]) -> list[dict[str, Any]]:
                 }
                 if name in alive:
                     row |= alive[name]
-                elif pipeline.finished.problem(run) is None:
-                    facts = json.loads((pipeline.finished.folder(run) / "run.json").read_bytes())
+                elif context.finished.problem(run) is None:
+                    facts = json.loads((context.finished.folder(run) / "run.json").read_bytes())
                     row |= {"state": facts.get("status", "finished"), "frame": facts.get("frames")}
                     row |= {"frames_per_second": facts.get("frames_per_second"), "host": facts.get("host")}
                 else:

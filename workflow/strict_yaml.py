@@ -16,7 +16,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import yaml
 
-Location = tuple[str | int, ...]
+from analysis.spec.common import right_name as right_name
+from analysis.spec.complaints import Location
 
 
 def nearest(bad: object, valid: Iterable[str]) -> str | None:
@@ -29,12 +30,6 @@ def nearest(bad: object, valid: Iterable[str]) -> str | None:
     tails = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]: name for name in reversed(names)}
     close = difflib.get_close_matches(re.split("[./]", str(bad))[-1].lower(), tails, n=1, cutoff=0.75)
     return tails[close[0]] if close else None
-
-
-def right_name(bad: str) -> str:
-    """The nearest name that a file, experiment or figure may have: MyPaper -> my_paper."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bad).lower()
-    return re.sub(r"[^a-z0-9_-]+", "_", parted).strip("_-")[:64]
 
 
 class Problem(NamedTuple):

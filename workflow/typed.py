@@ -1,44 +1,16 @@
-"""Pydantic's complaints as problems with file, line, key path and the nearest valid name."""
+"""Files of config/ as typed models; what pydantic says of them as problems with file and line."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from workflow.strict_yaml import Document, Location, Problem, right_name
+from analysis.spec.common import NAME as NAME
+from analysis.spec.complaints import complaint as complaint
+from workflow.strict_yaml import Document, Problem
 
 Model = TypeVar("Model", bound=BaseModel)
-
-# What a pattern asks for, in words.
-NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-PATTERNS = {
-    NAME: "small letters, digits, - and _ are wanted, at most 64",
-    r"^[a-z0-9_-]+\.[a-z0-9_-]+$": "paper.experiment is wanted",
-    r"^[a-z0-9_]+(/[a-z0-9_]+)?$": "the name of a game is wanted",
-    "^(https?://.*)?$": "an address that starts with https:// is wanted, or nothing",
-}
-
-_SAY = {
-    "missing": "is missing",
-    "extra_forbidden": "unknown key",
-    "int_type": "a whole number is wanted",
-    "int_parsing": "a whole number is wanted",
-    "int_from_float": "a whole number is wanted",
-    "float_type": "a number is wanted",
-    "float_parsing": "a number is wanted",
-    "string_type": "text is wanted",
-    "bool_type": "true or false is wanted",
-    "bool_parsing": "true or false is wanted",
-    "list_type": "a list is wanted",
-    "dict_type": "a mapping of keys to values is wanted",
-    "model_type": "a mapping of keys to values is wanted",
-    "model_attributes_type": "a mapping of keys to values is wanted",
-    "too_short": "must not be empty",
-    "union_tag_not_found": "is missing",
-}
 
 
 def validate(model: type[Model], document: Document) -> tuple[Model | None, list[Problem]]:
@@ -46,88 +18,5 @@ def validate(model: type[Model], document: Document) -> tuple[Model | None, list
     try:
         return model.model_validate(document.data), []
     except ValidationError as error:
-        return None, list(problems(error, model, document))
-
-
-def problems(error: ValidationError, model: type[BaseModel], document: Document) -> Iterator[Problem]:
-    """Each complaint of pydantic about `document.data` as a Problem."""
-    for item in error.errors(include_url=False):
-        yield document.problem(*complaint(item, model, document.data))
-
-
-def complaint(item: dict[str, Any], model: type[BaseModel], data: Any) -> tuple[Location, str, object, list[str]]:
-    """(location in the data, message, the bad word, the valid words) of one pydantic error."""
-    kind, given, context = item["type"], item.get("input"), item.get("ctx", {})
-    location = within(item["loc"], data, keep_last=kind in ("missing", "extra_forbidden"))
-    message = _SAY.get(kind) or item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    bad: object = None
-    valid: list[str] = []
-    if kind == "extra_forbidden":
-        bad, valid = location[-1], keys_at(model, item["loc"][:-1])
-    elif kind == "union_tag_not_found":
-        location = (*location, context["discriminator"].strip("'"))
-    elif kind == "union_tag_invalid":
-        location = (*location, context["discriminator"].strip("'"))
-        bad, valid = context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        message = f"unknown {location[-1]} {bad!r}"
-    elif kind == "literal_error":
-        bad = given
-        valid = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
-        message = f"unknown value {given!r}"
-    elif kind == "string_pattern_mismatch":
-        message = f"{PATTERNS.get(context['pattern'], 'must match ' + context['pattern'])}, not {given!r}"
-        if context["pattern"] == NAME and right_name(given):
-            message += f"; did you mean {right_name(given)!r}?"
-    elif kind != "missing" and not isinstance(given, dict | list):
-        message += f", not {given!r}" if f"{given!r}" not in message else ""
-    return location, message, bad, valid
-
-
-def within(loc: Location, data: Any, keep_last: bool = False) -> Location:
-    """Pydantic's location without the names of union members, which do not stand in the data."""
-    path: list[str | int] = []
-    for i, part in enumerate(loc):
-        inside = isinstance(data, dict) and part in data
-        inside = inside or (isinstance(data, list) and isinstance(part, int) and part < len(data))
-        if inside:
-            data = data[part]
-        if inside or (keep_last and i == len(loc) - 1):
-            path.append(part)
-    return tuple(path)
-
-
-def keys_at(model: Any, loc: Location) -> list[str]:
-    """The keys that the model at a pydantic location knows."""
-    for part in loc:
-        model = _step(_bare(model), part)
-    model = _bare(model)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _bare(annotation: Any) -> Any:
-    """Without Annotated and without `| None`."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = [a for a in get_args(annotation) if a is not type(None)]
-        if len(rest) == 1:
-            return _bare(rest[0])
-    return annotation
-
-
-def _step(annotation: Any, part: str | int) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        known = annotation.model_fields.get(str(part))
-        return known.annotation if known else None
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return next((a for a in map(_bare, args) if part in _tags(a)), None)
-    if origin is dict:
-        return args[1]
-    return args[0] if args else None
-
-
-def _tags(model: Any) -> set[str]:
-    """The values of a union member's one-valued Literal fields: what a discriminator chooses by."""
-    fields = getattr(model, "model_fields", {}).values()
-    return {get_args(f.annotation)[0] for f in fields if get_origin(f.annotation) is Literal}
+        items = error.errors(include_url=False)
+        return None, [document.problem(*complaint(item, model, document.data)) for item in items]

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 
-def identity() -> dict[str, Any]:
-    """This process: host, boot, process namespace, number and start time; None for what the system does not tell."""
+def identity(pid: int | None = None) -> dict[str, Any]:
+    """A process of this host, by default this one: host, boot, namespace of process numbers and clocks, number and
+    start time (clock ticks after the boot); None for what the system does not tell."""
     return {
         "host": socket.gethostname(),
         "boot": _text("/proc/sys/kernel/random/boot_id"),
         "namespace": _namespace(),
-        "pid": os.getpid(),
-        "started": _started("self"),
+        "pid": os.getpid() if pid is None else pid,
+        "started": _started("self" if pid is None else str(pid)),
     }
 
 
@@ -65,7 +66,8 @@ def _sees_its_own() -> bool:
 
 def _namespace() -> str | None:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        clock = Path("/proc/self/ns/time")  # newer kernels have it, and count start times by it
+        return os.readlink("/proc/self/ns/pid") + (os.readlink(clock) if clock.is_symlink() else "")
     except OSError:
         return None
 

@@ -55,8 +55,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     games = {label: len(game_means(curves.values, curves.games)) for label, curves in lines.items()}
     few, many = min(games.values()), max(games.values())
     notes = [f"Aggregated over {few if few == many else f'{few} to {many}'} games."]
-    if few != many:
-        notes.append("Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in games.items()) + ".")
+    notes += caption.uneven_games(games)
     if any(
         curves.games.count(g) != curves.games.count(curves.games[0]) for curves in lines.values() for g in curves.games
     ):

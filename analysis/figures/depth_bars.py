@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from analysis import caption, style
+from analysis.cells import by_value, cells, rank
 from analysis.errors import NoData
 from analysis.figures import common
-from analysis.figures.cells import by_value, cells, rank
 from analysis.intervals import estimate
 from analysis.load import Scores, canonical, select, varied_keys
 from analysis.metrics import axis

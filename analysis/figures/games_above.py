@@ -11,7 +11,7 @@ from analysis.aggregate import game_means
 from analysis.curves import by_label, some
 from analysis.errors import UserError
 from analysis.figures import common
-from analysis.intervals import SEED, Estimate, draw_counts, runs_per_game
+from analysis.intervals import SEED, Estimate, draw_counts, limits, runs_per_game
 from analysis.load import Scores, select
 from analysis.reference import Reference
 from analysis.spec import GamesAbove, Interval
@@ -42,13 +42,8 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
             panel.set_ylabel("Games")
     common.legend_below(figure, sheet.legend)
     counts = {label: len(set(curves.games)) for label, curves in lines.items()}
-    notes = ["A game counts by its mean over seeds."]
-    if len(set(counts.values())) > 1:
-        notes.append(
-            "Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in counts.items()) + "."
-        )
-    else:
-        notes.append(f"Of {most} game{'s' if most > 1 else ''}.")
+    whole = [f"Of {most} game{'s' if most > 1 else ''}."]
+    notes = ["A game counts by its mean over seeds.", *(caption.uneven_games(counts) or whole)]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, lines, notes + sheet.notes))
 
 
@@ -63,5 +58,4 @@ def games_above(values: np.ndarray, games: Sequence[str], level: float, interval
         mine = names == game
         weights = counts[:, mine] / counts[:, mine].sum(1, keepdims=True)
         total += weights @ values[mine] >= level
-    low, high = np.quantile(total, [(1 - interval.level) / 2, (1 + interval.level) / 2], axis=0)
-    return Estimate(point, low, high, n)
+    return Estimate(point, *limits(total, interval.level), n)

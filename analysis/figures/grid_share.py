@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, style
+from analysis.cells import cell_means, cells, share_above
 from analysis.errors import NoData
 from analysis.figures import common
-from analysis.figures.cells import cell_means, cells, share_above
 from analysis.load import Scores, select
 from analysis.normalise import SCALES
 from analysis.reference import Reference

@@ -5,7 +5,6 @@ Grey cells have no run; cells with a diverged run are hatched and say how many d
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,18 +12,19 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from analysis import caption, style
-from analysis.curves import Curves, one_number, scored
+from analysis.cells import cells
+from analysis.curves import Curves
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.load import Scores, select, varied_keys
-from analysis.normalise import SCALES, one_scale
+from analysis.load import Scores, canonical, select, varied_keys
+from analysis.normalise import SCALES
 from analysis.reference import Reference
 from analysis.spec import HeatMap
 from analysis.text import number
 
 
 @dataclass
-class Cell:
+class Square:
     """Runs of one variant with one pair of values."""
 
     values: list[float] = field(default_factory=list)
@@ -35,52 +35,49 @@ class Cell:
 def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names or keys, and for cells that mix settings of a third key."""
     rows = select(scores, spec)
-    one_scale(spec, list(rows.game))
-    vary = {text: json.loads(text) for text in rows.vary.unique()}
+    found = cells(rows, spec, reference)
     keys = varied_keys(scores, spec)
     for key in (spec.x, spec.y):
         if key not in keys:
             raise unknown("varied key", key, keys, spec.id)
-    cells: dict[str, dict[tuple, Cell]] = {}
+    diverged = rows[rows.status == "diverged"].groupby(["variant", "vary"]).run.nunique()
+    grids: dict[str, dict[tuple, Square]] = {}
     curves: dict[str, Curves] = {}
-    for (variant, text), group in rows.groupby(["variant", "vary"]):
-        pair = (vary[text].get(spec.x), vary[text].get(spec.y))
+    for cell in found:
+        pair = (cell.vary.get(spec.x), cell.vary.get(spec.y))
         if None in pair:
             continue
-        if pair in cells.get(variant, {}):
-            raise UserError(f"{spec.id}: {variant} has several settings in cell {pair}; choose one with 'where'")
-        cell = cells.setdefault(variant, {}).setdefault(pair, Cell())
-        cell.diverged = group[group.status == "diverged"].run.nunique()
-        if scored(group).empty:
-            continue
-        reduced = one_number(group, spec.score, spec.window)
-        curves[str(group.label.iloc[0])] = reduced
-        cell.values = list(reduced.scaled(spec.normalisation, reference).numbers)
+        grid = grids.setdefault(cell.variant, {})
+        if pair in grid:
+            raise UserError(f"{spec.id}: {cell.variant} has several settings in cell {pair}; choose one with 'where'")
+        grid[pair] = Square(diverged=int(diverged.get((cell.variant, canonical(cell.vary)), 0)))
+        if cell.curves is not None:
+            curves[cell.label] = cell.curves
+            grid[pair].values = list(cell.curves.numbers)
     for entry in scores.missing:
         pair = tuple((entry.get("vary") or {}).get(key) for key in (spec.x, spec.y))
-        if entry["experiment"] in spec.experiments and entry["variant"] in cells and None not in pair:
-            cells[entry["variant"]].setdefault(pair, Cell()).missing += 1
+        if entry["experiment"] in spec.experiments and entry["variant"] in grids and None not in pair:
+            grids[entry["variant"]].setdefault(pair, Square()).missing += 1
     if not curves:
         raise NoData(f"{spec.id}: no run has a score and both keys {spec.x!r} and {spec.y!r}")
-    order = [v for v in (spec.variants or sorted(cells)) if v in cells]
-    return _plot(spec, scores, {variant: cells[variant] for variant in order}, curves)
+    return _plot(spec, scores, grids, curves)
 
 
 def _plot(
-    spec: HeatMap, scores: Scores, cells: dict[str, dict[tuple, Cell]], curves: dict[str, Curves]
+    spec: HeatMap, scores: Scores, grids: dict[str, dict[tuple, Square]], curves: dict[str, Curves]
 ) -> common.Drawing:
-    pairs = {pair for variant in cells.values() for pair in variant}
+    pairs = {pair for grid in grids.values() for pair in grid}
     xs, ys = sorted({p[0] for p in pairs}), sorted({p[1] for p in pairs})
     middle = np.mean if spec.statistic == "mean" else np.median
-    shown = [float(middle(c.values)) for v in cells.values() for c in v.values() if c.values]
+    shown = [float(middle(c.values)) for grid in grids.values() for c in grid.values() if c.values]
     low, high = min(shown), max(shown)
     high = high if high > low else low + 1.0
-    across = min(len(cells), 3 if spec.column == "double" else 1)
+    across = min(len(grids), 3 if spec.column == "double" else 1)
     sheet = common.Sheet()
     height = max(1.5, 0.75 + 0.36 * len(ys))
-    figure, axes = common.grid(spec, len(cells), across, height, [])
+    figure, axes = common.grid(spec, len(grids), across, height, [])
     colours = style.plt.get_cmap("cividis")
-    for i, (panel, (variant, grid)) in enumerate(zip(axes, cells.items(), strict=True)):
+    for i, (panel, (variant, grid)) in enumerate(zip(axes, grids.items(), strict=True)):
         for (x, y), cell in sorted(grid.items()):
             _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, low, high)
             value = float(middle(cell.values)) if cell.values else np.nan
@@ -115,7 +112,7 @@ def _plot(
     )
 
 
-def _cell(panel, x: int, y: int, cell: Cell, middle, colours, low: float, high: float) -> None:
+def _cell(panel, x: int, y: int, cell: Square, middle, colours, low: float, high: float) -> None:
     value = float(middle(cell.values)) if cell.values else None
     share = 0.0 if value is None else (value - low) / (high - low)
     face = "#d9d9d9" if value is None else colours(share)

@@ -30,7 +30,7 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
             scaled = curves[label].scaled(spec.normalisation, reference)
             value = estimate(scaled.numbers, scaled.games, statistic, spec.interval, gamma=scale.factor)
             point = float(value.point)
-            low, high = (None if side is None else float(side) for side in (value.low, value.high))
+            low, high = value.ends()
             shade = shades[label]
             if low is not None and high is not None:
                 panel.barh(y, high - low, left=low, height=0.62, color=shade, alpha=0.4, linewidth=0)

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis import caption, style
+from analysis.cells import by_value, cells
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.figures.cells import by_value, cells
 from analysis.intervals import estimate
 from analysis.load import Scores, select, varied_keys
 from analysis.metrics import SCORES, axis

@@ -1,21 +1,23 @@
-"""The kinds of claims, and the function that checks each."""
+"""The kinds of claims: a model each, whose `kind` is the name of the function in analysis/claims.py that checks it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
-    Experiment,
     Name,
     Normalisation,
+    NoRuns,
     PublishedBar,
     PublishedNumber,
     PublishedScores,
     Recomputation,
     Reduced,
+    Scale,
     Strict,
+    kinds,
 )
 
 
@@ -34,9 +36,7 @@ class Comparison(Claim, Reduced):
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
-    at_least: Literal["smoke", "reduced", "paper"] = Field(
-        "reduced", description="smallest scale at which the check means anything"
-    )
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class Greater(Comparison):
@@ -61,16 +61,14 @@ class ShareGreater(Claim, Reduced):
     b: str = Field(description="variant whose share should be smaller")
     threshold: float = Field(description="a setting counts when its mean score exceeds this")
     margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
-    at_least: Literal["smoke", "reduced", "paper"] = Field(
-        "reduced", description="smallest scale at which the check means anything"
-    )
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class PublishedValue(Claim):
     """A printed number agrees with its recomputation from printed per-game scores."""
 
     kind: Literal["published_value"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     printed: PublishedNumber = Field(description="number as the paper printed it")
     recomputed: Recomputation = Field(description="how to compute it again")
     tolerance: float = Field(gt=0, description="largest absolute difference, in the printed unit")
@@ -80,7 +78,7 @@ class PublishedOrder(Claim):
     """Printed (or recomputed) numbers fall in the stated order, highest first."""
 
     kind: Literal["published_order"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
 
 
@@ -88,23 +86,15 @@ class PublishedBelow(Claim):
     """Printed scores lie below the human's on exactly the stated games of a set."""
 
     kind: Literal["published_below"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     scores: PublishedScores = Field(description="per-game rows to use")
     normalisation: Normalisation = Field("standard", description="scale on which 1 is the human's score")
     game_set: str = Field(description="game_set column of game_sets.csv: all games that count")
     below: str = Field(description="game_set column of game_sets.csv: those that should lie below the human")
 
 
-ClaimSpec = Annotated[
-    Greater | Close | ShareGreater | PublishedValue | PublishedOrder | PublishedBelow, Field(discriminator="kind")
-]
-CLAIMS: dict[str, str] = {
-    "greater": "analysis.claims:greater",
-    "close": "analysis.claims:close",
-    "share_greater": "analysis.claims:share_greater",
-    "published_value": "analysis.claims:published_value",
-    "published_order": "analysis.claims:published_order",
-    "published_below": "analysis.claims:published_below",
-}
+_KINDS = kinds(globals(), Claim)
+ClaimSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
+CLAIMS = {kind: f"analysis.claims:{kind}" for kind in _KINDS}
 
 claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Experiment = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9_-]+$")]
-Game = Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)?$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+EXPERIMENT = r"^[a-z0-9_-]+\.[a-z0-9_-]+$"
+GAME = r"^[a-z0-9_]+(/[a-z0-9_]+)?$"
+Name = Annotated[str, Field(pattern=NAME)]
+Experiment = Annotated[str, Field(pattern=EXPERIMENT)]
+Game = Annotated[str, Field(pattern=GAME)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.csv$")]
 Normalisation = Literal[
     "raw",
@@ -33,9 +38,23 @@ Regime = Literal[
     "dmlab30_test",
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
+Scale = Literal["smoke", "reduced", "paper"]
+NoRuns = Annotated[list[Experiment], Field(default_factory=list, max_length=0, description="always empty")]
 Value = bool | int | float | str | list[Any] | None
 Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]
-SCALES = ("smoke", "reduced", "paper")
+SCALES = get_args(Scale)
+
+
+def right_name(bad: str) -> str:
+    """The nearest name that a file, experiment or figure may have: MyPaper -> my_paper."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bad).lower()
+    return re.sub(r"[^a-z0-9_-]+", "_", parted).strip("_-")[:64]
+
+
+def kinds(names: Mapping[str, Any], base: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """kind -> model, of all models among a module's names that are of `base` and of a kind, in their order."""
+    models = [m for m in names.values() if isinstance(m, type) and issubclass(m, base) and "kind" in m.model_fields]
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
 
 
 class Strict(BaseModel):

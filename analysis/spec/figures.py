@@ -1,14 +1,15 @@
-"""The kinds of figures, and the function that draws each."""
+"""The kinds of figures: a model each, whose `kind` is the name of the module in analysis/figures/ that draws it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
     Experiment,
     FromRuns,
+    NoRuns,
     PublishedBar,
     PublishedCurve,
     PublishedScores,
@@ -17,12 +18,16 @@ from analysis.spec.common import (
     Statistic,
     Strict,
     Venue,
+    kinds,
 )
+
+Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
+Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
 
 
 class Drawn(Shown):
     venue: Venue = Field("icml", description="page format that sets the widths")
-    column: Literal["single", "double"] = Field("double", description="width: one column or the whole page")
+    column: Column = "double"
 
 
 class LearningCurves(Drawn, FromRuns):
@@ -35,7 +40,7 @@ class LearningCurves(Drawn, FromRuns):
         default_factory=list,
         description="variants drawn as dashed horizontal lines at their mean, e.g. a random policy",
     )
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
     published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
 
 
@@ -109,7 +114,7 @@ class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
 
     kind: Literal["grid_share"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
+    column: Column = "single"
     threshold: float = Field(description="level at which the shares are printed, in units of the axis")
 
 
@@ -122,13 +127,51 @@ class DepthBars(Drawn, Reduced):
     reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
 
 
+class ProfilePanel(Strict):
+    """One panel: metrics of the same runs, from left to right."""
+
+    title: str = Field("", description="over the panel")
+    axis: str = Field(description="y axis text with unit")
+    metrics: dict[str, str] = Field(min_length=1, description="text below the axis: metric of the run summaries")
+
+
+class Profile(Drawn, Reduced):
+    """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
+
+    kind: Literal["profile"]
+    shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
+    axis: str = Field("", description="x axis text")
+    panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
+
+
+class Scaling(Drawn, FromRuns):
+    """Cost against size on logarithmic axes: median over seeds with quartiles; censored points are marked.
+
+    The metric's frames are the sizes; `<metric>_censored` says which runs gave up.
+    """
+
+    kind: Literal["scaling"]
+    column: Column = "single"
+
+
+class Survival(Drawn, FromRuns):
+    """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
+
+    kind: Literal["survival"]
+    column: Column = "single"
+    published: dict[str, float] = Field(
+        default_factory=dict, description="variant -> published mean, drawn as a dashed vertical line"
+    )
+    source_published: str = Field("", description="where the published means come from")
+
+
 class Distribution(Drawn, FromRuns):
     """Sorted values of the memory's rows at several training times, log axes; one panel per variant and game."""
 
     kind: Literal["distribution"]
     metric: str = Field("td_error", description="metric recorded as percentiles: td_error or replay_probability")
     times: int = Field(5, ge=1, le=12, description="number of checkpoints drawn, evenly from the first to the last")
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
 
 
 class LearningSpeed(Drawn, FromRuns):
@@ -149,7 +192,7 @@ class GamesAbove(Drawn, FromRuns):
 
     kind: Literal["games_above"]
     levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
-    panels: int = Field(3, ge=1, le=8, description="panels per row at most")
+    panels: Panels
 
 
 class AblationDrops(Drawn, FromRuns):
@@ -160,91 +203,19 @@ class AblationDrops(Drawn, FromRuns):
     base: str = Field(description="variant with none of them: drop 100 %")
 
 
-class Scaling(Drawn, FromRuns):
-    """Cost against size on logarithmic axes: median over seeds with quartiles; censored points are marked.
-
-    The metric's frames are the sizes; `<metric>_censored` says which runs gave up.
-    """
-
-    kind: Literal["scaling"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
-
-
-class Survival(Drawn, FromRuns):
-    """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
-
-    kind: Literal["survival"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
-    published: dict[str, float] = Field(
-        default_factory=dict, description="variant -> published mean, drawn as a dashed vertical line"
-    )
-    source_published: str = Field("", description="where the published means come from")
-
-
-class ProfilePanel(Strict):
-    """One panel: metrics of the same runs, from left to right."""
-
-    title: str = Field("", description="over the panel")
-    axis: str = Field(description="y axis text with unit")
-    metrics: dict[str, str] = Field(min_length=1, description="text below the axis: metric of the run summaries")
-
-
-class Profile(Drawn, Reduced):
-    """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
-
-    kind: Literal["profile"]
-    shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
-    axis: str = Field("", description="x axis text")
-    panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
-
-
 class PublishedBars(Drawn):
     """Horizontal bars of printed headline numbers, with recomputations beside them; no runs needed."""
 
     kind: Literal["published_bars"]
-    column: Literal["single", "double"] = Field("single", description="width: one column or the whole page")
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    column: Column = "single"
+    experiments: NoRuns
     bars: list[PublishedBar] = Field(min_length=1, description="bars from top to bottom")
     axis: str = Field("Human-normalised score (%)", description="axis text with unit")
     unit: Literal["percent", "ratio"] = Field("percent", description="unit of the bars")
 
 
-FigureSpec = Annotated[
-    LearningCurves
-    | AggregateCurves
-    | IntervalBars
-    | PerGameBars
-    | HeatMap
-    | Sensitivity
-    | GridShare
-    | DepthBars
-    | Profile
-    | Scaling
-    | Survival
-    | Distribution
-    | LearningSpeed
-    | GamesAbove
-    | AblationDrops
-    | PublishedBars,
-    Field(discriminator="kind"),
-]
-FIGURES: dict[str, str] = {
-    "learning_curves": "analysis.figures.learning_curves:draw",
-    "aggregate_curves": "analysis.figures.aggregate_curves:draw",
-    "interval_bars": "analysis.figures.interval_bars:draw",
-    "per_game_bars": "analysis.figures.per_game_bars:draw",
-    "heat_map": "analysis.figures.heat_map:draw",
-    "sensitivity": "analysis.figures.sensitivity:draw",
-    "grid_share": "analysis.figures.grid_share:draw",
-    "depth_bars": "analysis.figures.depth_bars:draw",
-    "profile": "analysis.figures.profile:draw",
-    "scaling": "analysis.figures.scaling:draw",
-    "survival": "analysis.figures.survival:draw",
-    "distribution": "analysis.figures.distribution:draw",
-    "learning_speed": "analysis.figures.learning_speed:draw",
-    "games_above": "analysis.figures.games_above:draw",
-    "ablation_drops": "analysis.figures.ablation_drops:draw",
-    "published_bars": "analysis.figures.published_bars:draw",
-}
+_KINDS = kinds(globals(), Drawn)
+FigureSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
+FIGURES = {kind: f"analysis.figures.{kind}:draw" for kind in _KINDS}
 
 figure_adapter: TypeAdapter[FigureSpec] = TypeAdapter(FigureSpec)

@@ -1,12 +1,12 @@
-"""The kinds of tables, and the function that makes each."""
+"""The kinds of tables: a model each, whose `kind` is the name of the module in analysis/tables/ that makes it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from analysis.spec.common import Experiment, FromRuns, Normalisation, PublishedScores, Reduced, Shown, Strict
+from analysis.spec.common import FromRuns, Normalisation, NoRuns, PublishedScores, Reduced, Shown, Strict, kinds
 
 
 class FinalScores(Shown, Reduced):
@@ -63,7 +63,7 @@ class PublishedAggregates(Shown):
     """Headline numbers computed again from printed per-game scores, beside the printed ones; no runs."""
 
     kind: Literal["published_aggregates"]
-    experiments: list[Experiment] = Field(default_factory=list, max_length=0, description="always empty")
+    experiments: NoRuns
     rows: list[AggregateRow] = Field(min_length=1, description="algorithms, from top to bottom")
     columns: list[AggregateColumn] = Field(min_length=1, description="aggregates, from left to right")
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
@@ -71,11 +71,8 @@ class PublishedAggregates(Shown):
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
 
 
-TableSpec = Annotated[FinalScores | Throughput | PublishedAggregates, Field(discriminator="kind")]
-TABLES: dict[str, str] = {
-    "final_scores": "analysis.tables.final_scores:build",
-    "throughput": "analysis.tables.throughput:build",
-    "published_aggregates": "analysis.tables.published_aggregates:build",
-}
+_KINDS = kinds(globals(), Shown)
+TableSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
+TABLES = {kind: f"analysis.tables.{kind}:build" for kind in _KINDS}
 
 table_adapter: TypeAdapter[TableSpec] = TypeAdapter(TableSpec)

@@ -30,7 +30,7 @@ def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
             mine = scaled.numbers[names == game]
             value = estimate(mine, [game] * len(mine), "mean", spec.interval)
             shown = number(float(value.point))
-            low, high = (None if side is None else float(side) for side in (value.low, value.high))
+            low, high = value.ends()
             if low is not None and high is not None:
                 shown += f" [{number(low)}, {number(high)}]"
             cells[game, label] = shown

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.cells import rank
 from analysis.claims import check
 from analysis.errors import UserError
 from analysis.figure import make_figure
-from analysis.figures.cells import rank
 from analysis.figures.depth_bars import tick
 from analysis.load import write_scores
 from analysis.spec import claims_adapter, figure_adapter

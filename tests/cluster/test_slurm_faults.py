@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.test_slurm import MAX_SECONDS, checkout, environment, jobs_by_run, start_slurm
-from workflow.pipeline import Pipeline
+from workflow.context import Context
 
 pytestmark = pytest.mark.cluster
 
@@ -58,7 +58,7 @@ class Faults:
         )
         self.settings = [f"results={self.results}", "scale=paper", "papers=[faults]"]
         overrides = {"results": str(self.results), "scale": "paper", "papers": ["faults"]}
-        self.runs = sorted(Pipeline(self.folder, overrides, main=False).papers.runs("faults.base"))
+        self.runs = sorted(Context.read(self.folder, overrides, main=False).papers.runs("faults.base"))
         self.started: list[subprocess.Popen] = []
 
     def start(self) -> subprocess.Popen:

@@ -23,7 +23,7 @@ from tests.checkouts import lend_compiled
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, train
 from tests.kills import end
 from tests.workflow.house import copy_checkout
-from workflow.pipeline import Pipeline
+from workflow.context import Context
 
 PAPER = """\
 title: Sweep
@@ -78,7 +78,7 @@ def build(folder: Path) -> Path:
 def campaign(folder: Path, kills: int, rng: random.Random, counts: Counter, slurm: bool = False) -> list[str]:
     """Kill programs until `kills` were, each sweep to its end; -> the rules that were broken."""
     checkout = build(folder / "checkout")
-    specs = [run.spec for run in Pipeline(checkout, main=False).papers.runs("faults.sweep").values()]
+    specs = [run.spec for run in Context.read(checkout, main=False).papers.runs("faults.sweep").values()]
     runs = [model_of(json.loads(spec)).model_validate_json(spec) for spec in specs]
     expected = {}
     for run in runs:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from agents.run.code import fingerprint
 from agents.run.store import CODE, read
+from workflow.context import Context
 from workflow.finished import digest
-from workflow.pipeline import Pipeline
 from workflow.plan import Job, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,9 +136,9 @@ def without_notes(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("note: ")]
 
 
-def seal(pipeline: Pipeline, name: str, **facts: object) -> None:
+def seal(context: Context, name: str, **facts: object) -> None:
     """Keep a made-up result of a run, as if it had been trained with the present code."""
-    run, text = pipeline.papers.run(name), pipeline.finished.code_text(pipeline.papers.run(name))
+    run, text = context.papers.run(name), context.finished.code_text(context.papers.run(name))
     known = {"spec": json.loads(run.spec), "status": "finished", "frames": 1000, "seconds": 10.0}
 
     def result(folder: Path) -> None:
@@ -146,7 +146,7 @@ def seal(pipeline: Pipeline, name: str, **facts: object) -> None:
         (folder / "run.json").write_text(json.dumps(known | facts))
         (folder / CODE).write_text(text)
 
-    pipeline.finished.store.show(read(pipeline.finished.store.seal(name, digest(run), fingerprint(text), result)))
+    context.finished.store.show(read(context.finished.store.seal(name, digest(run), fingerprint(text), result)))
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -18,12 +18,13 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.run.identity import identity
 from tests.workflow.house import build, seal, snakemake
-from workflow import runs, status, text
-from workflow.pipeline import Pipeline
+from workflow import drawn, runs, status, text
+from workflow.context import Context
 from workflow.plan import parse
 from workflow.snakemake_log import Log
 from workflow.start import start
 from workflow.strict_yaml import ConfigError
+from workflow.targets import runs_behind
 
 PAPER = "config/papers/house.yaml"
 
@@ -32,10 +33,10 @@ PAPER = "config/papers/house.yaml"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose work was done by `python -m workflow run`."""
     folder = build(tmp_path_factory.mktemp("commands") / "a")
-    pipeline = Pipeline(folder, main=False)
+    context = Context.read(folder, main=False)
     (folder / "codes").mkdir()
-    for run in pipeline.asked([]).values():  # what the stand-in for training says that it ran
-        (folder / "codes" / pipeline.finished.code(run)).write_text(pipeline.finished.code_text(run))
+    for run in runs_behind(context, []).values():  # what the stand-in for training says that it ran
+        (folder / "codes" / context.finished.code(run)).write_text(context.finished.code_text(run))
     done = command(folder, "run", "house")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("18 jobs done in ")
@@ -213,12 +214,12 @@ def test_heartbeats_tell_the_lost_from_the_living(tmp_path: Path):
 
 
 def test_status(house: Path, tmp_path: Path):
-    pipeline = Pipeline(house, {"results": str(tmp_path)})
-    names = list(pipeline.papers.runs("house.base"))
+    context = Context.read(house, {"results": str(tmp_path)})
+    names = list(context.papers.runs("house.base"))
     beat(tmp_path, names[0])
     beat(tmp_path, names[1], time=0)
-    seal(pipeline, names[2], status="diverged", frames=700, frames_per_second=50.0, host="n1")
-    shown = status.render(status.states(pipeline, ["house"]), limit=3).splitlines()
+    seal(context, names[2], status="diverged", frames=700, frames_per_second=50.0, host="n1")
+    shown = status.render(status.states(context, ["house"]), limit=3).splitlines()
     assert shown[0] == "10 runs: 1 lost · 1 running · 1 diverged · 7 waiting"
     rows = [line.split() for line in shown[4:7]]
     assert [(row[0], row[2]) for row in rows] == [(names[1], "lost"), (names[0], "running"), (names[2], "diverged")]
@@ -230,8 +231,8 @@ def test_status(house: Path, tmp_path: Path):
 
 def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Path):
     """A process that fails lets go of its lease; one that is killed, or still begins, does not."""
-    pipeline = Pipeline(house, {"results": str(tmp_path)}, main=False)
-    failed, crashed, lost, begins, killed, left, queued, *_ = pipeline.papers.runs("house.base")
+    context = Context.read(house, {"results": str(tmp_path)}, main=False)
+    failed, crashed, lost, begins, killed, left, queued, *_ = context.papers.runs("house.base")
     for run in (failed, crashed, lost, begins, killed, left):
         log = tmp_path / "logs/train" / f"{run}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,7 @@ def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Pat
     slurm.parent.mkdir(parents=True)
     slurm.write_text("slurmstepd: error: oom-kill\n")
     os.utime(slurm, (0, 0))
-    rows = status.states(pipeline, ["house"])
+    rows = status.states(context, ["house"])
     states = {row["run"]: row["state"] for row in rows}
     assert [states[run] for run in (failed, crashed, queued)] == ["failed"] * 3
     assert [states[run] for run in (lost, begins, killed, left)] == ["lost", "waiting", "waiting", "preempted"]
@@ -266,14 +267,14 @@ def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
     made = {str(path.relative_to(shown)) for path in shown.rglob("*.*")}
     assert {"report/index.html", "claims/house.json"} <= made
     assert not [name for name in made if name.startswith(("figures", "scores"))]  # no run is finished
-    run = next(iter(Pipeline(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
-    seal(Pipeline(folder, {"results": str(folder / "results")}), run)
+    run = next(iter(Context.read(folder, {"results": str(folder / "results")}).papers.runs("house.base")))
+    seal(Context.read(folder, {"results": str(folder / "results")}), run)
     second = snakemake(folder, "house", *partial)
     assert second.returncode == 0, second.stderr
     made = {path.stem for path in (folder / "results/paper/partial/figures/house").iterdir()}
     assert (
         made == {"curves", "bars", "swept"}
-        if run in Pipeline(folder).papers.runs("house.sweep")
+        if run in Context.read(folder).papers.runs("house.sweep")
         else {"curves", "bars"}
     )
     assert [p.name for p in (folder / "results/runs").iterdir()] == [run]
@@ -358,9 +359,9 @@ def test_the_results_folder_of_a_job_is_the_main_processs(house: Path, monkeypat
 
 
 def test_a_misspelt_figure_is_told_its_nearest(house: Path, tmp_path: Path):
-    pipeline = Pipeline(house, {"results": str(tmp_path)})
-    assert pipeline.item("figures", "house", "curves").kind == "learning_curves"
+    context = Context.read(house, {"results": str(tmp_path)})
+    assert drawn.item(context, "figures", "house", "curves").kind == "learning_curves"
     with pytest.raises(ConfigError, match=r"config/papers/house\.yaml has no figure 'curvse'; did you mean 'curves'"):
-        pipeline.item("figures", "house", "curvse")
+        drawn.item(context, "figures", "house", "curvse")
     with pytest.raises(ConfigError, match="has no figure 'zz'; figures: curves, swept, bars"):
-        pipeline.item("figures", "house", "zz")
+        drawn.item(context, "figures", "house", "zz")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.house import ROOT, build, snakemake
+from workflow import targets
 from workflow.config import Project
+from workflow.context import Context
 from workflow.expand import Papers
 from workflow.overlay import merge
-from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError, load, nearest
 
 CONFIG, PAPER = "config/config.yaml", "config/papers/house.yaml"
@@ -255,10 +256,10 @@ def test_a_misspelt_paper_is_blamed_where_it_stands(project: Path):
 
 
 def test_a_misspelt_target_is_told_its_nearest(project: Path):
-    pipeline = Pipeline(project, main=False)
+    context = Context.read(project, main=False)
     with pytest.raises(ConfigError, match=r"^unknown target 'hose'; did you mean 'house'"):
-        pipeline.check(["hose"])
-    pipeline.check(["house_figures", "all", "results/runs/x/run.json"])
+        targets.check(context, ["hose"])
+    targets.check(context, ["house_figures", "all", "results/runs/x/run.json"])
 
 
 def test_results_with_home_and_variables_are_put_in_once(project: Path, monkeypatch: pytest.MonkeyPatch):

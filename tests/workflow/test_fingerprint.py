@@ -8,10 +8,11 @@ import pytest
 
 from agents.run.code import EXEMPT, Code, CodeError, changed
 from tests.workflow.house import ROOT
+from workflow import scores
 from workflow.config import Project
+from workflow.context import Context
 from workflow.expand import expand
-from workflow.fingerprint import write_if_changed
-from workflow.pipeline import Pipeline
+from workflow.write import write_if_changed
 
 A = """\
 '''Doc.'''
@@ -109,12 +110,12 @@ def test_written_only_if_changed(tmp_path: Path):
 def test_only_the_main_process_writes(tmp_path: Path):
     for main in (False, True):
         results = tmp_path / str(main)
-        pipeline = Pipeline(ROOT, {"results": str(results), "scale": "smoke"}, main=main)
-        experiment = pipeline.papers.experiment("demo.breakout")
+        context = Context.read(ROOT, {"results": str(results), "scale": "smoke"}, main=main)
+        experiment = context.papers.experiment("demo.breakout")
         run = next(experiment.runs())
-        assert pipeline.finished.mark(run).startswith(f"{results}/sealed/{run.name}/")
-        pipeline.code("scores", ["analysis.load"])
-        pipeline.members(experiment)
+        assert context.finished.mark(run).startswith(f"{results}/sealed/{run.name}/")
+        context.inputs.code("scores", ["analysis.load"])
+        scores.members(context, experiment)
         assert results.exists() is main
 
 

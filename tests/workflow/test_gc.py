@@ -9,8 +9,9 @@ import pytest
 
 from tests.workflow.house import build, seal
 from workflow import gc
-from workflow.pipeline import Pipeline
+from workflow.context import Context
 from workflow.strict_yaml import ConfigError
+from workflow.targets import runs_behind
 
 
 @pytest.fixture
@@ -21,15 +22,15 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finish(**overrides: object) -> str:
     """Seal one run as it is asked for with these overrides; -> its name."""
-    pipeline = Pipeline(Path.cwd(), dict(overrides), main=False)
-    name = next(iter(pipeline.asked([])))
-    seal(pipeline, name)
+    context = Context.read(Path.cwd(), dict(overrides), main=False)
+    name = next(iter(runs_behind(context, [])))
+    seal(context, name)
     return name
 
 
 def named(**overrides: object) -> list[str]:
-    pipeline = Pipeline(Path.cwd(), dict(overrides), main=False)
-    return [str(each.path) for each in gc.waste(pipeline, time.time())]
+    context = Context.read(Path.cwd(), dict(overrides), main=False)
+    return [str(each.path) for each in gc.waste(context, time.time())]
 
 
 @pytest.mark.parametrize("other", [{"threads": 2}, {"device": "cuda"}, {"threads": 3, "scale": "smoke"}])

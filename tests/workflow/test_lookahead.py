@@ -17,11 +17,12 @@ from agents.run.lease import Lease
 from tests.workflow.house import ROOT, build, seal, snakemake
 from workflow import lookahead, machine
 from workflow.config import Project
+from workflow.context import Context
 from workflow.expand import expand
 from workflow.invocation import Invocation, invocation
 from workflow.machine import Machine
-from workflow.pipeline import Pipeline
 from workflow.strict_yaml import ConfigError
+from workflow.training import gpus
 
 PAPER = "config/papers/house.yaml"
 HERE = Invocation(("house",), "local", True)
@@ -153,9 +154,9 @@ def test_a_scale_that_is_not_given_is_the_next_larger(long: Path):
 
 
 def devices(project: Path, scale: str, device: str) -> dict[str, tuple[str, int]]:
-    pipeline = Pipeline(project, {"scale": scale, "device": device}, main=False)
-    runs = [run for name in ("base", "sweep") for run in pipeline.papers.runs(f"house.{name}").values()]
-    return {run.point.variant: (json.loads(run.spec)["device"], pipeline.gpus(run)) for run in runs}
+    context = Context.read(project, {"scale": scale, "device": device}, main=False)
+    runs = [run for name in ("base", "sweep") for run in context.papers.runs(f"house.{name}").values()]
+    return {run.point.variant: (json.loads(run.spec)["device"], gpus(run)) for run in runs}
 
 
 def test_where_runs_train(long: Path):
@@ -171,18 +172,18 @@ def test_where_runs_train(long: Path):
 
 
 def test_the_shipped_algorithms_use_a_gpu_where_it_serves():
-    pipeline = Pipeline(ROOT, {"scale": "paper"}, main=False)
+    context = Context.read(ROOT, {"scale": "paper"}, main=False)
     asked = {
-        (run.point.suite, run.point.executor == "hogwild"): pipeline.gpus(run) > 0
+        (run.point.suite, run.point.executor == "hogwild"): gpus(run) > 0
         for paper in ("rainbow", "minatar", "a3c", "per")
-        for name in pipeline.papers[paper]
-        for run in pipeline.papers.runs(f"{paper}.{name}").values()
+        for name in context.papers[paper]
+        for run in context.papers.runs(f"{paper}.{name}").values()
     }
     assert asked == {
         ("atari", False): True, ("atari", True): False, ("minatar", False): False, ("minatar", True): False,
         ("cartpole", False): False, ("cliffwalk", False): False, ("digits", False): False,
     }  # fmt: skip
-    assert pipeline.config.device == "auto"
+    assert context.config.device == "auto"
 
 
 # ---------------------------------------------------------------- this machine
@@ -197,8 +198,8 @@ def gpu_house(long: Path) -> Path:
 
 
 def looked(project: Path, asked: Invocation, here: Machine, **overrides) -> list[str]:
-    pipeline = Pipeline(project, {"results": str(project / "results"), **overrides}, main=False)
-    return lookahead.look(pipeline, asked, lambda: here)
+    context = Context.read(project, {"results": str(project / "results"), **overrides}, main=False)
+    return lookahead.look(context, asked, lambda: here)
 
 
 @pytest.fixture
@@ -228,9 +229,9 @@ def test_only_training_here_asks_for_this_machines_gpus(gpu_house: Path, monkeyp
     assert looked(gpu_house, HERE, nothing, partial=True) == []
     sweep = Invocation(("results/paper/scores/house.sweep.parquet",), "local", True)
     assert looked(gpu_house, sweep, Machine(10**6, 0)) == []
-    pipeline = Pipeline(gpu_house, main=False)
-    for name in pipeline.papers.runs("house.base"):  # all that wanted a GPU is done
-        seal(Pipeline(gpu_house, {"results": str(gpu_house / "results")}, main=False), name)
+    context = Context.read(gpu_house, main=False)
+    for name in context.papers.runs("house.base"):  # all that wanted a GPU is done
+        seal(Context.read(gpu_house, {"results": str(gpu_house / "results")}, main=False), name)
     assert looked(gpu_house, HERE, Machine(10**6, 0)) == []
 
 
@@ -245,11 +246,11 @@ def test_memory_and_disk_that_cannot_suffice(gpu_house: Path, with_cuda, monkeyp
 def test_runs_that_others_work_on(tmp_path: Path):
     """The house as a checkout, since the answer needs the code that a run reaches."""
     folder = build(tmp_path / "house")
-    pipeline = Pipeline(folder, {"results": str(tmp_path / "results")}, main=False)
-    first, second, third, *_ = pipeline.papers.runs("house.base")
+    context = Context.read(folder, {"results": str(tmp_path / "results")}, main=False)
+    first, second, third, *_ = context.papers.runs("house.base")
 
     def told(asked: Invocation = HERE) -> list[str]:
-        return [line for line in lookahead.look(pipeline, asked, lambda: LARGE) if "others" in line]
+        return [line for line in lookahead.look(context, asked, lambda: LARGE) if "others" in line]
 
     assert told() == []
     for run in (first, second, third):
@@ -344,15 +345,15 @@ def test_a_process_that_is_not_snakemake_was_asked_nothing():
 
 
 def test_papers_of_targets(project: Path):
-    pipeline = Pipeline(project, main=False)
+    context = Context.read(project, main=False)
     shutil.copy(project / PAPER, project / "config/papers/other.yaml")
-    pipeline.project.__dict__.pop("paper_names", None)
+    context.project.__dict__.pop("paper_names", None)
     cases = {
         (): ["house"], ("all",): ["house"], ("other",): ["other"], ("other_figures", "house"): ["other", "house"],
         ("results/paper/figures/other/curves.pdf",): ["other"], ("results/paper/scores/other.base.parquet",): ["other"],
         ("results/paper/report/other.html",): ["other"], ("results/paper/report/index.html",): ["house"],
     }  # fmt: skip
-    assert {targets: lookahead.papers(pipeline, targets) for targets in cases} == cases
+    assert {targets: lookahead.papers(context, targets) for targets in cases} == cases
 
 
 # ---------------------------------------------------------------- the whole command

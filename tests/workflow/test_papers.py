@@ -12,9 +12,11 @@ from matplotlib.colors import to_rgb
 from agents.spec import Spec
 from analysis import style
 from tests.workflow.house import ROOT
+from workflow import drawn
 from workflow.config import Project
+from workflow.context import Context
 from workflow.expand import expand
-from workflow.pipeline import Pipeline
+from workflow.training import gpus
 
 PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn")
 
@@ -191,13 +193,13 @@ def test_lock_free_workers_run_at_the_papers_scale_on_cpus_and_take_turns_at_the
 
 
 def test_no_gpu_is_asked_for_who_cannot_use_it():
-    pipeline = Pipeline(ROOT, {"scale": "paper", "device": "cuda"}, main=False)
-    gpus = {run.point.variant: pipeline.gpus(run) for run in pipeline.papers["a3c"]["atari"].runs()}
-    assert gpus == {"A3C": 0, "A3C, LSTM": 0, "A2C": 1}
+    context = Context.read(ROOT, {"scale": "paper", "device": "cuda"}, main=False)
+    found = {run.point.variant: gpus(run) for run in context.papers["a3c"]["atari"].runs()}
+    assert found == {"A3C": 0, "A3C, LSTM": 0, "A2C": 1}
 
 
 def test_a_profile_is_drawn_in_the_files_order():
-    pipeline = Pipeline(ROOT, {"papers": ["r2d2"]}, main=False)
-    spec = json.loads(pipeline.drawn_json(pipeline.item("figures", "r2d2", "recall_truncated")))
+    context = Context.read(ROOT, {"papers": ["r2d2"]}, main=False)
+    spec = json.loads(drawn.as_json(context, drawn.item(context, "figures", "r2d2", "recall_truncated")))
     for panel in spec["panels"]:
         assert list(panel["metrics"]) == ["0", "1", "2", "4", "8", "16", "all"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.files import write_text
-from workflow.fingerprint import write_if_changed
+from workflow.write import write_if_changed
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = 1000
@@ -21,7 +21,7 @@ for turn in range(writes):
     write(path, letter * (turn + 1))
 """
 IMPORTS = {
-    "workflow": "from workflow.fingerprint import write_if_changed as write",
+    "workflow": "from workflow.write import write_if_changed as write",
     "analysis": "from analysis.files import write_text as write",
 }
 

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.aggregate import aggregate
 from analysis.curves import Curves, one_number, scored
 from analysis.errors import UserError, unknown
-from analysis.intervals import SEED, Estimate, draw_counts, replicates, runs_per_game
+from analysis.intervals import SEED, Estimate, draw_counts, limits, replicates, runs_per_game
 from analysis.load import canonical
 from analysis.normalise import one_scale
 from analysis.reference import Reference
@@ -109,9 +109,7 @@ def _limits(point: float, arms: list[list[Cell]], threshold: float, interval: In
                 weights = draw_counts(cell.games, interval.resamples, interval.method, rng)
                 means = replicates(cell.values[:, None], cell.games, weights, "mean")[:, 0]
                 total += sign * 100.0 * (means > threshold) / len(found)
-    tail = (1 - interval.level) / 2
-    low, high = np.quantile(total, [tail, 1 - tail])
-    return Estimate(np.float64(point), low, high, n)
+    return Estimate(np.float64(point), *limits(total, interval.level), n)
 
 
 def cell_means(found: list[Cell]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Small files that jobs take as inputs: written only when what they say changed."""
+"""Small text files that others may read at any time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""What every part of the workflow looks at: one checkout, one configuration, one results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agents.run.code import Code
+from workflow.config import Project
+from workflow.expand import Papers
+from workflow.finished import Finished
+from workflow.inputs import Inputs
+from workflow.models import Config
+
+
+@dataclass(frozen=True)
+class Context:
+    """`shown`: the folder of what is drawn. It is one per scale; runs are shared, since their names say all that made
+    them. `limits`: resource -> the most of it that the runs at work on this machine may use together.
+    """
+
+    root: Path
+    project: Project
+    papers: Papers
+    results: str
+    shown: str
+    inputs: Inputs
+    finished: Finished
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        root: Path | str,
+        overrides: dict[str, Any] | None = None,
+        main: bool = True,
+        dryrun: Callable[[], bool] = lambda: False,
+    ) -> Context:
+        """The context of a checkout; `overrides` go over config/config.yaml. Raises ConfigError.
+
+        `main`: this is the process that plans and submits, not one inside a job; only it writes the small files that
+        jobs take as inputs, and shows results again. `dryrun`: nothing is written.
+        """
+        root = Path(root).resolve()
+        project, code = Project(root, overrides), Code(root)
+        config = project.config
+        results = config.results.rstrip("/")
+        return cls(
+            root,
+            project,
+            Papers(project),
+            results,
+            f"{results}/{config.scale}" + ("/partial" if config.partial else ""),
+            Inputs(results, code, main, dryrun),
+            Finished(Path(results), code, config.code_changes == "ignore", main, dryrun),
+        )
+
+    @property
+    def config(self) -> Config:
+        return self.project.config

@@ -1,0 +1,110 @@
+"""What rules/figures.smk asks: the specs, inputs and code of figures, tables and claims."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.spec import CLAIMS, FIGURES, TABLES
+from workflow import scores
+from workflow.context import Context
+from workflow.strict_yaml import ConfigError, nearest
+
+FILES = {"figures": ("pdf", "svg", "png", "csv", "json"), "tables": ("csv", "md", "tex", "json")}
+# The modules behind each command of analysis/, to which those of the kinds drawn are added.
+CODE = {"figures": "analysis.figure", "tables": "analysis.table", "claims": "analysis.claims"}
+KINDS = {"figures": FIGURES, "tables": TABLES}
+
+
+def files(context: Context, paper: str) -> list[str]:
+    """Every file of a paper's figures and tables."""
+    return [
+        f"{context.shown}/{part}/{paper}/{item.id}.{suffix}"
+        for part, suffixes in FILES.items()
+        for item in drawable(context, paper, part)
+        for suffix in suffixes
+    ]
+
+
+def drawable(context: Context, paper: str, part: str) -> list[Any]:
+    """A paper's figures, tables or claims; with `partial` those whose experiments all have a finished run."""
+    items = getattr(context.project.paper(paper)[0], part)
+    if not context.config.partial:
+        return items
+    return [
+        item for item in items if all(scores.marks(context, context.papers.experiment(n)) for n in item.experiments)
+    ]
+
+
+def item(context: Context, part: str, paper: str, name: str) -> Any:
+    """A figure or table of a paper by its id; raises ConfigError if there is none."""
+    items = {item.id: item for item in getattr(context.project.paper(paper)[0], part)}
+    if name not in items:
+        close = nearest(name, items)
+        hint = f"did you mean {close!r}?" if close else f"{part}: {', '.join(items)}"
+        raise ConfigError(f"config/papers/{paper}.yaml has no {part[:-1]} {name!r}; {hint}")
+    return items[name]
+
+
+def spec(context: Context, part: str, wildcards: Any) -> str:
+    """JSON of one figure or table."""
+    return as_json(context, item(context, part, wildcards.paper, wildcards.id))
+
+
+def as_json(context: Context, item: Any) -> str:
+    """JSON of a figure, table or claim, with the main config's choices where it makes none."""
+    values = item.model_dump(mode="json")
+    if "interval" in values and "interval" not in item.model_fields_set:
+        values["interval"] = context.config.interval.model_dump(mode="json")
+    over_games = "statistics" in values or "game_set" in values
+    if over_games and "normalisation" in values and "normalisation" not in item.model_fields_set:
+        games = [game for name in item.experiments for game in context.papers.experiment(name).games]
+        if games and all(game.startswith("atari/") for game in games):
+            values["normalisation"] = context.config.normalisation
+    return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
+
+
+def code(context: Context, part: str, wildcards: Any) -> list[str]:
+    """Where the code of one figure or table begins."""
+    return [CODE[part], KINDS[part][item(context, part, wildcards.paper, wildcards.id).kind]]
+
+
+def inputs(context: Context, part: str, wildcards: Any) -> dict[str, Any]:
+    """Inputs of one figure or table: scores, the code of its kind, the published numbers."""
+    drawn = item(context, part, wildcards.paper, wildcards.id)
+    return {
+        "scores": scores.files(context, drawn.experiments),
+        "code": context.inputs.code(f"{part[:-1]}-{drawn.kind}", code(context, part, wildcards)),
+        "reference": reference_files(context),
+    }
+
+
+def claims(context: Context, paper: str) -> str:
+    """The canonical JSON of a paper's claims."""
+    return f"[{','.join(as_json(context, claim) for claim in drawable(context, paper, 'claims'))}]"
+
+
+def claims_code(context: Context, paper: str) -> list[str]:
+    """Where the code of a paper's claims begins."""
+    return [CODE["claims"], *sorted({CLAIMS[claim.kind] for claim in drawable(context, paper, "claims")})]
+
+
+def claims_inputs(context: Context, paper: str) -> dict[str, Any]:
+    names = sorted({name for claim in drawable(context, paper, "claims") for name in claim.experiments})
+    return {
+        "scores": scores.files(context, names),
+        "code": context.inputs.code(f"claims-{paper}", claims_code(context, paper)),
+        "reference": reference_files(context),
+    }
+
+
+def reference(context: Context) -> str:
+    """config/reference, relative to the working folder where that is the checkout: paths are part of a job's
+    identity, and a clone elsewhere must not redraw everything."""
+    return "config/reference" if Path.cwd() == context.root else str(context.root / "config" / "reference")
+
+
+def reference_files(context: Context) -> list[str]:
+    base = Path(reference(context))
+    return sorted(str(path) for pattern in ("*.csv", "curves/*.csv") for path in base.glob(pattern))

@@ -1,0 +1,48 @@
+"""results/index.csv: which experiments ask for a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from workflow.context import Context
+from workflow.write import write_if_changed
+
+
+class Row(NamedTuple):
+    """An experiment at a scale that asks for a run."""
+
+    run: str
+    paper: str
+    experiment: str
+    variant: str
+    algorithm: str
+    game: str
+    seed: str
+    scale: str
+
+
+def write(context: Context) -> None:
+    """Bring the index up to date. Rows of other scales and papers stay."""
+    path, scale = Path(context.results) / "index.csv", context.config.scale
+    rows = {row for row in read(path) if row.paper not in context.papers.expanded or row.scale != scale}
+    for paper, experiments in context.papers.expanded.items():
+        for key in experiments:
+            rows |= {
+                Row(r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed), scale)
+                for r in experiments[key].runs()
+            }
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([Row._fields, *sorted(rows)])
+    write_if_changed(path, text.getvalue())
+
+
+def read(path: Path) -> Iterator[Row]:
+    """Rows of results/index.csv; none where there is no such file."""
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            width = len(Row._fields)
+            yield from (Row(*row) for row in csv.reader(file) if len(row) == width and tuple(row) != Row._fields)

@@ -1,0 +1,32 @@
+"""What rules/train.smk asks: the resources of a run's job, and what stands before its command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agents.run.attempts import memory
+from workflow.context import Context
+from workflow.expand import Run
+
+
+def mem_mb(context: Context, run: Run) -> int:
+    """Memory of a run's next start, in MB: more than its algorithm asks for only after it ran out of it.
+
+    At most all that there is: a run that wants more runs alone, and is warned of before.
+    """
+    wanted = memory(Path(context.results) / "work" / run.name, run.point.cluster.mem_mb)
+    return min(wanted, context.limits.get("mem_mb", wanted))
+
+
+def gpus(run: Run) -> int:
+    return run.point.cluster.gpu if run.point.device == "cuda" else 0
+
+
+def launch(run: Run) -> str:
+    """What stands before a run's command."""
+    return "python -m workflow.ray_cluster" if run.point.executor == "ray" else "env"
+
+
+def job_logs(context: Context) -> Path:
+    """Where the logs of cluster jobs lie: with the results that they belong to."""
+    return Path(context.results).absolute() / "logs" / "slurm"
