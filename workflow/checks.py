@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
-
-if TYPE_CHECKING:
-    from workflow.config import Project
 
 GIVEN_ELSEWHERE = {
     "version": "the code's",
@@ -22,14 +19,14 @@ GIVEN_ELSEWHERE = {
 }
 
 
-def paper_problems(project: Project, document: Document, paper: Paper) -> Iterator[Problem]:
+def paper_problems(project: Any, document: Document, paper: Paper) -> Iterator[Problem]:
     """All that is wrong with a paper for which other files, or other parts of it, must be looked at."""
     for key, experiment in paper.experiments.items():
         yield from _experiment(project, document, ("experiments", key), experiment)
     yield from _shown(project, document, paper)
 
 
-def _experiment(project: Project, doc: Document, at: Location, experiment: Experiment) -> Iterator[Problem]:
+def _experiment(project: Any, doc: Document, at: Location, experiment: Experiment) -> Iterator[Problem]:
     variants = experiment.variants or {}
     used = {experiment.algorithm: (*at, "algorithm")}
     for variant, overlay in variants.items():
@@ -71,7 +68,7 @@ def _keys(doc: Document, groups: list[tuple[Location, dict[str, Any]]], keys: se
             yield doc.problem(at, "unknown key of the spec", name, known)
 
 
-def _scale(project: Project, doc: Document, at: Location, scale: Scale, variants: dict[str, Any]) -> Iterator[Problem]:
+def _scale(project: Any, doc: Document, at: Location, scale: Scale, variants: dict[str, Any]) -> Iterator[Problem]:
     if scale.games is not None:
         yield from _games(project, doc, (*at, "games"), scale.games)
     yield from _lengths(doc, (*at, "zip"), scale.zip or {})
@@ -80,7 +77,7 @@ def _scale(project: Project, doc: Document, at: Location, scale: Scale, variants
             yield doc.problem((*at, "variants", i), f"unknown variant {variant!r}", variant, variants)
 
 
-def _games(project: Project, doc: Document, at: Location, names: list[str]) -> Iterator[Problem]:
+def _games(project: Any, doc: Document, at: Location, names: list[str]) -> Iterator[Problem]:
     for i, name in enumerate(names):
         if name not in project.games and name not in project.game_sets:
             valid = project.games | set(project.game_sets)
@@ -95,7 +92,7 @@ def _lengths(doc: Document, at: Location, zipped: dict[str, list[Any]]) -> Itera
         yield doc.problem(at, "lists of different lengths cannot be taken side by side")
 
 
-def _shown(project: Project, doc: Document, paper: Paper) -> Iterator[Problem]:
+def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
     """Problems of figures, tables and claims: names of experiments, variants and varied keys."""
     seen: dict[str, Location] = {}
     for part in ("figures", "tables", "claims", "absent"):
@@ -108,7 +105,7 @@ def _shown(project: Project, doc: Document, paper: Paper) -> Iterator[Problem]:
             yield from wrong or _uses(project, doc, at, item, sources)
 
 
-def _sources(project: Project, doc: Document, at: Location, item: Any, found: list[Experiment]) -> Iterator[Problem]:
+def _sources(project: Any, doc: Document, at: Location, item: Any, found: list[Experiment]) -> Iterator[Problem]:
     """Put the experiments that an item is made from into `found`; those of a broken paper are left out."""
     for j, full in enumerate(getattr(item, "experiments", [])):
         other, _, key = full.partition(".")
@@ -125,7 +122,7 @@ def _sources(project: Project, doc: Document, at: Location, item: Any, found: li
         found.append(source.experiments[key])
 
 
-def _uses(project: Project, doc: Document, at: Location, item: Any, sources: list[Experiment]) -> Iterator[Problem]:
+def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Experiment]) -> Iterator[Problem]:
     """Problems of the variants and varied keys that an item names, of those that its experiments have."""
     try:
         variants = {v for each in sources for v in each.variants or [project.algorithm(each.algorithm).label]}
