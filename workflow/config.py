@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agents.spec import VERSION, model_of
+from workflow.merging import Alternatives, merge
 from workflow.models import AlgorithmFile, Cluster, Config, Experiment, Paper, Scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
 from workflow.typed import complaint, validate
@@ -41,6 +42,7 @@ class Algorithm(NamedTuple):
     cluster: Cluster
     keys: frozenset[str]
     extends: str | None
+    alternatives: Alternatives
 
 
 def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -54,18 +56,11 @@ def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iter
             yield prefix + key, value
 
 
-def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`, mapping by mapping; neither is changed.
-
-    A mapping of another `kind` (or `suite`) has other keys, so it takes the place of what was there.
-    """
-    if any(key in over and key in under and over[key] != under[key] for key in ("kind", "suite")):
-        return over
-    both = dict(under)
-    for key, value in over.items():
-        deep = isinstance(value, dict) and isinstance(under.get(key), dict)
-        both[key] = merge(under[key], value) if deep else value
-    return both
+def _of_kinds(alternatives: Alternatives) -> Iterator[str]:
+    """The dotted keys that parts have where another kind of them is chosen."""
+    for part, kinds in alternatives.items():
+        for numbers in kinds.values():
+            yield from dict(flatten(dict(numbers), inner=True, prefix=f"{part}."))
 
 
 def folder_name(text: str) -> str:
@@ -185,7 +180,7 @@ class Project:
         file, problems = validate(AlgorithmFile, document)
         if file is None:
             raise ConfigError(problems)
-        spec, cluster = file.spec, file.cluster
+        spec, cluster, alternatives = file.spec, file.cluster, file.alternatives
         given = set(dict(flatten(spec, inner=True)))
         for key in sorted(given & set(GIVEN_ELSEWHERE)):
             where = ("spec", *key.split("."))
@@ -199,9 +194,10 @@ class Project:
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
                 raise ConfigError(problems)
             parent = self.algorithm(file.extends)
-            spec, cluster = merge(parent.spec, spec), cluster or parent.cluster
+            alternatives = parent.alternatives | alternatives
+            spec, cluster = merge(parent.spec, spec, alternatives), cluster or parent.cluster
         if not problems:
-            trial = merge(spec, {"environment": {"game": "any"}})
+            trial = merge(spec, {"environment": {"game": "any"}}, alternatives)
             trial |= {"version": VERSION, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1}
             model = model_of(trial)
             try:
@@ -212,8 +208,8 @@ class Project:
                     problems.append(document.problem(("spec", *location), *rest))
         if problems:
             raise ConfigError(problems)
-        keys = frozenset(dict(flatten(spec, inner=True)))
-        return Algorithm(name, file.label, spec, cluster, keys, file.extends)  # type: ignore[arg-type]
+        keys = frozenset(dict(flatten(spec, inner=True))) | frozenset(_of_kinds(alternatives))
+        return Algorithm(name, file.label, spec, cluster, keys, file.extends, alternatives)  # type: ignore[arg-type]
 
     @functools.cache  # noqa: B019
     def _paper(self, name: str) -> tuple[Document, Paper | None, list[Problem]]:

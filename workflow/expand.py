@@ -21,6 +21,7 @@ from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts, faults
+from workflow.merging import has, put
 from workflow.models import Cluster, Config, Experiment, Scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, nearest
 from workflow.typed import complaint
@@ -29,7 +30,6 @@ _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contain
 _RUN = re.compile(
     r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
 )
-CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds
 # Scales that an experiment may have, smallest first. For one that it has not, it runs at the next larger, or as in the
 # paper.
 SMALLER = ("smoke", "reduced")
@@ -47,7 +47,7 @@ class Point(NamedTuple):
     device: str
     threads: int
     driver: str
-    executor: str
+    launcher: str
     components: tuple[str, ...]
     cluster: Cluster
     template: str
@@ -221,6 +221,7 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
 
     points: list[Point] = []
     clocks: dict[str, Location] = {}
+    used: set[Location] = set()
     cuts: set[int] = set()
     problems: list[Problem] = []
     for variant, overlay in variants.items():
@@ -237,11 +238,16 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
             layers += [(crossed_at if k in crossed else zipped_at, {k: v}) for k, v in vary.items()]
             placed = {k: (*where, k) for where, layer in layers for k in layer} | {"budget_frames": budget_at}
             tree = algorithm.spec
-            for _, layer in layers:
-                for dotted, value in layer.items():
-                    tree = _put(tree, dotted, value)
+            for shared, (where, layer) in enumerate(layers):
+                for dotted, value in sorted(layer.items(), key=lambda item: not item[0].endswith("kind")):
+                    # What all variants share goes to those that have it: a network without noise has no sigma.
+                    if shared >= len(sources) or has(tree, dotted) or dotted.endswith("kind"):
+                        tree = put(tree, dotted, value, algorithm.alternatives)
+                        used.add((*where, dotted))
             try:
-                spec = _spec(tree, budget, config.threads, _device(config, named, tree, cluster))
+                spec = _spec(tree, budget, config.threads, "cpu")
+                if _on_gpu(config, named, spec, cluster):
+                    spec = _spec(tree, budget, config.threads, "cuda")
             except ValidationError as error:
                 for item in error.errors(include_url=False):
                     location, message, bad, valid = complaint(item, model_of(tree), tree)
@@ -260,6 +266,11 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
             if isinstance(spec, Spec):
                 cuts.add(spec.evaluation.cap_frames)
             points.append(_point(spec, variant, vary, algorithm, cluster))
+    for where, layer in sources:
+        unused = [key for key in layer if (*where, key) not in used]
+        problems += [
+            doc.problem((*where, key), "no variant has this key, given the kinds of its parts") for key in unused
+        ]
     if len(clocks) > 1:
         problems.append(doc.problem(list(clocks.values())[1], f"variants count {' and '.join(clocks)}: use one clock"))
     if problems:
@@ -298,29 +309,16 @@ def _points(crossed: dict[str, list[Any]], zipped: dict[str, list[Any]]) -> Iter
             yield dict(zip(crossed, values, strict=True)) | beside
 
 
-def _put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
-    """The tree with the value at a dotted key; a mapping takes the place of what was there."""
-    head, _, rest = dotted.partition(".")
-    inner = tree.get(head)
-    return tree | {head: _put(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
-
-
 def _spec(tree: dict[str, Any], budget: int, threads: int, device: str) -> Identified:
-    tree = _put(tree, "environment.game", "any")
+    tree = put(tree, "environment.game", "any", {})
     fixed = {"version": VERSION, "seed": 0, "budget_frames": budget}
     return model_of(tree).model_validate(tree | fixed | {"device": device, "threads": threads})
 
 
-def _device(config: Config, scale: str, tree: dict[str, Any], cluster: Cluster) -> str:
-    """Where a run trains. `cluster.gpu` says whether a GPU serves it; `auto` uses one only at the paper's scale."""
+def _on_gpu(config: Config, scale: str, spec: Identified, cluster: Cluster) -> bool:
+    """Whether a run trains on a GPU. `cluster.gpu` says whether one serves it; `auto`: only at the paper's scale."""
     wanted = {"cpu": False, "cuda": True, "auto": scale == "paper"}[config.device]
-    return "cuda" if wanted and cluster.gpu and _executor(tree) not in CPU_ONLY else "cpu"
-
-
-def _executor(tree: dict[str, Any]) -> Any:
-    """The kind of executor in a spec's raw data, if it has one."""
-    executor = tree.get("executor")
-    return executor.get("kind") if isinstance(executor, dict) else None
+    return wanted and cluster.gpu > 0 and spec.gpu
 
 
 def _placed(location: Location, placed: dict[str, Location], default: Location) -> Location:
@@ -337,9 +335,6 @@ def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algo
     data["seed"], data["environment"]["game"] = _SEED, _GAME
     template = json.dumps(data, sort_keys=True, separators=(",", ":"))
     suite = spec.environment.suite
-    kind = _executor(data) or "inline"  # a study has none
-    actors = getattr(getattr(spec, "executor", None), "actors", 0)
-    beside = {"processes": spec.threads + actors, "hogwild": actors}  # hogwild: the main process mostly sleeps
     return Point(
         variant,
         vary,
@@ -348,9 +343,9 @@ def _point(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algo
         spec.agent.kind,
         suite,
         spec.device,
-        beside.get(kind, spec.threads),
+        spec.cores,
         spec.driver,
-        kind,
+        spec.launcher,
         tuple(spec.components()),
         cluster,
         template,

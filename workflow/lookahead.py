@@ -70,7 +70,7 @@ def missing(pipeline: Pipeline, targets: Iterable[str]) -> list[Run]:
 
 
 def _packages(pipeline: Pipeline, runs: list[Run]) -> Iterator[str]:
-    extras = tuple(sorted({"ray" for run in runs if run.point.executor == "ray"}))
+    extras = tuple(sorted({"ray" for run in runs if "ray" in run.point.launcher}))
     extras += tuple(sorted({"minigrid" for run in runs if run.point.suite == "minigrid"}))
     try:
         lost = machine.missing_packages(pipeline.root, extras)

@@ -122,7 +122,7 @@ class Pipeline:
 
     def launch(self, run: Run) -> str:
         """What stands before a run's command."""
-        return "python -m workflow.ray_cluster" if run.point.executor == "ray" else "env"
+        return run.point.launcher
 
     # ------------------------------------------------------------ scores
 

@@ -3,8 +3,8 @@
 The network is a convolution, one hidden layer, both with ReLU, and a linear output. MinAtar's screens are zero but for
 one pixel in twelve or so, hence the convolution goes by pixels: each that is not zero adds one column of the kernel to
 every output that sees it, and backwards the kernel's gradient collects from the same outputs. Which those are stands in
-a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden weight
-[H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is float32.
+a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden
+weight [H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is float32.
 """
 
 from typing import NamedTuple
