@@ -16,7 +16,7 @@ from agents.spec import VERSION, model_of
 from workflow.merging import Alternatives, merge
 from workflow.models import AlgorithmFile, Cluster, Config, Experiment, Paper, Scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
-from workflow.typed import complaint, validate
+from workflow.typed import complaint, dotted_keys, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
@@ -34,7 +34,7 @@ RESERVED = ("all", "train", "score", "figure", "table", "claims", "report", "ind
 
 
 class Algorithm(NamedTuple):
-    """An algorithm with what it extends (the name of another) merged in. `keys`: its dotted keys, inner ones too."""
+    """An algorithm with what it extends (the name of another) merged in. `keys`: all dotted keys that such a spec may have."""
 
     name: str
     label: str
@@ -54,13 +54,6 @@ def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iter
             yield from flatten(value, inner, f"{prefix}{key}.")
         else:
             yield prefix + key, value
-
-
-def _of_kinds(alternatives: Alternatives) -> Iterator[str]:
-    """The dotted keys that parts have where another kind of them is chosen."""
-    for part, kinds in alternatives.items():
-        for numbers in kinds.values():
-            yield from dict(flatten(dict(numbers), inner=True, prefix=f"{part}."))
 
 
 def folder_name(text: str) -> str:
@@ -128,7 +121,7 @@ class Project:
             unknown = [k for k in self.overrides if k not in Config.model_fields]
             if unknown:
                 raise ConfigError([given.problem((k,), "unknown key", k, Config.model_fields) for k in unknown])
-            merged = merge(document.data, self.overrides)
+            merged = merge(document.data, self.overrides, {})
             lines = {at: n for at, n in document.lines.items() if at and at[0] not in self.overrides}
             document = Document("config/config.yaml", merged, lines)
         config, problems = validate(Config, document)
@@ -208,8 +201,7 @@ class Project:
                     problems.append(document.problem(("spec", *location), *rest))
         if problems:
             raise ConfigError(problems)
-        keys = frozenset(dict(flatten(spec, inner=True))) | frozenset(_of_kinds(alternatives))
-        return Algorithm(name, file.label, spec, cluster, keys, file.extends, alternatives)  # type: ignore[arg-type]
+        return Algorithm(name, file.label, spec, cluster, dotted_keys(model_of(spec)), file.extends, alternatives)  # type: ignore[arg-type]
 
     @functools.cache  # noqa: B019
     def _paper(self, name: str) -> tuple[Document, Paper | None, list[Problem]]:

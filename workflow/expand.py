@@ -238,12 +238,13 @@ def _expand(project: Project, doc: Document, paper: str, key: str, experiment: E
             layers += [(crossed_at if k in crossed else zipped_at, {k: v}) for k, v in vary.items()]
             placed = {k: (*where, k) for where, layer in layers for k in layer} | {"budget_frames": budget_at}
             tree = algorithm.spec
-            for shared, (where, layer) in enumerate(layers):
-                for dotted, value in sorted(layer.items(), key=lambda item: not item[0].endswith("kind")):
-                    # What all variants share goes to those that have it: a network without noise has no sigma.
-                    if shared >= len(sources) or has(tree, dotted) or dotted.endswith("kind"):
-                        tree = put(tree, dotted, value, algorithm.alternatives)
-                        used.add((*where, dotted))
+            for _ in range(2):  # shared numbers go also to parts whose kind is chosen after them
+                for number, (where, layer) in enumerate(layers):
+                    for dotted, value in sorted(layer.items(), key=lambda item: not item[0].endswith(".kind")):
+                        # What all variants share goes to those that have it: a network without noise has no sigma.
+                        if number >= len(sources) or has(tree, dotted):
+                            tree = put(tree, dotted, value, algorithm.alternatives)
+                            used.add((*where, dotted))
             try:
                 spec = _spec(tree, budget, config.threads, "cpu")
                 if _on_gpu(config, named, spec, cluster):

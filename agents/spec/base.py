@@ -87,7 +87,7 @@ def by_kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-OneOf = (BeforeValidator(by_kind), Field(discriminator="kind"))  # of a union of parts: Annotated[A | B, *OneOf]
+OneOf = (Field(discriminator="kind"), BeforeValidator(by_kind))  # of a union of parts: Annotated[A | B, *OneOf]
 
 
 def parts(part: Part) -> Iterator[Part]:
