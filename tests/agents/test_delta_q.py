@@ -11,19 +11,19 @@ from agents.memory.store import FrameStore
 from agents.r2d2 import R2D2
 from agents.spec.memory import UniformSelect
 from agents.step import ActorInput, Step
-from tests.agents.specs import spec
+from tests.agents.specs import given, spec
 from tests.agents.test_sequences import drawn, small, unequal
 
 
 def test_stored_states_and_unchanged_parameters_give_no_delta_q():
     parts = small(agent__burn_in=0)
     agent = parts.learner.agent
-    metrics = agent.loss(drawn(parts)).metrics
+    metrics = agent.loss(drawn(parts))[1].metrics
     assert metrics["delta_q_first"].item() < 1e-5 and metrics["delta_q_last"].item() < 1e-5
     parts = small(agent__burn_in=0, agent__state="zero")
-    metrics = parts.learner.agent.loss(drawn(parts)).metrics
+    metrics = parts.learner.agent.loss(drawn(parts))[1].metrics
     assert metrics["delta_q_first"] > 1e-3 and metrics["delta_q_first"] > metrics["delta_q_last"]
-    assert "delta_q_first" not in parts.learner.agent.loss(drawn(parts, begins=True)).metrics
+    assert "delta_q_first" not in parts.learner.agent.loss(drawn(parts, begins=True))[1].metrics
 
 
 class Leaky(torch.nn.Module):
@@ -52,7 +52,7 @@ def leaky(state: str, burn_in: int):
     changes = {"sequence": 2, "burn_in": burn_in, "period": 4, "n_step": 1, "state": state, "discount": 1.0}
     changes = {f"agent__{name}": value for name, value in changes.items()}
     run = spec("r2d2_minatar", "asterix", agent__measure_delta_q=True, agent__rescale_epsilon=None, **changes)
-    agent = R2D2(run.agent, Leaky(1.0), 2, torch.Generator())
+    agent = R2D2(run.agent, given(Leaky(1.0), 2))
     store = FrameStore(100, 1, (1, 1, 1), np.uint8, 1, agent.sequence_spec, 1.0)
     one, no, after = np.ones(1, np.float32), np.zeros(1, bool), None
     for t in range(8 + burn_in + 2):  # the sequence at row 8 is not whole yet
@@ -83,7 +83,7 @@ def test_delta_q_by_hand(state, burn_in, q, acted, fresh):
     agent, memory = leaky(state, burn_in)
     keys = np.array([0, 4])
     assert memory.store.valid(np.arange(*memory.store.span())).nonzero()[0].tolist() == [0, 4]
-    metrics = agent.loss(memory.store.gather(keys, np.ones(2, np.float32))).metrics
+    metrics = agent.loss(memory.store.gather(keys, np.ones(2, np.float32)))[1].metrics
     metrics |= fresh_delta_q(agent, memory, np.random.default_rng(1), 20)
     for name, reference in (("delta_q", acted), ("fresh_delta_q", fresh)):
         for at, (ours, theirs) in enumerate(zip(q, reference, strict=True)):
@@ -111,4 +111,4 @@ def test_stored_states_and_unchanged_parameters_give_no_fresh_delta_q_either():
 
 def test_fresh_delta_q_is_for_sequences():
     with pytest.raises(ValueError, match="needs an agent of kind r2d2"):
-        spec(record__probes=["fresh_delta_q"])
+        spec(record__probes=[{"kind": "fresh_delta_q", "states": 8}])

@@ -35,7 +35,7 @@ def test_every_number_of_every_network_counts(kind, tmp_path):
     run = begin(tmp_path, kind, **LATE)
     learner, looked = run.parts.learner, 0
     assert run.finite()
-    for network in (learner.agent.online, getattr(learner.agent, "target", learner.agent.online)):
+    for network in learner.agent.networks.values():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point() and tensor.numel():
                 last = tensor.flatten()[-1].clone()
@@ -45,14 +45,14 @@ def test_every_number_of_every_network_counts(kind, tmp_path):
                 tensor.view(-1)[-1] = last
                 looked += 1
     assert run.finite() and looked >= 6
-    learner.parameters[0].data.view(-1)[0] = np.nan
+    learner.agent.step.parameters[0].data.view(-1)[0] = np.nan
     assert go_on(run, tmp_path) == "diverged" and run.frame == 0
     assert run.recorder.tables()["evaluations"].num_rows == 0
 
 
 def test_finite_weights_of_infinite_values_are_no_network(tmp_path):
     run = begin(tmp_path, "a2c")
-    for parameter in run.parts.learner.parameters:
+    for parameter in run.parts.learner.agent.step.parameters:
         parameter.data.fill_(1e30)
     assert not run.finite()
 
@@ -63,7 +63,7 @@ def test_what_comes_after_the_last_finite_evaluation_is_no_score(bad, tmp_path):
     run = begin(tmp_path, "r2d2", **LATE)
     drive(run, 1_100)
     tables = run.recorder.tables()
-    run.parts.learner.parameters[-1].data[-1] = bad
+    run.parts.learner.agent.step.parameters[-1].data[-1] = bad
     assert go_on(run, tmp_path) == "diverged" and run.frame < 1_500
     after = run.recorder.tables()
     assert after["evaluations"] == tables["evaluations"] and tables["evaluations"].num_rows == 10
@@ -72,10 +72,13 @@ def test_what_comes_after_the_last_finite_evaluation_is_no_score(bad, tmp_path):
 
 
 FAULTS = {
-    "readings far apart": ("dqn_minatar_sn", {"learning__start_frames": 2_100, "record__learning_every_frames": 2_000}),
-    "at the end alone": ("dqn_minatar_sn", {"learning__start_frames": 2_990, "evaluation__every_frames": 2_900}),
-    "without compiled code": ("rainbow_minatar", {"learning__start_frames": 2_100, "exploration__warmup_frames": 0}),
-    "recurrent": ("r2d2_minatar", {"learning__start_frames": 2_100, "environment__streams": 4}),
+    "readings far apart": (
+        "dqn_minatar_sn",
+        {"learning__clock__start_frames": 2_100, "record__learning_every_frames": 2_000},
+    ),
+    "at the end alone": ("dqn_minatar_sn", {"learning__clock__start_frames": 2_990, "evaluation__every_frames": 2_900}),
+    "without compiled code": ("rainbow_minatar", {"learning__clock__start_frames": 2_100}),
+    "recurrent": ("r2d2_minatar", {"learning__clock__start_frames": 2_100, "environment__streams": 4}),
     "on policy": ("a2c_minatar", {"learning__target_every_frames": None}),
 }
 
@@ -87,7 +90,7 @@ def test_a_run_that_diverges_late_says_so(case, tmp_path):
     assert program.main(["train", "--spec", run.canonical(), "--results", str(tmp_path)]) == 0
     folder = tmp_path / "runs" / run.name()
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
-    every, start = run.evaluation.every_frames, run.learning.start_frames
+    every, start = run.evaluation.every_frames, run.learning.clock.start_frames
     evaluated = {frame // every for frame in pq.read_table(folder / "evaluations.parquet")["frame"].to_pylist()}
     assert evaluated == set(range(start // every + 1))
     assert max(pq.read_table(folder / "summary.parquet")["frame"].to_pylist()) <= 3_000

@@ -13,7 +13,6 @@ import pytest
 from pydantic import ValidationError
 
 from agents.build import build
-from agents.executors import worker
 from agents.executors.actors.chunks import Layout, chunk_layout, step_at, write_step
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.shared_memory import SharedMemory
@@ -27,7 +26,7 @@ from tests.agents.test_on_policy import plan as on_policy
 from tests.agents.test_resume import finish, start
 
 PROCESSES = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
-DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__every_frames": 16}
+DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__clock__every_frames": 16}
 
 
 def actors_of(learner: int) -> list[psutil.Process]:
@@ -35,7 +34,7 @@ def actors_of(learner: int) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if worker.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
+        if process.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
             found.append(process)
     return found
 
@@ -91,7 +90,7 @@ def test_parameters_are_read_whole_and_only_when_new():
     learner = parts.executor.shared
     actor = SharedMemory(run, parts.learner.agent, parts.executor.shared.slots[0]["obs"][0], os.dup(learner.descriptor))
     assert actor.newest(0) is None
-    values = {name: array + 1 for name, array in parameters(parts.learner.agent.online).items()}
+    values = {name: array + 1 for name, array in parameters(parts.learner.agent).items()}
     learner.publish(7, values)
     version, got = actor.newest(0)
     assert version == 7 and actor.newest(7) is None
@@ -257,5 +256,5 @@ def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
 
 
 def test_actors_share_streams_equally():
-    with pytest.raises(ValidationError, match="3 streams cannot be shared equally by 2 actors"):
+    with pytest.raises(ValidationError, match="3 environment.streams cannot be shared equally by 2 executor.actors"):
         spec(**DISTRIBUTED | {"environment__streams": 3})

@@ -15,7 +15,6 @@ from agents.build import build
 from agents.executors.hogwild.actor_learner import ActorLearner
 from agents.executors.hogwild.executor import Hogwild
 from agents.executors.hogwild.shared_parameters import SharedParameters
-from agents.executors.rows import rows
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from tests.agents.specs import spec
@@ -45,8 +44,9 @@ def until(run: Run, frame: int) -> None:
 def values(learner) -> dict:
     """What checkpoints keep of a learner but for its noise and readings."""
     state = learner.state_dict()
-    state["optimizer"].pop("steps")  # counted by each process for itself, and of no use to the forms allowed here
-    return {name: state[name] for name in ("optimizer", "agent", "updates")}
+    steps = state["agent"]["steps"]["online"]["optimizer"]
+    steps.pop("steps")  # counted by each process for itself, and of no use to the forms allowed here
+    return {"optimizer": steps, "networks": state["agent"]["networks"], "updates": state["updates"]}
 
 
 def parameters(learner) -> dict:
@@ -59,24 +59,24 @@ def test_one_worker_learns_as_one_that_takes_turns_does(kind):
     inline = plan(**changes | {"executor": {"kind": "inline", "lags_updates": [0]}})
     hogwild = plan(**changes)
     turns, main = build(inline, 0, 0), build(hogwild)
-    shared = SharedParameters(main.learner, 1)
+    shared = SharedParameters(main.learner.agent.step, 1)
     worker = ActorLearner(hogwild, 0, 0, shared.descriptor)
     for _ in range(400):
-        rows(inline, turns)
+        turns.executor.advance(0.0)
         worker.iterate()
         main.learner.updates = shared.version
     assert shared.version == 400 // 3 and shared.frame == turns.actor.frames > 350
     for name, tensor in parameters(turns.learner).items():  # the same bits, though one took another way
         assert torch.equal(tensor, main.learner.agent.online.get_parameter(name)), name
-    assert_same(turns.learner.optimizer.square, main.learner.optimizer.square)
-    assert main.learner.optimizer.square[0].abs().max() > 0
+    assert_same(turns.learner.agent.step.optimizer.square, main.learner.agent.step.optimizer.square)
+    assert main.learner.agent.step.optimizer.square[0].abs().max() > 0
     assert worker.learner.totals()[0]["policy_lag"] == 0
 
 
 def test_a_process_ends_where_the_same_worker_here_does(tmp_path):
     run = run_in(tmp_path, **ONE)
     main = build(run.spec)
-    shared = SharedParameters(main.learner, 1)
+    shared = SharedParameters(main.learner.agent.step, 1)
     worker = ActorLearner(run.spec, 0, 0, shared.descriptor)
     try:
         until(run, 300)
@@ -95,28 +95,27 @@ def test_a_process_ends_where_the_same_worker_here_does(tmp_path):
 def test_two_workers_write_the_same_memory():
     run = plan(**TWO)
     main = build(run).learner
-    shared = SharedParameters(main, 2)
+    shared = SharedParameters(main.agent.step, 2)
     one, two = (ActorLearner(run, number, 0, shared.descriptor) for number in range(2))
     before = parameters(main)
     while shared.updates[0] < 1:
         one.iterate()
-    gradient = [p.grad.clone() for p in one.learner.parameters]
-    for p, q, s, g, old in zip(
-        main.parameters, two.learner.parameters, main.optimizer.square, gradient, before.values(), strict=True
-    ):
+    step, theirs = main.agent.step, two.step.shared.parameters
+    gradient = [p.grad.clone() for p in one.step.shared.parameters]
+    for p, q, s, g, old in zip(step.parameters, theirs, step.optimizer.square, gradient, before.values(), strict=True):
         assert torch.equal(p, q)
         assert torch.equal(s, torch.full_like(g, 0.99).addcmul(g, g, value=1 - 0.99))
         torch.testing.assert_close(p.detach(), old - 7e-4 * g / torch.sqrt(s + 1e-5))
-    fetched = [p.clone() for p in two.own]
+    fetched = [p.clone() for p in two.step.parameters]
     assert all(torch.equal(p, old) for p, old in zip(fetched, before.values(), strict=True))  # two has not looked
-    squares = [s.clone() for s in main.optimizer.square]
+    squares = [s.clone() for s in step.optimizer.square]
     after = parameters(main)
     while shared.updates[1] < 1:
         two.iterate()
     found = two.learner.totals()
     assert found[0]["policy_lag"] == 1 and found[1]["policy_lag"] == 1  # one update by the other since the fetch
     both = zip(
-        main.parameters, two.learner.parameters, main.optimizer.square, squares, after.values(), two.own, strict=True
+        step.parameters, theirs, step.optimizer.square, squares, after.values(), two.step.parameters, strict=True
     )
     for p, q, s, s_before, p_before, own in both:
         torch.testing.assert_close(s, 0.99 * s_before + 0.01 * q.grad**2)
@@ -128,11 +127,11 @@ def test_two_workers_write_the_same_memory():
 
 def test_noise_lasts_for_an_unroll_and_is_each_workers_own():
     run = plan(**TWO | KINDS["noisy"])
-    shared = SharedParameters(build(run).learner, 2)
+    shared = SharedParameters(build(run).learner.agent.step, 2)
     one, two = (ActorLearner(run, number, 0, shared.descriptor) for number in range(2))
 
     def noise(worker: ActorLearner) -> torch.Tensor:
-        return worker.parts.executor.online.layers[-1].eps.clone()
+        return worker.parts.learner.agent.online.layers[-1].eps.clone()
 
     for _ in range(9):
         before, updates = noise(one), shared.version
@@ -146,12 +145,12 @@ def test_noise_lasts_for_an_unroll_and_is_each_workers_own():
 
 def test_the_learning_rate_follows_the_frames_of_all():
     run = plan(**TWO, learning__lr_decay_frames=1_000)
-    shared = SharedParameters(build(run).learner, 2)
+    shared = SharedParameters(build(run).learner.agent.step, 2)
     worker = ActorLearner(run, 1, 0, shared.descriptor)
     shared.frames[0] = 500
     while shared.updates[1] < 1:
         worker.iterate()
-    assert worker.learner.optimizer.rates[0] == pytest.approx(7e-4 * (1 - (500 + shared.frames[1]) / 1_000))
+    assert worker.step.shared.optimizer.rates[0] == pytest.approx(7e-4 * (1 - (500 + shared.frames[1]) / 1_000))
 
 
 def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_path, capfd):
@@ -234,7 +233,7 @@ BAD = {
     "optimizer rmsprop of form nature, torch or tensorflow": ("a2c_minatar", {"optimizer__form": "debiased"}),
     "learning.batch 1, an unroll of each of an actor's streams": ("a2c_minatar", {"learning__batch": 2}),
     "memory.select fifo without replay_share": ("a2c_minatar", {"memory__select__replay_share": 0.5}),
-    "record.probes": ("a2c_minatar", {"record__probes": ["feature_rank"]}),
+    "record.probes": ("a2c_minatar", {"record__probes": [{"kind": "feature_rank", "states": 8}]}),
     "device cpu": ("a2c_minatar", {"device": "cuda"}),
 }
 

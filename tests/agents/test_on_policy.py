@@ -15,17 +15,16 @@ from agents.memory.select import Fifo
 from agents.memory.store import FrameStore
 from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
-from agents.nets.residual import Residual
 from agents.optim.decay import Decay
 from agents.rng import generator
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from agents.spec.memory import FifoSelect
 from agents.step import Batch, SequenceSpec
-from tests.agents.specs import spec
+from tests.agents.specs import given, spec
 from tests.agents.test_memory import SHAPE, history
 
-SHORT = {"learning__target_every_frames": None, "exploration__warmup_frames": 0, "exploration__end_frames": 0}
+SHORT = {"learning__target_every_frames": None}
 
 
 def plan(algorithm: str = "a2c_minatar", **changes):
@@ -111,7 +110,7 @@ def two_steps(**changes):
     """Policy uniform over 2 actions, V = 1, 2, 3; gamma 0.5; rewards 1 and 2; acted with probabilities 1/4, 1/2."""
     fields = {"agent__entropy_weight": 0.1, "agent__baseline_weight": 2.0, "agent__unroll": 2, **changes}
     net = Table(torch.zeros(3, 1, 2), torch.tensor([[1.0], [2.0], [3.0]]))
-    agent = ActorCritic(plan(**fields).agent, net, 2, torch.Generator())
+    agent = ActorCritic(plan(**fields).agent, given(net, 2))
     behaviour = torch.tensor([[[0.25, 0.75]], [[0.5, 0.5]], [[0.5, 0.5]]]).log()
     none = torch.zeros(3, 1, dtype=torch.bool)
     batch = Batch(
@@ -132,33 +131,35 @@ LN2 = math.log(2)
 
 
 def test_the_loss_of_two_steps_by_hand():
-    net, loss = two_steps(agent__reduction="sum")
+    net, (loss, learned) = two_steps(agent__reduction="sum")
     # R_1 = 2 + 0.5 * 3 = 3.5, R_0 = 1 + 0.5 * 3.5 = 2.75; advantages 1.75 and 1.5; log pi = -ln 2 throughout
-    assert loss.terms["policy"].item() == pytest.approx(3.25 * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(2.0 * 0.5 * (1.75**2 + 1.5**2))
-    assert loss.terms["entropy"].item() == pytest.approx(-0.1 * 2 * LN2)
-    sum(loss.terms.values()).backward()
+    assert learned.metrics["policy_loss"].item() == pytest.approx(3.25 * LN2 / 2)  # means of the two steps
+    assert learned.metrics["baseline_loss"].item() == pytest.approx(0.5 * (1.75**2 + 1.5**2) / 2)
+    assert learned.metrics["entropy"].item() == pytest.approx(LN2)
+    assert loss.item() == pytest.approx(3.25 * LN2 + 2.0 * 0.5 * (1.75**2 + 1.5**2) - 0.1 * 2 * LN2)
+    loss.backward()
     assert net.value.grad.flatten().tolist() == pytest.approx([-2 * 1.75, -2 * 1.5, 0.0])  # the bootstrap has none
     # d(-A log pi(a))/d logit_a = -A (1 - pi(a)); the entropy of a uniform policy is at its top
     assert net.logits.grad[0, 0].tolist() == pytest.approx([-1.75 / 2, 1.75 / 2])
-    mean = two_steps(agent__reduction="mean")[1]
-    assert mean.terms["policy"].item() == pytest.approx(3.25 * LN2 / 2)
+    mean, _ = two_steps(agent__reduction="mean")[1]
+    assert mean.item() == pytest.approx(loss.item() / 2)
 
 
 def test_the_corrections_by_hand():
     # ratios 0.5 / 0.25 = 2 and 1; with rho_bar 1.5, c_bar 1:
     # v_1 = 2 + 1 (2 + 1.5 - 2) = 3.5;  v_0 = 1 + 1.5 (1 + 1 - 1) + 0.5 * 1 * (3.5 - 2) = 3.25
-    bars = {"agent__reduction": "sum", "agent__rho_bar": 1.5, "agent__c_bar": 1.0}
-    loss = two_steps(**bars, agent__correction="vtrace")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.75 + 1.5) * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(2.25**2 + 1.5**2)
-    loss = two_steps(**bars, agent__correction="vtrace", agent__q="value")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
-    loss = two_steps(**bars, agent__correction="one_step")[1]
-    assert loss.terms["policy"].item() == pytest.approx((1.5 * 1.75 + 1.5) * LN2)
-    assert loss.terms["baseline"].item() == pytest.approx(1.75**2 + 1.5**2)
-    loss = two_steps(**bars, agent__correction="epsilon")[1]
-    assert loss.terms["policy"].item() == pytest.approx(-3.25 * math.log(0.5 + 1e-6), rel=1e-7)
+    vtrace = {"kind": "vtrace", "rho_bar": 1.5, "c_bar": 1.0}
+
+    def sums(correction, **changes) -> tuple[float, float]:
+        """Of the policy's and the baseline's loss over the two steps."""
+        metrics = two_steps(agent__reduction="sum", agent__correction=correction, **changes)[1][1].metrics
+        return 2 * metrics["policy_loss"].item(), 2 * metrics["baseline_loss"].item()
+
+    assert sums(vtrace) == pytest.approx(((1.5 * 1.75 + 1.5) * LN2, (2.25**2 + 1.5**2) / 2))
+    assert sums(vtrace, agent__q="value")[0] == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
+    one_step = {"kind": "one_step", "rho_bar": 1.5}
+    assert sums(one_step) == pytest.approx(((1.5 * 1.75 + 1.5) * LN2, (1.75**2 + 1.5**2) / 2))
+    assert sums("epsilon")[0] == pytest.approx(-3.25 * math.log(0.5 + 1e-6), rel=1e-7)
 
 
 # ---------------------------------------------------------------- unrolls in order
@@ -251,21 +252,21 @@ def parameters(agent) -> list[torch.Tensor]:
 def test_streams_act_with_the_parameters_of_so_many_updates_ago(tmp_path):
     lags = [0, 2, 5]
     run = begin(tmp_path, executor__lags_updates=lags, environment__streams=3, learning__batch=3)
-    executor, agent = run.parts.executor, run.parts.learner.agent
+    acting, agent = run.parts.executor.acting, run.parts.learner.agent
     past = [parameters(agent)]
     for turn in range(60):
         if turn % 3 == 0:  # an unroll starts: these act until the next one
             wanted = [past[max(0, len(past) - 1 - lag)] for lag in lags]
             versions = [max(0, len(past) - 1 - lag) for lag in lags]
         run.iterate()
-        for group, tensors in zip(executor.groups, wanted, strict=True):
+        for group, tensors in zip(acting.groups, wanted, strict=True):
             assert all(torch.equal(a, b) for a, b in zip(parameters(group.agent), tensors, strict=True))
         store = run.parts.memory.store
         row = (store.count - 1) % store.rows
         assert store.field["version"][row].tolist() == versions
         if run.parts.learner.updates == len(past):
             past.append(parameters(agent))
-    assert len(past) == 21 and len(executor._ring) == 6
+    assert len(past) == 21 and len(acting._ring) == 6
     assert run.parts.learner.read()["policy_lag"] > 1.5  # (0 + 2 + 5) / 3 once there are so many
 
 
@@ -290,10 +291,9 @@ def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, bat
 def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
     """Before the first update a run with lags acts as one without; and without lags the ratios are 1."""
     plain, ring = begin(tmp_path / "a", learning__batch=400), begin(tmp_path / "b", learning__batch=400)
-    agent, executor = plain.parts.learner.agent, ring.parts.executor
-    lagging = ring.spec.executor.model_copy(update={"lags_updates": [0, 0, 0, 1]})
-    executor.__init__(lagging, ring.parts.learner.agent, 4)
-    assert len(executor.groups) == 2
+    acting = ring.parts.executor.acting
+    acting.__init__(ring.parts.learner.agent, [0, 0, 0, 1], 4)
+    assert len(acting.groups) == 2
     for run in (plain, ring):  # without an update all parameters are the same ones, whatever the lag
         for _ in range(20):
             run.iterate()
@@ -304,7 +304,8 @@ def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
         fresh.iterate()
     readings = fresh.parts.learner.read()
     assert readings["policy_lag"] == 0 and readings["ratio_mean"] == pytest.approx(1, abs=1e-6)
-    assert fresh.parts.executor.groups == [] and agent is plain.parts.executor.agent
+    assert fresh.parts.executor.acting.groups == []
+    assert plain.parts.learner.agent is plain.parts.executor.acting.agent
 
 
 # ---------------------------------------------------------------- parts
@@ -323,27 +324,27 @@ def test_a_run_decays_its_learning_rate(tmp_path):
     run = begin(tmp_path, learning__lr_decay_frames=1_000)
     while run.frame < 500:
         run.iterate()
-    assert run.parts.learner.optimizer.rates[0] == pytest.approx(7e-4 * 0.5, rel=0.03)
+    assert run.parts.learner.agent.step.optimizer.rates[0] == pytest.approx(7e-4 * 0.5, rel=0.03)
 
 
 def test_the_residual_network_has_the_papers_shape():
     tree = plan("impala_minatar", network__torso="residual", network__convolutions=[(16, 3, 2), (32, 3, 2), (32, 3, 2)])
-    torso = Residual(tree.network, (4, 84, 84), none)
+    torso = tree.network.torso.make(tree.network, (4, 84, 84), none)
     assert len(torso.layers) == 15 and torso.size == 32 * 11 * 11
     assert torso(torch.rand(2, 4, 84, 84)).shape == (2, 3872)
     tail = torch.nn.ModuleList([torch.nn.Linear(torso.size, 256), torch.nn.LSTM(256, 256), torch.nn.Linear(256, 19)])
     count = sum(p.numel() for part in (torso, tail) for p in part.parameters())
     assert 1.5e6 < count < 1.7e6  # "1.6 million" with the LSTM
-    small = Residual(tree.network, (4, 10, 10), none)  # MinAtar: 10, 5, 3, 2 pixels
+    small = tree.network.torso.make(tree.network, (4, 10, 10), none)  # MinAtar: 10, 5, 3, 2 pixels
     assert small(torch.rand(2, 4, 10, 10)).shape == (2, 32 * 2 * 2)
 
 
 def test_specs_that_make_no_sense_are_refused():
     for changes, text in [
-        ({"exploration__start": 0.1}, "exploration"),
+        ({"exploration": {"kind": "fixed", "values": [0.1]}}, "exploration"),
         ({"evaluation__epsilon": 0.1}, "epsilon"),
         ({"memory__select": {"kind": "uniform"}}, "fifo"),
-        ({"agent__c_bar": 2.0}, "rho_bar"),
+        ({"agent__correction": {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 2.0}}, "rho_bar"),
         ({"network__head": "plain"}, "actor_critic"),
     ]:
         with pytest.raises(ValueError, match=text):

@@ -3,22 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from agents.optim.gradient import Backward
 from torch import nn
 
 from agents.build import build
 from agents.clock import linear, ticks
-from agents.learner import copy_network
 from agents.nets.layers import Conv2d
 from agents.optim.adadelta import Adadelta as adadelta
 from agents.optim.adam import Adam as adam
 from agents.optim.rmsprop import RMSprop as rmsprop
+from agents.optim.step import Follower
 from agents.rng import generator, restore_rng, rng_state
 from agents.run.evaluate import _shares, evaluate
 from agents.spec import Spec
 from agents.spec.optimizer import Adadelta, Adam, RMSprop
 from agents.step import Batch
-from tests.agents.specs import actor_input, fields, spec
+from tests.agents.specs import actor_input, fields, learned_from, spec
 
 
 def test_ticks_count_multiples_passed_since_the_start():
@@ -57,7 +56,7 @@ def test_optimizers_equal_torchs_own_where_the_forms_agree():
     ]
     for (make, part), reference in zip(ours, theirs, strict=True):
         a, b = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-        one, two = make([a], part), reference([b])
+        one, two = make(part, [a]), reference([b])
         for grad in grads:
             a.grad, b.grad = grad.clone(), grad.clone()
             one.step(), two.step()
@@ -111,7 +110,7 @@ def test_rounding_leaves_no_root_of_less_than_nothing(form):
     """A constant gradient has no variance; in float32 its mean square may fall short of its squared mean."""
     part = RMSprop(kind="rmsprop", lr=1e-9, epsilon=1.5e-7, decay=0.95, centered=True, form=form)
     weight = nn.Parameter(torch.zeros(1_000))
-    optimizer = rmsprop([weight], part)
+    optimizer = rmsprop(part, [weight])
     weight.grad = torch.linspace(0.1, 40, 1_000)
     for _ in range(600):
         optimizer.step()
@@ -167,7 +166,7 @@ def test_the_loss_is_q_learning_written_out(selector, n, units):
     data.discount[0, 1] = 0.0  # terminated
     if n > 1:  # reached the episode's end one step early: a loop with reward 0
         data.discount[n - 1, 2], data.reward[n - 1, 2] = 1.0, 0.0
-    loss = agent.loss(data)
+    loss, learned, gradients = learned_from(agent, data)
     total = 0.0
     for i in range(4):
         q = agent.online(data.obs[0, i : i + 1])[0, data.action[0, i], 0]
@@ -181,22 +180,22 @@ def test_the_loss_is_q_learning_written_out(selector, n, units):
             ret += factor * data.reward[k, i]
             factor *= data.discount[k, i]
         error = ret + factor * nxt[best].detach() - q
-        assert loss.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
+        assert learned.priorities[i].item() == pytest.approx(abs(error.item()), rel=1e-4)
         total += error**2 / 4
-    assert loss.terms["q"].item() == pytest.approx(total.item(), rel=1e-4)
+    assert loss == pytest.approx(total.item(), rel=1e-4)
     parameters = list(agent.online.parameters())
     expected = torch.autograd.grad(total, parameters)
-    Backward(parameters)(loss)
-    assert all(torch.allclose(p.grad, g, rtol=1e-4, atol=1e-6) for p, g in zip(parameters, expected, strict=True))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(gradients, expected, strict=True))
     assert all(p.grad is None for p in agent.target.parameters())
 
 
 def test_weights_scale_each_samples_loss():
     agent, data = agent_of(), batch()
-    one = agent.loss(data).terms["q"]
-    assert agent.loss(data._replace(weight=torch.full((4,), 0.25))).terms["q"].item() == pytest.approx(one.item() / 4)
-    even = agent.loss(data._replace(weight=torch.tensor([4.0, 0, 0, 0])))
-    assert even.terms["q"].item() == pytest.approx(even.priorities[0].item() ** 2, rel=1e-4)
+    one, *_ = learned_from(agent, data)
+    quarter, *_ = learned_from(agent, data._replace(weight=torch.full((4,), 0.25)))
+    assert quarter == pytest.approx(one / 4)
+    even, learned, _ = learned_from(agent, data._replace(weight=torch.tensor([4.0, 0, 0, 0])))
+    assert even == pytest.approx(learned.priorities[0].item() ** 2, rel=1e-4)
 
 
 def test_acting_is_greedy_but_for_epsilon():
@@ -210,7 +209,7 @@ def test_acting_is_greedy_but_for_epsilon():
 
 
 def test_the_target_is_copied_on_its_period_and_only_then():
-    parts = build(spec(learning__every_frames=4, learning__target_every_frames=12))  # every 3 updates
+    parts = build(spec(learning__clock__every_frames=4, learning__target_every_frames=12))  # every 3 updates
     learner, same = parts.learner, []
     for _ in range(6):
         learner.learn(batch())
@@ -224,7 +223,7 @@ def test_the_target_is_copied_on_its_period_and_only_then():
     [
         {"algorithm": "rainbow_minatar"},
         {"network__normalisation": "batch"},
-        {"spectral__use": "weights", "spectral__layers": [-2]},
+        {"spectral__kind": "weights", "spectral__layers": [-2]},
     ],
 )
 def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
@@ -235,7 +234,7 @@ def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
             if tensor.is_floating_point():
                 tensor.add_(0.5)
     assert all(not torch.equal(a, b) for a, b in zip(source.parameters(), into.parameters(), strict=True))
-    copy_network(source, into)
+    Follower(source, into, every=1, tau=1).after(1)
     one, other = source.state_dict(), into.state_dict()
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     assert not {t.data_ptr() for t in one.values()} & {t.data_ptr() for t in other.values()}
@@ -244,7 +243,7 @@ def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
 def test_clipping_bounds_the_global_norm_and_the_record_shows_it_unclipped():
     parts = build(spec(learning__clip_norm=1e-3))
     parts.learner.learn(batch())
-    norm = torch.cat([p.grad.flatten() for p in parts.learner.parameters]).norm().item()
+    norm = torch.cat([p.grad.flatten() for p in parts.learner.agent.step.parameters]).norm().item()
     assert norm == pytest.approx(1e-3, rel=1e-3) and parts.learner.read()["grad_norm"] > 1e-2
 
 
@@ -252,7 +251,7 @@ def test_learning_fits_one_batch():
     parts, data, losses = build(spec(optimizer__lr=1e-3)), batch(), []
     data.discount.zero_()
     for _ in range(300):
-        losses.append(parts.learner.agent.loss(data).terms["q"].item())
+        losses.append(learned_from(parts.learner.agent, data)[0])
         parts.learner.learn(data)
     assert losses[-1] < 1e-3 * losses[0]
 
@@ -261,10 +260,10 @@ def test_evaluation_gives_each_environment_its_share_and_is_repeatable():
     assert _shares(5, 2) == [3, 2] and _shares(None, 1) == [np.inf]
     run = spec(evaluation__episodes=7, evaluation__streams=3)
     parts = build(run)
-    play = lambda number: evaluate(run, parts.suite, parts.actor.agent, parts.device, number, lambda: True)  # noqa: E731
+    play = lambda number: evaluate(run, parts.learner.agent, parts.device, number, lambda: True)  # noqa: E731
     one = play(0)
     assert [e.env for e in one] == [0, 0, 0, 1, 1, 2, 2] and one == play(0) and one != play(1)
-    assert evaluate(run, parts.suite, parts.actor.agent, parts.device, 0, lambda: False) is None
+    assert evaluate(run, parts.learner.agent, parts.device, 0, lambda: False) is None
 
 
 def test_random_streams_are_separate_and_survive_a_round_trip():
@@ -285,7 +284,7 @@ def test_digests_follow_values_and_nothing_else():
     shuffled = dict(reversed(list(run.model_dump(mode="json").items())))
     assert Spec.model_validate(shuffled).digest() == run.digest() and "label" not in tree
     assert "agents.optim.spectral:measure" in run.components()
-    assert not any("spectral" in part for part in spec(spectral__track=[]).components())
+    assert not any("spectral" in part for part in spec(record__norms="none").components())
 
 
 @pytest.mark.parametrize(
@@ -293,7 +292,7 @@ def test_digests_follow_values_and_nothing_else():
     [
         ({"learning__target_every_frames": 401}, "multiple of every_frames"),
         ({"spectral__layers": [-2]}, "use: none"),
-        ({"spectral__track": [-7]}, "beyond the network's 3 layers"),
+        ({"record__norms__layers": [-7]}, "beyond the network's 3 layers"),
         ({"budget": -5}, "greater than or equal to 1"),
         ({"optimizer__lr": "1e-3"}, "a number is wanted"),
         ({"exploration__end_frames": 100}, "lies before warmup_frames"),

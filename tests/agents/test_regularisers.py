@@ -10,7 +10,7 @@ from torch import nn
 from agents.build import build
 from agents.losses.penalty import Gradient, Nothing
 from agents.nets.normalisation import Batch
-from tests.agents.specs import actor_input, spec
+from tests.agents.specs import actor_input, learned_from, spec
 from tests.agents.test_parts import batch
 
 BATCH = {"network__normalisation": "batch"}
@@ -50,13 +50,14 @@ def test_a_slope_of_zero_leaves_finite_gradients():
 def test_the_agents_penalty_is_that_of_the_taken_actions(changes):
     """Against finite differences of the network, and beside an unchanged Q-learning term."""
     data = batch()
-    plain = build(spec(**changes)).learner.agent.loss(data)
+    plain, alone, _ = learned_from(build(spec(**changes)).learner.agent, data)
     agent = build(spec(**PENALTY, **changes)).learner.agent
     reference = copy.deepcopy(agent.online).double()
-    loss = agent.loss(data)
-    assert set(loss.terms) == {"q", "penalty"} and set(plain.terms) == {"q"}
-    assert torch.allclose(loss.terms["q"], plain.terms["q"]) and torch.allclose(loss.priorities, plain.priorities)
-    assert loss.metrics["penalty"].item() == loss.terms["penalty"].item() > 0
+    both, learned, _ = learned_from(agent, data)
+    penalty = learned.metrics["penalty"].item()
+    assert "penalty" not in alone.metrics and penalty > 0
+    assert learned.metrics["loss"].item() == pytest.approx(plain, rel=1e-5) and both == pytest.approx(plain + penalty)
+    assert torch.allclose(learned.priorities, alone.priorities, rtol=1e-5, atol=1e-6)
     if changes != BATCH:  # there a sample's slope depends on the others
         x, h = data.obs[0].double(), 1e-6
         total = 0.0
@@ -66,16 +67,16 @@ def test_the_agents_penalty_is_that_of_the_taken_actions(changes):
                 up, down = (reference.values(x[i] + sign * steps)[:, data.action[0, i], 0] for sign in (1, -1))
             total += (((up - down) / (2 * h)).norm().item() - 0.7) ** 2
         # a float32 first layer is kinked: pixels are 0 or 1, and biases 0, so few units sit on their kink
-        assert loss.terms["penalty"].item() == pytest.approx(1.5 * total / len(x), rel=0.05)
+        assert penalty == pytest.approx(1.5 * total / len(x), rel=0.05)
 
 
 def test_a_gradient_penalty_pulls_the_slope_towards_its_norm():
     run = spec(optimizer__lr=1e-3, agent__penalty={"kind": "gradient", "weight": 1.0, "norm": 2.0})
     learner, data = build(run).learner, batch()
-    first = learner.agent.loss(data).terms["penalty"].item()
+    first = learner.agent.loss(data)[1].metrics["penalty"].item()
     for _ in range(200):
         learner.learn(data)
-    assert learner.agent.loss(data).terms["penalty"].item() < 0.01 * first
+    assert learner.agent.loss(data)[1].metrics["penalty"].item() < 0.01 * first
     assert learner.read()["penalty"] > 0
 
 
@@ -120,7 +121,7 @@ def test_only_the_learned_pass_moves_the_running_statistics_and_the_target_gets_
     assert not target.head.features.norms[0].running_mean.any()
     learner.learn(data), learner.learn(data)
     assert torch.equal(target.head.features.norms[0].running_mean, hidden)
-    assert "head.features.norms.0.running_var" in learner.state_dict()["agent"]["online"]
+    assert "head.features.norms.0.running_var" in learner.state_dict()["agent"]["networks"]["online"]
 
 
 def test_acting_on_one_observation_equals_acting_on_many():

@@ -104,7 +104,7 @@ def test_the_loss_is_the_sequences_written_out():
     unequal(agent)
     for begins in (False, True):
         batch = drawn(parts, begins)
-        found, total = agent.loss(batch), 0.0
+        (loss, found), total = agent.loss(batch), 0.0
         for b in range(len(batch.key)):
             skip = 0 if begins else 3
             qs = []
@@ -135,7 +135,7 @@ def test_the_loss_is_the_sequences_written_out():
             )
             total += 0.5 * errors.square().sum().item() / len(batch.key)
             assert found.priorities[b].item() == pytest.approx(mixed_priority(errors, valid, 0.9).item(), rel=1e-3)
-        assert found.terms["q"].item() == pytest.approx(total, rel=1e-4)
+        assert loss.item() == pytest.approx(total, rel=1e-4)
 
 
 def test_no_gradient_passes_through_the_burn_in():
@@ -144,7 +144,7 @@ def test_no_gradient_passes_through_the_burn_in():
     agent, batch = parts.learner.agent, drawn(parts)
     assert not agent._burn_in(agent.online, batch, batch.extras["state"][0], None).requires_grad
     obs = batch.obs.float().requires_grad_()
-    agent.loss(batch._replace(obs=obs)).terms["q"].backward()
+    agent.loss(batch._replace(obs=obs))[0].backward()
     assert (obs.grad[:3] == 0).all() and (obs.grad[3:7] != 0).any()
 
 
@@ -193,5 +193,5 @@ def test_unrolling_with_resets_equals_separate_unrolls():
 
 def test_a_feed_forward_network_needs_no_state():
     parts = small(network__core={"kind": "none"})
-    metrics = parts.learner.agent.loss(drawn(parts)).metrics
+    metrics = parts.learner.agent.loss(drawn(parts))[1].metrics
     assert metrics["delta_q_first"] == 0 and metrics["loss"] > 0

@@ -14,7 +14,7 @@ from agents.nets.heads import Dueling, Hidden, Plain
 from agents.nets.layers import Linear
 from agents.nets.noisy import Factorised, Independent
 from agents.nets.normalisation import none
-from tests.agents.specs import actor_input, spec
+from tests.agents.specs import actor_input, learned_from, spec
 from tests.agents.test_parts import batch
 
 
@@ -149,7 +149,7 @@ def test_noise_is_shared_by_a_batch_and_drawn_three_times_per_update_and_once_fo
         agent.act(actor_input(obs), 0.0, np.random.default_rng(0))
     assert torch.equal(agent.online.layers[-1].eps_in, acting)  # nothing changes between updates
     seen["online"].clear()
-    agent.loss(same).terms["q"].backward()
+    agent.loss(same)[0].backward()
     selector, current = seen["online"]
     draws = [selector, current, seen["target"][0], agent.online.layers[-1].eps_in, acting]
     assert all(not torch.equal(a, b) for i, a in enumerate(draws) for b in draws[:i])
@@ -163,7 +163,7 @@ def test_evaluation_uses_means_unless_told_to_keep_the_noise():
         run = spec(evaluation__noise=keeps, evaluation__episodes=1, evaluation__streams=1, **NOISY)
         parts, modes = build(run), []
         parts.actor.agent.online.register_forward_pre_hook(lambda module, _, seen=modes: seen.append(module.training))
-        evaluate(run, parts.suite, parts.actor.agent, parts.device, 0, lambda: True)
+        evaluate(run, parts.learner.agent, parts.device, 0, lambda: True)
         assert set(modes) == {keeps} and parts.actor.agent.online.training
 
 
@@ -182,8 +182,8 @@ def test_rainbow_and_each_part_removed_learn_one_batch(missing):
     if missing == "agent__n_step":
         data = batch(1)
     data.discount.zero_()
-    losses = [parts.learner.agent.loss(data).terms["q"].item()]
+    losses = [learned_from(parts.learner.agent, data)[0]]
     for _ in range(150):
         parts.learner.learn(data)
-    losses.append(parts.learner.agent.loss(data).terms["q"].item())
+    losses.append(learned_from(parts.learner.agent, data)[0])
     assert losses[1] < 0.6 * losses[0]
