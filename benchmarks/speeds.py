@@ -122,7 +122,7 @@ def _training(tree: dict) -> dict[str, float]:
         windows.append(max(0.0, spent) / (run.parts.learner.updates - updates))
     weights = sum(math.prod(p.shape) for p in agent.online.parameters()) * 4e-6
     numbers = {"turn": turn, "stream": stream, "update": quartile(windows), "rows": rows(tree), "weights": weights}
-    own = {"noisy": spec.network.linear.kind == "noisy", "dueling": spec.network.head == "dueling"}
+    own = {"noisy": spec.network.linear.kind != "plain", "dueling": spec.network.head == "dueling"}
     return numbers | {part: there for part, there in own.items() if there}
 
 

@@ -145,7 +145,7 @@ def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
         factor *= 3.5
     if spec["network"]["normalisation"] != "none":
         factor *= 2.0
-    if small and spec["network"]["linear"]["kind"] == "noisy" and not speed.noisy:
+    if small and spec["network"]["linear"]["kind"] != "plain" and not speed.noisy:
         factor *= 2.2
     if small and spec["network"]["head"] == "dueling" and not speed.dueling:
         factor *= 2.2

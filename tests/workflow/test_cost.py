@@ -53,8 +53,10 @@ def test_what_parts_cost(project: Path):
     assert cost._heavier(spec, DQN) == 1
     spec["network"]["head"] = "dueling"
     assert cost._heavier(spec, DQN) == 2.2 and cost._heavier(spec, DQN._replace(dueling=True)) == 1
-    spec["network"]["linear"] = {"kind": "noisy"}
-    assert cost._heavier(spec, DQN._replace(dueling=True)) == 2.2
+    for kind in ("factorised", "independent"):
+        spec["network"]["linear"] = {"kind": kind, "sigma": 0.5}
+        assert cost._heavier(spec, DQN._replace(dueling=True)) == 2.2
+        assert cost._heavier(spec, DQN._replace(dueling=True, noisy=True)) == 1
     spec = specs_of("sn.layers")
     assert len(spec["network"]["convolutions"]) == 3 and spec["spectral"]["layers"]
     assert cost._heavier(spec, DQN) == pytest.approx(1.7 * (1 + 0.6 * 2))
