@@ -28,8 +28,10 @@ WATCHED = (
     "tests/test_faults.py::test_a_sweep_whose_programs",
 )
 
-# A shell starts background jobs with SIGINT ignored, which would pass on to the programs that tests interrupt.
+# A shell starts background jobs with SIGINT ignored, nohup those with SIGHUP, which would pass on to the programs that
+# tests signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
