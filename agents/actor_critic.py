@@ -105,13 +105,15 @@ class ActorCritic:
         log_pi = log_probability(logits, batch.action, 0.0)
         log_ratio = log_pi.detach() - behaviour
         experience = (values.detach(), batch.reward, batch.discount)
-        if spec.correction == "vtrace":
-            vs, rho, advantage = vtrace(*experience, log_ratio, acted, spec.rho_bar, spec.c_bar, spec.q)
+        if spec.correction.kind == "vtrace":
+            vs, rho, advantage = vtrace(
+                *experience, log_ratio, acted, spec.correction.rho_bar, spec.correction.c_bar, spec.q
+            )
         else:
             vs, rho, advantage = n_step_targets(*experience, acted, spec.q)
-        if spec.correction == "one_step":
-            rho = log_ratio.exp().clamp(max=spec.rho_bar)
-        if spec.correction == "epsilon":
+        if spec.correction.kind == "one_step":
+            rho = log_ratio.exp().clamp(max=spec.correction.rho_bar)
+        if spec.correction.kind == "epsilon":
             log_pi = log_probability(logits, batch.action, FLOOR)
 
         count = acted.sum()

@@ -51,6 +51,7 @@ class Given(NamedTuple):
     noise: torch.Generator  # of noisy layers
     step: Callable[[nn.Module], GradientStep]  # makes what moves a network's parameters
     target_every: int | None  # updates between copies to a target network; None: there is none
+    keep: tuple[str, ...]  # extras that the memory wants to be kept with each step
 
 
 def acting_networks(agent: Agent) -> dict[str, nn.Module]:

@@ -1,4 +1,4 @@
-"""From a spec to the parts of a run. Names become classes here and only here, imported when a spec names them."""
+"""From a spec to the parts of a run. Each part of the spec says which code it is made by; it is imported then."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,20 +9,20 @@ import torch
 from torch import nn
 
 from agents.agent import Agent, Given
+from agents.envs.stream import make_streams
 from agents.learner import Learner
 from agents.memory.replay import Replay
+from agents.memory.store import FrameStore
 from agents.nets.heads import Hidden
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.network import Network, initialise
 from agents.optim.step import GradientStep
 from agents.rng import generator, integer_seed
 from agents.spec import Spec
-from agents.spec.components import component
-from agents.spec.optimizer import Spectral
+from agents.spec.base import load
 
 
 class Parts(NamedTuple):
-    suite: Callable[..., Any]
     actor: Any  # an Actor, or the Rows of distributed ones
     memory: Replay
     learner: Learner
@@ -42,7 +42,6 @@ class Parts(NamedTuple):
 class Acting(NamedTuple):
     """What it takes to act: environments and an agent; `rng` is the spectral norms'."""
 
-    suite: Callable[..., Any]
     stream: Any
     agent: Agent
     rng: np.random.Generator
@@ -63,17 +62,13 @@ def acting(spec: Spec, streams: int, device: torch.device, step: MakeStep, *inde
 
     `index` sets the random streams of distributed actors apart.
     """
-    suite = _suite(spec)
-    stream = suite(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
-    parts = {family: component(family, part.kind)(**_fields(part)) for family, part in spec.agent.parts.items()}
+    stream = make_streams(spec.environment, streams, spec.environment.cap_frames, spec.seed, "environment", *index)
+    parts = {name: part.make() for name, part in spec.agent.parts.items()}
     rng = generator(spec.seed, "spectral")
     online = _network(spec, stream, rng).to(device)
-    if keep := getattr(spec.memory.select, "needs", ()):
-        parts["keep"] = keep
     noise = torch.Generator(device).manual_seed(integer_seed(spec.seed, "noise", *index))
-    period = spec.learning.target_every_frames
-    given = Given(online, len(stream.actions), noise, step, period and period // spec.learning.every_frames)
-    return Acting(suite, stream, component("agent", spec.agent.kind)(spec.agent, given, **parts), rng)
+    given = Given(online, len(stream.actions), noise, step, spec.learning.target_every, spec.memory.select.keep)
+    return Acting(stream, spec.agent.make(given, **parts), rng)
 
 
 def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
@@ -87,40 +82,39 @@ def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
     def step(network: nn.Module) -> GradientStep:
         return _step(spec, network, frames)
 
-    suite, stream, agent, rng = acting(
+    stream, agent, rng = acting(
         spec, here, device, (lambda network: central.step(network, step)) if central else step, *index
     )
     memory = _memory(spec, stream, agent, generator(seed, "memory", *index), device)
-    gauges, tracked, readers = _gauges(spec.spectral, agent, rng)
-    learner = Learner(agent, gauges, tracked, spec.spectral.warmup_steps, readers, central.version if central else None)
-    executor, actor = component("executor", spec.executor.kind)(spec, learner, memory, stream, device, *index)
-    chosen = [component("probe", name) for name in spec.record.probes]
+    gauges, tracked, readers = _gauges(spec, agent, rng)
+    learner = Learner(agent, gauges, tracked, readers, central.version if central else None)
+    executor, actor = load(spec.executor.code)(spec, learner, memory, stream, device, *index)
 
     def probes(number: int) -> dict[str, float]:
         found: dict[str, float] = {}
-        for probe in chosen:  # each with the same draws: none depends on which others there are
-            found |= probe(agent, memory, generator(seed, "probe", number), spec.record.probe_states)
+        for probe in spec.record.probes:  # each with the same draws: none depends on which others there are
+            found |= probe.make(agent, memory, generator(seed, "probe", number))
         return found
 
     channels, *sides = stream.shape
     lit = torch.full((1, spec.environment.stack * channels, *sides), 1 / stream.scale, device=device)
-    return Parts(suite, actor, memory, learner, executor, device, lit, probes)
+    return Parts(actor, memory, learner, executor, device, lit, probes)
 
 
 def _step(spec: Spec, network: nn.Module, frames: Callable[[], int]) -> GradientStep:
     """What moves a network's parameters; `frames` of the run are what the learning rate's decay goes by."""
-    optimizer = component("optimizer", spec.optimizer.kind)(network.parameters(), spec.optimizer)
+    optimizer = spec.optimizer.make(network.parameters())
     schedules = []
-    if spec.spectral.scheduled:
-        schedules.append(component("spectral", "schedule")(network, spec.spectral, optimizer))
+    if spec.spectral.schedule:
+        schedules.append(load(spec.spectral.schedule)(spec.spectral, network, optimizer))
     if spec.learning.lr_decay_frames:
-        schedules.append(component("schedule", "decay")(optimizer, frames, spec.learning.lr_decay_frames))
+        schedules.append(load(spec.learning.decay)(optimizer, frames, spec.learning.lr_decay_frames))
     return GradientStep(optimizer, spec.learning.clip_norm, schedules)
 
 
 def _memory(spec: Spec, stream: Any, agent: Agent, rng: np.random.Generator, device: torch.device) -> Replay:
     copies = spec.memory.copies
-    store = component("store", spec.memory.store)(
+    store = FrameStore(
         spec.memory.capacity_steps,
         spec.environment.streams * copies,
         stream.shape,
@@ -129,25 +123,8 @@ def _memory(spec: Spec, stream: Any, agent: Agent, rng: np.random.Generator, dev
         agent.sequence_spec,
         spec.agent.discount,
     )
-    select = component("select", spec.memory.select.kind)(spec.memory.select, store)
+    select = spec.memory.select.make(store)
     return Replay(store, select, rng, spec.learning.batch, device, copies)
-
-
-def _suite(spec: Spec) -> Callable[..., Any]:
-    """What makes streams of the spec's environment, as they may be seen."""
-    suite = component("suite", spec.environment.suite)
-    if not spec.obscured:
-        return suite
-    obscure = component("suite", "partial")
-
-    def seen(environment: Any, streams: int, cap_frames: int | None, *where: Any) -> Any:
-        return obscure(environment, suite(environment, streams, cap_frames, *where), *where)
-
-    return seen
-
-
-def _fields(part: Any) -> dict[str, Any]:
-    return part.model_dump(exclude={"kind"})
 
 
 def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> Network:
@@ -156,34 +133,32 @@ def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(spec.seed, "initialisation"))
         channels, *sides = stream.shape
-        norm = component("normalisation", network.normalisation)
-        torso = component("torso", network.torso)(network, (channels * spec.environment.stack, *sides), norm)
-        linear = partial(component("linear", network.linear.kind), **_fields(network.linear))
-        core = None
-        if network.core.kind != "none":
-            core = component("core", network.core.kind)(network.core, linear, torso.size, actions)
+        norm, linear = network.normalisation.make, network.linear.make
+        torso = network.torso.make(network, (channels * spec.environment.stack, *sides), norm)
+        core = None if network.core.kind == "none" else network.core.make(linear, torso.size, actions)
         features = core.size if core else torso.size
         hidden = partial(Hidden, linear, norm, features, network.units, ACTIVATIONS[network.activations.units])
-        head = component("head", network.head)(hidden, linear, actions, spec.agent.outputs, network.shared_bias)
+        head = network.head.make(hidden, linear, actions, spec.agent.outputs, network.shared_bias)
         online = Network(torso, core, head, stream.scale)
         initialise(online, network.initialisation)
-    if spec.spectral.layers:
-        component("spectral", spec.spectral.use)(online, spec.spectral, rng)
+    if spec.spectral.kind != "none":
+        spec.spectral.make(online, rng)
     return online
 
 
-def _gauges(spectral: Spectral, agent: Agent, rng: np.random.Generator) -> tuple[list, list, list]:
-    """The meters in use, with their steps per update, those of the online network that are only read, and readers.
+def _gauges(spec: Spec, agent: Agent, rng: np.random.Generator) -> tuple[list, list, list]:
+    """The meters in use, those of the online network that are only read, each with its power iterations; readers.
 
     There are none for an agent without a network of that name.
     """
     gauges, tracked, online = [], [], agent.networks.get("online")
     if online is None:
         return [], [], []
-    if spectral.layers:
-        gauges.append((component("spectral", "attached")(online), spectral.power_steps))
+    if spec.spectral.kind != "none":
+        attached = load(spec.spectral.attached)
+        gauges.append((attached(online), spec.spectral.power_steps))
         if target := agent.networks.get("target"):
-            gauges.append((component("spectral", "attached")(target), spectral.target_power_steps))
-    if spectral.track:
-        tracked.append(component("spectral", "measure")(online, spectral.track, spectral.warmup_steps, rng))
+            gauges.append((attached(target), spec.spectral.target_power_steps))
+    if spec.record.norms.kind != "none":
+        tracked.append((spec.record.norms.make(online, rng), spec.record.norms.power_steps))
     return gauges, tracked, [online.sigma]

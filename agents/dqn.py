@@ -31,13 +31,11 @@ from agents.spec.agent import DQN as DQNSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 
-def make(
-    spec: DQNSpec, given: Given, value: Value, penalty: Penalty, keep: tuple[str, ...] = ()
-) -> "DQN | CompiledDQN":
+def make(spec: DQNSpec, given: Given, value: Value, penalty: Penalty) -> "DQN | CompiledDQN":
     """The agent in its compiled form where network and loss have one; else the plain one."""
     if isinstance(value, Scalar) and value.compiled and isinstance(penalty, Nothing) and small.fits(given.online):
-        return CompiledDQN(spec, given, value, keep)
-    return DQN(spec, given, value, penalty, keep)
+        return CompiledDQN(spec, given, value)
+    return DQN(spec, given, value, penalty)
 
 
 class DQN:
@@ -48,14 +46,14 @@ class DQN:
 
     acting = ("online",)
 
-    def __init__(self, spec: DQNSpec, given: Given, value: Value, penalty: Penalty, keep: tuple[str, ...] = ()):
+    def __init__(self, spec: DQNSpec, given: Given, value: Value, penalty: Penalty):
         self.spec, self.value, self.penalty, self.noise = spec, value, penalty, given.noise
-        self.n_actions, self.keep = given.actions, keep
+        self.n_actions, self.keep = given.actions, given.keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
-        extras = {name: ((), np.float32) for name in keep}
+        extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
         self.online.resample(self.noise)
 

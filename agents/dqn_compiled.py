@@ -26,9 +26,9 @@ class CompiledDQN:
 
     acting = ("online",)
 
-    def __init__(self, spec: DQNSpec, given: Given, value: Scalar, keep: tuple[str, ...] = ()):
+    def __init__(self, spec: DQNSpec, given: Given, value: Scalar):
         self.spec, self.value, self.noise = spec, value, given.noise
-        self.n_actions, self.keep = given.actions, keep
+        self.n_actions, self.keep = given.actions, given.keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
             small.form(network)  # compiles now, before training begins, if that was never done here
@@ -37,7 +37,7 @@ class CompiledDQN:
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
-        extras = {name: ((), np.float32) for name in keep}
+        extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
 
     @property

@@ -22,20 +22,19 @@ class Gauge(Protocol):
 class Learner:
     """Lets an agent learn, and keeps the books.
 
-    `gauges` advance by their steps at every update, `tracked` ones by `warmup_steps` when they are read; `readers` are
-    read with them. `listeners` are called after every update.
+    `gauges` advance by their steps at every update, `tracked` ones by theirs when they are read; `readers` are read
+    with them. `listeners` are called after every update.
     """
 
     def __init__(
         self,
         agent: Agent,
         gauges: list[tuple[Gauge, int]],
-        tracked: list[Gauge],
-        warmup_steps: int,
+        tracked: list[tuple[Gauge, int]],
         readers: list[Callable[[], dict[str, float]]],
         version: Callable[[], int] | None = None,
     ):
-        self.agent, self.gauges, self.tracked, self.warmup_steps = agent, gauges, tracked, warmup_steps
+        self.agent, self.gauges, self.tracked = agent, gauges, tracked
         self.readers, self.listeners = readers, []
         self.updates = 0
         # Updates of the parameters, whoever made them: what the `version` of a step counts.
@@ -73,8 +72,8 @@ class Learner:
         """Means of the metrics since the last reading (gradient norms before clipping), every rho and sigma."""
         sums, counts = self.totals()
         found = {name: total / counts[name] for name, total in sums.items()}
-        for gauge in self.tracked:
-            gauge.advance(self.warmup_steps)
+        for gauge, steps in self.tracked:
+            gauge.advance(steps)
             found |= gauge.rho()
         for reader in self.readers:
             found |= reader()
@@ -93,7 +92,7 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         return {
             "agent": self.agent.state_dict(),
-            "tracked": [gauge.state_dict() for gauge in self.tracked],
+            "tracked": [gauge.state_dict() for gauge, _ in self.tracked],
             "updates": self.updates,
             "sums": dict(self._sums),
             "counts": dict(self._counts),
@@ -101,6 +100,6 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.agent.load_state_dict(state["agent"])
-        for gauge, saved in zip(self.tracked, state["tracked"], strict=True):
+        for (gauge, _), saved in zip(self.tracked, state["tracked"], strict=True):
             gauge.load_state_dict(saved)
         self.updates, self._sums, self._counts = state["updates"], state["sums"], state["counts"]

@@ -67,17 +67,21 @@ def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) 
     base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
     # what was looked at: our runs, or published numbers alone
     basis = {"basis": "runs" if spec.experiments else "published", "weak": False}
-    return base | basis | {
-        "id": spec.id,
-        "kind": spec.kind,
-        "text": spec.text,
-        "source": spec.source,
-        "published": None if spec.published is None else _show(spec.published),
-        "verdict": verdict,
-        "ours": ours,
-        "why": why,
-        **numbers,
-    }
+    return (
+        base
+        | basis
+        | {
+            "id": spec.id,
+            "kind": spec.kind,
+            "text": spec.text,
+            "source": spec.source,
+            "published": None if spec.published is None else _show(spec.published),
+            "verdict": verdict,
+            "ours": ours,
+            "why": why,
+            **numbers,
+        }
+    )
 
 
 def _show(value: str | float) -> str:

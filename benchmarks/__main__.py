@@ -35,9 +35,10 @@ def spec(suite: str, every: int):
     root = Path(__file__).resolve().parents[1]
     tree = Project(root).algorithm(ALGORITHMS[suite]).spec
     tree["environment"]["game"] = "breakout"
-    epsilon = 0.0 if suite == "rainbow" else 0.1
-    tree["exploration"] |= {"start": epsilon, "end": epsilon, "warmup_frames": 0, "end_frames": 0}
-    tree["learning"] |= {"start_frames": 1_000, "every_frames": every, "target_every_frames": 1_000 * every}
+    if suite != "rainbow":
+        tree["exploration"] |= {"start": 0.1, "end": 0.1, "warmup_frames": 0, "end_frames": 0}
+    tree["learning"]["clock"] |= {"start_frames": 1_000, "every_frames": every}
+    tree["learning"]["target_every_frames"] = 1_000 * every
     tree["memory"]["capacity_steps"] = 10_000
     return Spec.model_validate(tree | {"version": 1, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1})
 

@@ -81,6 +81,7 @@ def _training(tree: dict) -> dict[str, float]:
 
     from agents.acting.actor import Actor
     from agents.acting.exploration import Constant
+    from agents.envs.stream import make_streams
     from agents.run.checkpoint import Checkpoints
     from agents.run.loop import Run
     from agents.spec import Spec
@@ -93,15 +94,15 @@ def _training(tree: dict) -> dict[str, float]:
     if select not in ("fifo", "newest"):  # these learn from what was just seen
         environment["streams"] = min(environment["streams"], 8)
         steps = max(6_000 if select == "sequential" else 2_000, environment["streams"] * 200)
-        tree["learning"]["start_frames"] = steps * environment.get("repeat", 1)
+        tree["learning"]["clock"]["start_frames"] = steps * environment.get("repeat", 1)
     if tree["exploration"]["kind"] == "linear":
         tree["exploration"] |= {"warmup_frames": 0, "end_frames": 0}
     spec = Spec.model_validate(tree | {"budget_frames": 10**9})
     run = Run(spec, Checkpoints(Path(tempfile.mkdtemp()), {}, print))
-    agent, suite, device = run.parts.learner.agent, run.parts.suite, run.parts.device
+    agent, device = run.parts.learner.agent, run.parts.device
 
     def playing(streams: int) -> float:
-        stream = suite(spec.environment, streams, spec.evaluation.cap_frames, 0, "evaluation", 0)
+        stream = make_streams(spec.environment, streams, spec.evaluation.cap_frames, 0, "evaluation", 0)
         rng = np.random.default_rng(0)
         actor = Actor(agent, stream, spec.environment.stack, Constant(spec.evaluation.epsilon), rng, device)
         return _each(actor.step, SECONDS / 2)
@@ -120,9 +121,9 @@ def _training(tree: dict) -> dict[str, float]:
             turns += 1
         spent = 1e3 * (time.process_time() - start) - turns * (turn + stream * spec.environment.streams)
         windows.append(max(0.0, spent) / (run.parts.learner.updates - updates))
-    weights = sum(math.prod(p.shape) for p in agent.online.parameters()) * 4e-6
+    weights = sum(math.prod(p.shape) for p in agent.networks["online"].parameters()) * 4e-6
     numbers = {"turn": turn, "stream": stream, "update": quartile(windows), "rows": rows(tree), "weights": weights}
-    own = {"noisy": spec.network.linear.kind != "plain", "dueling": spec.network.head == "dueling"}
+    own = {"noisy": spec.network.linear.kind != "plain", "dueling": spec.network.head.kind == "dueling"}
     return numbers | {part: there for part, there in own.items() if there}
 
 

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from agents.spec import VERSION, model_of
 from workflow.checks import GIVEN_ELSEWHERE, paper_problems
 from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset
-from workflow.overlay import flatten, laid, merge, unwritten
+from workflow.overlay import Alternatives, flatten, laid, merge, unwritten
 from workflow.presets import complete, named_presets
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
-from workflow.typed import complaint, validate
+from workflow.typed import complaint, dotted_keys, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
@@ -28,7 +28,7 @@ RESERVED = ("all", "train", "score", "figure", "table", "claims", "report", "ind
 
 
 class Algorithm(NamedTuple):
-    """An algorithm with what it extends (the name of another) merged in. `keys`: its dotted keys, inner ones too."""
+    """An algorithm with what it extends (the name of another) merged in. `keys`: all that such a spec may have."""
 
     name: str
     label: str
@@ -36,6 +36,7 @@ class Algorithm(NamedTuple):
     cluster: Cluster
     keys: frozenset[str]
     extends: str | None
+    alternatives: Alternatives
 
 
 def folder_name(text: str) -> str:
@@ -154,7 +155,7 @@ class Project:
         file, problems = validate(AlgorithmFile, document)
         if file is None:
             raise ConfigError(problems)
-        spec, cluster = file.spec, file.cluster
+        spec, cluster, alternatives = file.spec, file.cluster, file.alternatives
         given = set(dict(flatten(spec, inner=True)))
         for key in sorted(given & set(GIVEN_ELSEWHERE)):
             where = ("spec", *key.split("."))
@@ -168,9 +169,10 @@ class Project:
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
                 raise ConfigError(problems)
             parent = self.algorithm(file.extends)
-            spec, cluster = merge(parent.spec, spec), cluster or parent.cluster
+            alternatives = parent.alternatives | alternatives
+            spec, cluster = merge(parent.spec, spec, alternatives), cluster or parent.cluster
         if not problems:
-            trial = merge(spec, {"environment": {"game": "any"}})
+            trial = merge(spec, {"environment": {"game": "any"}}, alternatives)
             trial |= {"version": VERSION, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1}
             model = model_of(trial)
             try:
@@ -181,8 +183,7 @@ class Project:
                     problems.append(document.problem(("spec", *location), *rest))
         if problems:
             raise ConfigError(problems)
-        keys = frozenset(dict(flatten(spec, inner=True)))
-        return Algorithm(name, file.label, spec, cluster, keys, file.extends)  # type: ignore[arg-type]
+        return Algorithm(name, file.label, spec, cluster, dotted_keys(model_of(spec)), file.extends, alternatives)  # type: ignore[arg-type]
 
     @functools.cache  # noqa: B019
     def preset(self, name: str) -> Document:

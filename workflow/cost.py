@@ -139,17 +139,17 @@ def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
     """
     small = spec["environment"]["suite"] != "atari"
     factor = (1 + rows(spec) / speed.rows) / 2
-    if spec["spectral"]["layers"] and spec["spectral"]["use"] != "none":
+    if spec["spectral"]["kind"] != "none":
         factor *= 1.7 if small else 1.3
     if spec["agent"].get("penalty", {}).get("kind") == "gradient":
         factor *= 3.5
-    if spec["network"]["normalisation"] != "none":
+    if spec["network"]["normalisation"]["kind"] != "none":
         factor *= 2.0
     if small and spec["network"]["linear"]["kind"] != "plain" and not speed.noisy:
         factor *= 2.2
-    if small and spec["network"]["head"] == "dueling" and not speed.dueling:
+    if small and spec["network"]["head"]["kind"] == "dueling" and not speed.dueling:
         factor *= 2.2
-    if spec["environment"]["suite"] == "minatar" and spec["network"]["torso"] == "convolutional":
+    if spec["environment"]["suite"] == "minatar" and spec["network"]["torso"]["kind"] == "convolutional":
         factor *= 1 + 0.6 * max(0, len(spec["network"]["convolutions"]) - 1)
     return factor
 
@@ -171,11 +171,16 @@ EPISODE = 250  # agent steps of an evaluation episode, where only their number i
 
 def updates(spec: Mapping[str, Any]) -> float:
     """Updates of the network in a whole run."""
-    learning, select, agent = spec["learning"], spec["memory"]["select"], spec["agent"]
-    if select["kind"] == "fifo":  # learning follows the rows
+    learning, select, agent, clock = (
+        spec["learning"],
+        spec["memory"]["select"],
+        spec["agent"],
+        spec["learning"]["clock"],
+    )
+    if clock["kind"] == "unrolls":
         fresh = max(1, learning["batch"] - round(learning["batch"] * select["replay_share"]))
         return spec["budget_frames"] / (spec["environment"].get("repeat", 1) * fresh * agent["unroll"])
-    return max(0, spec["budget_frames"] - learning["start_frames"]) / learning["every_frames"]
+    return max(0, spec["budget_frames"] - clock["start_frames"]) / clock["every_frames"]
 
 
 def rows(spec: Mapping[str, Any]) -> int:

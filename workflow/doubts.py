@@ -18,7 +18,7 @@ def faults(spec: Identified) -> Iterator[Said]:
     if not isinstance(spec, Spec):
         return
     yield from _kernels(spec)
-    memory, window = spec.memory, _window(spec)
+    memory, window = spec.memory, spec.agent.window
     rows = memory.capacity_steps // (_streams(spec) * memory.copies)
     if rows < window + spec.environment.stack + 1:
         yield (
@@ -26,21 +26,21 @@ def faults(spec: Identified) -> Iterator[Said]:
             f"{memory.capacity_steps:,} steps are {rows:,} of each of {_streams(spec) * memory.copies} streams: "
             f"too few for what is drawn at once ({window} steps and a stack of {spec.environment.stack})",
         )
-    first = _first_update(spec)
-    if memory.select.kind in ("uniform", "proportional", "rank") and first <= spec.budget_frames:
+    first, clock = spec.first_update_frame, spec.learning.clock
+    if memory.select.kind in ("uniform", "proportional", "rank") and spec.learns:
         ready = (window + 1) * spec.environment.repeat * spec.environment.streams
         if first < ready:
             yield (
-                "learning.start_frames",
+                "learning.clock.start_frames",
                 f"the first update comes at frame {first:,}, when the memory holds no whole window yet: "
-                f"at least {max(0, ready - spec.learning.every_frames):,} are wanted",
+                f"at least {max(0, ready - clock.every_frames):,} are wanted",
             )
 
 
 def _kernels(spec: Spec) -> Iterator[Said]:
     """The first convolution that is larger than what it sees."""
-    sides = {"minatar": 10, "atari": getattr(spec.environment, "screen", 0)}
-    if spec.network.torso != "convolutional" or not (side := sides.get(spec.environment.suite)):
+    side = spec.environment.side
+    if spec.network.torso.kind != "convolutional" or not side:
         return
     for _, kernel, stride in spec.network.convolutions:
         if kernel > side:
@@ -54,7 +54,7 @@ def doubts(spec: Identified) -> Iterator[Said]:
     if not isinstance(spec, Spec):
         return
     budget, learning, evaluation = spec.budget_frames, spec.learning, spec.evaluation
-    learns = _first_update(spec) <= budget
+    learns = spec.learns
     linear = spec.exploration.kind == "linear"
     random = linear and spec.exploration.end == 1 and evaluation.epsilon == 1  # a random policy, on purpose
     if not learns and not random:
@@ -87,42 +87,24 @@ def doubts(spec: Identified) -> Iterator[Said]:
 
 
 def _never(spec: Spec) -> Said:
-    budget, learning, kind = spec.budget_frames, spec.learning, spec.memory.select.kind
-    if kind == "fifo":
+    budget, clock = spec.budget_frames, spec.learning.clock
+    if clock.kind == "unrolls":
         return (
             "learning.batch",
-            f"no update will ever be made: the first batch of whole unrolls is there at frame {_first_update(spec):,} "
+            f"no update will ever be made: the first batch of whole unrolls is there at frame {spec.first_update_frame:,} "
             f"of a budget of {budget:,}",
         )
-    if learning.start_frames >= budget:
+    if clock.start_frames >= budget:
         return (
-            "learning.start_frames",
-            f"no update will ever be made: learning starts at frame {learning.start_frames:,} of {budget:,}",
+            "learning.clock.start_frames",
+            f"no update will ever be made: learning starts at frame {clock.start_frames:,} of {budget:,}",
         )
     return (
-        "learning.every_frames",
-        f"no update will ever be made: the first one is due at frame {_first_update(spec):,} of a budget of {budget:,}",
+        "learning.clock.every_frames",
+        f"no update will ever be made: the first one is due at frame {spec.first_update_frame:,} of a budget of {budget:,}",
     )
-
-
-def _first_update(spec: Spec) -> int:
-    """Frame at which the first update is due."""
-    environment, learning = spec.environment, spec.learning
-    if spec.memory.select.kind != "fifo":
-        return learning.start_frames + learning.every_frames
-    fresh = max(1, learning.batch - round(learning.batch * spec.memory.select.replay_share))
-    windows = -(-fresh // _streams(spec))  # of each stream
-    return windows * spec.agent.learned * environment.repeat * environment.streams
 
 
 def _streams(spec: Spec) -> int:
     """Environments whose rows lie in one memory: lock-free workers have one each."""
     return spec.environment.streams // (spec.executor.actors if spec.executor.kind == "hogwild" else 1)
-
-
-def _window(spec: Spec) -> int:
-    """Agent steps of one chunk that is drawn, at least."""
-    agent = spec.agent
-    if agent.kind == "dqn":
-        return agent.n_step
-    return agent.learned + (agent.burn_in + agent.n_step - 1 if agent.kind == "r2d2" else 0)

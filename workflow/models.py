@@ -113,6 +113,10 @@ class AlgorithmFile(Strict):
     source: Text = Field(description="where the numbers come from")
     extends: Text | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
     spec: dict[str, Any] = Field(description="see agents/spec/; without seed, budget, device, threads and game")
+    alternatives: dict[str, Any] = Field(
+        default_factory=dict,
+        description="part -> kind -> the numbers that it starts from where an experiment chooses that kind of the part",
+    )
     cluster: Cluster | None = Field(None, description="may be left to the extended algorithm")
 
     @model_validator(mode="after")

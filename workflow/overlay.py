@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workflow.strict_yaml import Document, Location, Place
+
+# What a part starts from where another kind of it is chosen: its dotted name -> kind -> its keys.
+Alternatives = Mapping[str, Mapping[str, Mapping[str, Any]]]
+NONE: Alternatives = {}
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
@@ -40,16 +44,39 @@ def set_by(key: str, value: Any, at: Location) -> Iterator[tuple[str, Location, 
             yield from set_by(f"{key}.{name}", inner, (*at, name))
 
 
-def merge(under: Any, over: Any) -> Any:
-    """`over` laid on `under`, mapping by mapping; neither is changed.
+def leaves(layer: dict[str, Any], at: Location) -> list[tuple[str, Location, Any]]:
+    """(dotted key, its place, its value) of what an overlay sets in the end: what chooses a part's kind comes first."""
+    found = [each for key in layer for each in set_by(key, layer[key], (*at, key))]
+    ends = [each for each in found if not isinstance(each[2], dict) or "kind" in each[2]]
+    return sorted(ends, key=lambda each: each[0].removesuffix(".kind").count("."))
 
-    A mapping of another `kind` (or `suite`) has other keys, so it takes the place of what was there.
+
+def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = "") -> Any:
+    """`over` laid on `under`, mapping by mapping; neither is changed. `at`: the dotted name of both.
+
+    A part of another `kind` (or `suite`) has other keys: it starts from what `alternatives` say of that kind, and what
+    was there is gone. A part without keys may be written as its kind alone.
     """
-    if not (isinstance(under, dict) and isinstance(over, dict)):
+    kinds = alternatives.get(at, {})
+    if isinstance(over, str) and over in kinds:
+        over = {"kind": over}
+    if not isinstance(over, dict):
         return over
-    if any(key in over and key in under and over[key] != under[key] for key in ("kind", "suite")):
-        return over
-    return under | {key: merge(under[key], value) if key in under else value for key, value in over.items()}
+    now = under if isinstance(under, dict) else {"kind": under} if isinstance(under, str) else {}
+    if not now or any(key in over and over[key] != now.get(key, over[key]) for key in ("kind", "suite")):
+        kind = over.get("kind")
+        now = kinds.get(kind, {}) if isinstance(kind, str) else {}
+    inside = f"{at}." if at else ""
+    return {**now, **{key: merge(now.get(key), value, alternatives, f"{inside}{key}") for key, value in over.items()}}
+
+
+def has(tree: Any, dotted: str) -> bool:
+    """Whether the tree has something at a dotted key."""
+    for name in dotted.split("."):
+        if not isinstance(tree, dict) or name not in tree:
+            return False
+        tree = tree[name]
+    return True
 
 
 def of_budget(value: Any, budget_frames: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -13,13 +14,12 @@ from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts, faults
 from workflow.models import Cluster, Config
-from workflow.overlay import merge, nested, of_budget, set_by
+from workflow.overlay import has, leaves, merge, nested, of_budget
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
 from workflow.typed import complaint
 
 _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
-CPU_ONLY = ("hogwild",)  # executors whose processes share what no GPU holds
 
 
 class Point(NamedTuple):
@@ -34,7 +34,7 @@ class Point(NamedTuple):
     device: str
     threads: int
     driver: str
-    executor: str
+    launcher: str  # what stands before the run's command in a job
     components: tuple[str, ...]
     cluster: Cluster
     template: str
@@ -69,11 +69,13 @@ class Built:
         self.points: list[Point] = []
         self.clocks: dict[str, Location] = {}
         self.cuts: set[int] = set()
+        self.used: set[Location] = set()  # places of shared keys that some variant has
         self.problems: list[Problem] = []
         self.doubts: dict[Problem, None] = {}
         fallback = project.algorithm(scaled.experiment.algorithm)
         for variant, overlay in scaled.variants(fallback.label).items():
             self._variant(variant, overlay)
+        self.problems += self._unused()
         if len(self.clocks) > 1:
             where, words = list(self.clocks.values())[1], " and ".join(self.clocks)
             self.problems.append(document.problem(where, f"variants count {words}: use one clock"))
@@ -95,22 +97,18 @@ class Built:
     def _point(
         self, variant: str, algorithm: Algorithm, vary: dict[str, Any], layers: list[tuple[Location, dict[str, Any]]]
     ) -> None:
+        found = [leaves(layer, where) for where, layer in layers]
         places = [("budget_frames", self.budget_at)]  # the uppermost first: what stands there is what counts
-        for where, layer in reversed(layers):
-            found = (each for key in layer for each in set_by(key, layer[key], (*where, key)))
-            places += [(key, at) for key, at, value in found if not isinstance(value, dict) or "kind" in value]
+        places += [(key, at) for layer in reversed(found) for key, at, _ in layer]
         default = (*self.scaled.at, "variants", variant)
-        tree = algorithm.spec
-        for _, layer in layers:
-            for dotted, value in layer.items():
-                tree = merge(tree, nested(dotted, of_budget(value, self.budget)))
-        tree = merge(tree, nested("environment.game", "any"))
+        tree = self._laid(algorithm, found)
         config = self.project.config
         cluster = algorithm.cluster.model_copy(update=self.scaled.cluster())
         fixed = {"version": VERSION, "seed": 0, "budget_frames": self.budget, "threads": config.threads}
-        fixed["device"] = _device(config, self.scaled.name, tree, cluster)
         try:
-            spec = model_of(tree).model_validate(tree | fixed)
+            spec = model_of(tree).model_validate(tree | fixed | {"device": "cpu"})
+            if _on_gpu(config, self.scaled.name, spec, cluster):
+                spec = model_of(tree).model_validate(tree | fixed | {"device": "cuda"})
         except ValidationError as error:
             for item in error.errors(include_url=False):
                 location, message, bad, valid = complaint(item, model_of(tree), tree)
@@ -129,17 +127,34 @@ class Built:
             self.cuts.add(spec.evaluation.cap_frames)
         self.points.append(_described(spec, variant, vary, algorithm, cluster))
 
+    def _laid(self, algorithm: Algorithm, layers: list[list[tuple[str, Location, Any]]]) -> dict[str, Any]:
+        """The algorithm's spec with the layers on it.
 
-def _device(config: Config, scale: str, tree: dict[str, Any], cluster: Cluster) -> str:
-    """Where a run trains. `cluster.gpu` says whether a GPU serves it; `auto` uses one only at the paper's scale."""
+        What all variants share goes to those that have it: a network without noise has no sigma. It may belong to a
+        part that an upper layer chooses, so that all are laid twice.
+        """
+        tree, shared = algorithm.spec, len(self.scaled.sets())
+        for _ in range(2):
+            for number, layer in enumerate(layers):
+                for key, at, value in layer:
+                    if number >= shared or has(tree, key):
+                        change = nested(key, of_budget(value, self.budget))
+                        tree = merge(tree, change, algorithm.alternatives)
+                        self.used.add(at)
+        return merge(tree, nested("environment.game", "any"))
+
+    def _unused(self) -> Iterator[Problem]:
+        """What all variants share and none has."""
+        for where, layer in self.scaled.sets():
+            for _, at, _ in leaves(layer, where):
+                if at not in self.used:
+                    yield self.document.problem(at, "no variant has this key, given the kinds of its parts")
+
+
+def _on_gpu(config: Config, scale: str, spec: Identified, cluster: Cluster) -> bool:
+    """Whether a run trains on a GPU. `cluster.gpu` says whether one serves it; `auto`: only at the paper's scale."""
     wanted = {"cpu": False, "cuda": True, "auto": scale == "paper"}[config.device]
-    return "cuda" if wanted and cluster.gpu and _executor(tree) not in CPU_ONLY else "cpu"
-
-
-def _executor(tree: dict[str, Any]) -> Any:
-    """The kind of executor in a spec's raw data, if it has one."""
-    executor = tree.get("executor")
-    return executor.get("kind") if isinstance(executor, dict) else None
+    return wanted and cluster.gpu > 0 and spec.gpu
 
 
 def _placed(location: Location, places: list[tuple[str, Location]], default: Location) -> Location:
@@ -156,9 +171,6 @@ def _described(spec: Identified, variant: str, vary: dict[str, Any], algorithm: 
     data["seed"], data["environment"]["game"] = _SEED, _GAME
     template = json.dumps(data, sort_keys=True, separators=(",", ":"))
     suite = spec.environment.suite
-    kind = _executor(data) or "inline"  # a study has none
-    actors = getattr(getattr(spec, "executor", None), "actors", 0)
-    beside = {"processes": spec.threads + actors, "hogwild": actors}  # hogwild: the main process mostly sleeps
     return Point(
         variant,
         vary,
@@ -167,9 +179,9 @@ def _described(spec: Identified, variant: str, vary: dict[str, Any], algorithm: 
         spec.agent.kind,
         suite,
         spec.device,
-        beside.get(kind, spec.threads),
+        spec.cores,
         spec.driver,
-        kind,
+        spec.launcher,
         tuple(spec.components()),
         cluster,
         template,

@@ -22,11 +22,6 @@ def gpus(run: Run) -> int:
     return run.point.cluster.gpu if run.point.device == "cuda" else 0
 
 
-def launch(run: Run) -> str:
-    """What stands before a run's command."""
-    return "python -m workflow.ray_cluster" if run.point.executor == "ray" else "env"
-
-
 def job_logs(context: Context) -> Path:
     """Where the logs of cluster jobs lie: with the results that they belong to."""
     return Path(context.results).absolute() / "logs" / "slurm"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from analysis.spec.common import NAME as NAME
 from analysis.spec.complaints import complaint as complaint
+from analysis.spec.complaints import dotted_keys as dotted_keys
 from workflow.strict_yaml import Document, Problem
 
 Model = TypeVar("Model", bound=BaseModel)

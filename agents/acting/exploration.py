@@ -9,7 +9,13 @@ import numpy as np
 
 from agents.clock import linear
 from agents.envs.stream import EpisodeStatistics
-from agents.spec.agent import FixedExploration, LadderExploration, LinearExploration, PerEpisodeExploration
+from agents.spec.exploration import (
+    FixedExploration,
+    LadderExploration,
+    LinearExploration,
+    NoExploration,
+    PerEpisodeExploration,
+)
 
 
 class Constant:
@@ -67,6 +73,11 @@ class PerEpisode:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before = state["before"]
+
+
+def never(spec: NoExploration, environments: int) -> Constant:
+    """The agent's own actions only."""
+    return Constant(0.0)
 
 
 def ladder(base: float, alpha: float, environments: int) -> np.ndarray:

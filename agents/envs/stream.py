@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.spec.base import load
+from agents.spec.environment import Suite
 from agents.step import Episode
 
 
@@ -50,3 +52,10 @@ class EpisodeStatistics:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.frames, self.episodes = state["frames"], state["episodes"]
         self.score, self.length = state["score"], state["length"]
+
+
+def make_streams(environment: Suite, streams: int, cap_frames: int | None, *where: Any) -> Any:
+    """`streams` environments of a spec's suite, as they may be seen; `where`: seed, random stream, index."""
+    made = environment.make(streams, cap_frames, *where)
+    hides = environment.flicker or environment.hidden
+    return load(environment.partial)(environment, made, *where) if hides else made

@@ -11,12 +11,17 @@ from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.rng import generator
 from agents.spec import Spec
-from agents.spec.components import component
 
 
 class Inline:
     def __init__(self, spec: Spec, actor: Actor, acting: Lagged, memory: Replay, learner: Learner):
-        self.clock, self.actor, self.acting, self.memory, self.learner = spec.learning, actor, acting, memory, learner
+        self.clock, self.actor, self.acting, self.memory, self.learner = (
+            spec.learning.clock,
+            actor,
+            acting,
+            memory,
+            learner,
+        )
         learner.listeners.append(acting.updated)
 
     def advance(self, wait: float) -> bool:
@@ -45,7 +50,7 @@ def make(
 ) -> tuple[Inline, Actor]:
     """The executor, and where its steps come from; `index` as for agents/build.py."""
     acting = Lagged(learner.agent, spec.executor.lags_updates, len(stream))
-    epsilon = component("exploration", spec.exploration.kind)(spec.exploration, len(stream))
+    epsilon = spec.exploration.make(len(stream))
     rng = generator(spec.seed, "exploration", *index)
     actor = Actor(acting, stream, spec.environment.stack, epsilon, rng, device)
     return Inline(spec, actor, acting, memory, learner), actor

@@ -7,7 +7,7 @@ import numpy as np
 from agents.clock import ticks
 from agents.learner import Learner
 from agents.memory.replay import Replay
-from agents.spec.memory import Learning
+from agents.spec.memory import FrameClock, UnrollClock
 from agents.step import Episode, Step
 
 
@@ -39,13 +39,14 @@ class Executor(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-def iterate(actor: Acting, memory: Replay, learner: Learner, clock: Learning) -> None:
+def iterate(actor: Acting, memory: Replay, learner: Learner, clock: FrameClock | UnrollClock) -> None:
     """One step of every environment into the memory, and the updates that fall due."""
     before = actor.frames
     memory.close(actor.lost())
     memory.add(actor.step())
     memory.see(*actor.current())
     after = actor.frames
-    for _ in range(memory.due(ticks(before, after, clock.every_frames, clock.start_frames))):
+    struck = ticks(before, after, clock.every_frames, clock.start_frames) if clock.kind == "frames" else 0
+    for _ in range(memory.due(struck)):
         batch = memory.draw(after)
         memory.update(batch.key, learner.learn(batch))

@@ -22,11 +22,11 @@ def main() -> None:
     import torch
 
     from agents.spec import Spec
-    from agents.spec.components import component
+    from agents.spec.base import load
 
     torch.set_num_threads(1)
     spec = Spec.model_validate_json(options.spec)
-    component("worker", spec.executor.kind)(spec, options)
+    load(spec.executor.worker)(spec, options)
 
 
 def _options() -> argparse.Namespace:

@@ -71,7 +71,7 @@ def lipschitz(agent, memory: Replay, rng: np.random.Generator, states: int) -> d
     }
 
 
-def td_error(agent, memory: Replay, rng: np.random.Generator, states: int) -> dict[str, float]:
+def td_error(agent, memory: Replay, rng: np.random.Generator) -> dict[str, float]:
     """All rows of the memory that may be drawn, not a sample (Schaul et al. 2016, Figures 10 and 11)."""
     errors, probabilities = memory.select.seen()
     found: dict[str, float] = {}

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.memory.proportional import Drawable, importance, magnitude, points
+from agents.memory.priorities import Drawable, magnitude, points
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
-from agents.spec.memory import PrioritySelect
+from agents.spec.memory import RankSelect
 
 KEY = 0xFFFFFFFF  # the low bits of a code
 
@@ -80,8 +80,8 @@ class Rank:
     all of them older, and behind those it would wait for its first draw, or be overwritten before.
     """
 
-    def __init__(self, spec: PrioritySelect, store: FrameStore):
-        self.spec, self.rows = spec, Drawable(store)
+    def __init__(self, spec: RankSelect, store: FrameStore):
+        self.spec, self.rows, self.weights = spec, Drawable(store), spec.weights.make()
         self.errors = np.zeros(self.rows.slots, np.float32)  # clipped |error| of the row in each slot
         self.largest = 1.0  # |error|
         self.ranking = Ranking(self.rows.slots)
@@ -107,7 +107,7 @@ class Rank:
         ranks = np.minimum(ranks, self.count - 1)  # rounding may reach the end
         share = (ranks + 1.0) ** -self.spec.exponent
         least = float(self.count) ** -self.spec.exponent
-        return self.ranking.at(ranks) & KEY, importance(self.spec, frame, share, least)
+        return self.ranking.at(ranks) & KEY, self.weights(frame, share, least)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray | torch.Tensor) -> None:
         """Errors [N] of the rows at keys [N]; of equal keys the last one counts.

@@ -15,7 +15,7 @@ class Adadelta:
     w <- w - lr d. Both averages start at 0.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: AdadeltaSpec):
+    def __init__(self, spec: AdadeltaSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.square = [torch.zeros_like(p) for p in self.parameters]  # s

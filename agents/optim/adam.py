@@ -18,7 +18,7 @@ from agents.spec.optimizer import Adam as AdamSpec
 class Adam:
     """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w <- w - lr m^ / (sqrt(v^) + epsilon)."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: AdamSpec):
+    def __init__(self, spec: AdamSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]

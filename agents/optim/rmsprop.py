@@ -22,7 +22,7 @@ class RMSprop:
     k = 1, 2, ... (k + 1 since their code counts frames, and the first frame makes no update)
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: RMSpropSpec):
+    def __init__(self, spec: RMSpropSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [spec.epsilon] * len(self.parameters)
         self.mean = [torch.zeros_like(p) for p in self.parameters]

@@ -14,7 +14,8 @@ from torch import nn
 
 from agents.nets.network import Network
 from agents.optim.spectral import Meter, attached, meter_layers
-from agents.spec.optimizer import Spectral as SpectralSpec
+from agents.optim.step import Optimizer
+from agents.spec.spectral import SpectralOutput, SpectralSchedule
 
 
 class Divide(nn.Module):
@@ -30,16 +31,16 @@ class Divide(nn.Module):
         return raw
 
 
-def divide_output(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> None:
+def divide_output(spec: SpectralOutput, network: Network, rng: np.random.Generator) -> None:
     """divOut: Q <- Q / P; for a categorical value its logits / P. Any copy of the network uses its own norms."""
-    meters = meter_layers(network, spec, rng)
+    meters = meter_layers(spec, network, rng)
     network.after = Divide([network.layers[i] for i in spec.layers], meters, spec.only_shrink)
 
 
 class Schedule:
     """Called between the backward pass and the optimizer's step."""
 
-    def __init__(self, network: Network, spec: SpectralSpec, optimizer):
+    def __init__(self, spec: SpectralSchedule, network: Network, optimizer: Optimizer):
         self._gauge, self._spec, self._optimizer = attached(network), spec, optimizer
         place = {id(p): k for k, p in enumerate(optimizer.parameters)}
         self._weights = {f"rho[{i}]": place[id(layer.weight)] for i, (layer, _) in self._gauge.members.items()}
@@ -55,9 +56,9 @@ class Schedule:
             factors = {self._weights[name]: rho for name, rho in norms.items()}
         rates, epsilons = self._base
         for k, factor in factors.items():
-            if self._spec.use == "gradient":
+            if self._spec.kind == "gradient":
                 self._optimizer.parameters[k].grad.div_(factor)
-            elif self._spec.use == "epsilon":
+            elif self._spec.kind == "epsilon":
                 self._optimizer.epsilons[k] = epsilons[k] * factor
             else:
                 self._optimizer.rates[k] = rates[k] / factor

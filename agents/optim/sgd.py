@@ -13,7 +13,7 @@ from agents.spec.optimizer import SGD as SGDSpec
 class SGD:
     """b <- momentum b + g;  w <- w - lr b."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: SGDSpec):
+    def __init__(self, spec: SGDSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [0.0] * len(self.parameters)
         self.momentum = [torch.zeros_like(p) for p in self.parameters]

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from agents.nets.network import Network
-from agents.spec.optimizer import Spectral as SpectralSpec
+from agents.spec.record import Norms
+from agents.spec.spectral import Normed, SpectralWeights
 
 
 def raw_weight(layer: nn.Module) -> torch.Tensor:
@@ -63,7 +64,7 @@ class Meter(nn.Module):
 class Normalise(nn.Module):
     """W -> W / (rho / bound), or W / max(rho / bound, 1) with only_shrink; biases stay as they are."""
 
-    def __init__(self, meter: Meter, spec: SpectralSpec):
+    def __init__(self, meter: Meter, spec: SpectralWeights):
         super().__init__()
         self.meter, self._bound, self._only_shrink = meter, spec.bound, spec.only_shrink
         self._flow = spec.flow == "all" or (spec.flow == "linear" and meter._stride is None)
@@ -96,23 +97,27 @@ class Gauge:
             self.members[i][1].load_state_dict(saved)
 
 
-def measure(network: Network, indices: list[int], warmup: int, rng: np.random.Generator) -> Gauge:
+def measure(spec: Norms, network: Network, rng: np.random.Generator) -> Gauge:
     """Meters beside the network: rho is read, nothing is changed."""
-    gauge = Gauge({i: (network.layers[i], Meter(network.layers[i], rng)) for i in indices})
+    return _metered(network, spec.layers, spec.power_steps, rng)
+
+
+def _metered(network: Network, layers: list[int], warmup: int, rng: np.random.Generator) -> Gauge:
+    gauge = Gauge({i: (network.layers[i], Meter(network.layers[i], rng)) for i in layers})
     gauge.advance(warmup)
     return gauge
 
 
-def meter_layers(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> list[Meter]:
+def meter_layers(spec: Normed, network: Network, rng: np.random.Generator) -> list[Meter]:
     """Meters of the layers of `spec` that travel with the network: in its state_dict and its copies."""
-    members = measure(network, spec.layers, spec.warmup_steps, rng).members
+    members = _metered(network, spec.layers, spec.warmup_steps, rng).members
     network.meters = nn.ModuleDict({str(i): meter for i, (_, meter) in members.items()})
     return [meter for _, meter in members.values()]
 
 
-def normalise(network: Network, spec: SpectralSpec, rng: np.random.Generator) -> None:
+def normalise(spec: SpectralWeights, network: Network, rng: np.random.Generator) -> None:
     """SN: the layers of `spec` compute with their weights divided by their norms."""
-    for index, meter in zip(spec.layers, meter_layers(network, spec, rng), strict=True):
+    for index, meter in zip(spec.layers, meter_layers(spec, network, rng), strict=True):
         parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
 
 

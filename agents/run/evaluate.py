@@ -17,18 +17,19 @@ from collections.abc import Callable
 
 from agents.acting.actor import Actor
 from agents.acting.exploration import Constant
-from agents.agent import acting_networks
+from agents.agent import Agent, acting_networks
+from agents.envs.stream import make_streams
 from agents.rng import generator
 from agents.spec import Spec
-from agents.spec.environment import Trial
+from agents.spec.evaluation import Trial
 from agents.step import Episode
 
 
-def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[], bool]) -> list[Episode] | None:
+def evaluate(spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[], bool]) -> list[Episode] | None:
     """The episodes of evaluation `number`, in order of environment; None when `keep_on()` turned false."""
     rules = spec.evaluation
     streams = min(rules.streams, rules.episodes or rules.streams)
-    stream = suite(spec.environment, streams, rules.cap_frames, spec.seed, "evaluation", number)
+    stream = make_streams(spec.environment, streams, rules.cap_frames, spec.seed, "evaluation", number)
     rng = generator(spec.seed, "evaluation", number, streams)
     actor = Actor(agent, stream, spec.environment.stack, Constant(rules.epsilon), rng, device)
     shares = _shares(rules.episodes, streams)
@@ -52,21 +53,18 @@ def evaluate(spec: Spec, suite, agent, device, number: int, keep_on: Callable[[]
 
 
 def trial(
-    spec: Spec, suite, agent, device, number: int, wanted: Trial, truncated, keep_on: Callable[[], bool]
+    spec: Spec, agent: Agent, device, number: int, wanted: Trial, keep_on: Callable[[], bool]
 ) -> dict[str, float] | None:
-    """Evaluation `number` once more, under other conditions -> metrics; None when `keep_on()` turned false.
-
-    `truncated` is what makes an agent forget (agents/measure/truncated.py), for trials of kind memory.
-    """
+    """Evaluation `number` once more, under other conditions -> metrics; None when `keep_on()` turned false."""
     if wanted.kind == "flicker":
         name = f"flicker_{wanted.chance:g}"
         changed = spec.environment.model_copy(update={"flicker": wanted.chance})
         spec, measured = spec.model_copy(update={"environment": changed}), dict
     else:
         name = "memory_all" if wanted.observations is None else f"memory_{wanted.observations}"
-        agent = truncated(agent, wanted.observations)
+        agent = wanted.make(agent)
         measured = agent.measured
-    episodes = evaluate(spec, suite, agent, device, number, keep_on)
+    episodes = evaluate(spec, agent, device, number, keep_on)
     if episodes is None:
         return None
     found = {f"{metric}_{name}": value for metric, value in measured().items()}

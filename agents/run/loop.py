@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from agents.agent import acting_state
-from agents.build import Parts, build, component
+from agents.build import Parts, build
 from agents.clock import ticks
 from agents.run.checkpoint import Checkpoints
 from agents.run.evaluate import evaluate, trial
@@ -102,21 +102,18 @@ class Run:
     def evaluation(self, keep_on: Callable[[], bool]) -> float | None:
         """Do the evaluation that is due; -> its mean return, or None when interrupted."""
         parts, updates = self.parts, self.parts.learner.updates
-        episodes = evaluate(self.spec, parts.suite, parts.learner.agent, parts.device, self.evaluated, keep_on)
+        episodes = evaluate(self.spec, parts.learner.agent, parts.device, self.evaluated, keep_on)
         if episodes is None:
             return None
         measured: dict[str, float] = {}
         if self.frame >= self.spec.budget_frames:
-            truncated = component("trial", "memory") if "memory" in self.spec.trials else None
             for wanted in self.spec.evaluation.trials:
                 found = trial(
                     self.spec,
-                    parts.suite,
                     parts.learner.agent,
                     parts.device,
                     self.evaluated,
                     wanted,
-                    truncated,
                     keep_on,
                 )
                 if found is None:

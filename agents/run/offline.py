@@ -6,15 +6,14 @@ from collections.abc import Callable
 from agents.run.outputs import Outcome, Product
 from agents.run.record import Recorder
 from agents.run.summary import Row, as_table
-from agents.spec.base import Identified
-from agents.spec.components import component
+from agents.spec.base import Identified, load
 
 
 def perform(spec: Identified, say: Callable[[int], None]) -> Product:
     """The study of a spec; `say(done)` hears now and then how much of the budget is done."""
     started = time.monotonic()
     rows: list[Row]
-    rows, updates = component("offline", spec.agent.kind)(spec, say)
+    rows, updates = load(spec.agent.code)(spec, say)
     seconds = time.monotonic() - started
     tables = {**Recorder().tables(), "summary": as_table(rows)}
     return Product(Outcome("finished", spec.budget_frames, seconds, 0), tables, {"updates": updates}, None)

@@ -1,13 +1,15 @@
-"""Agents: what is predicted, the loss, and how actions are explored."""
+"""Agents: what is predicted, and the loss."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Frames, Part, Probability, Real, Whole
+from agents.spec.base import Count, Numbers, OneOf, Part, Probability, Real, Whole
 
 
-class Scalar(Part):
+class Scalar(Numbers):
+    code: ClassVar[str] = "agents.losses.value:Scalar"
     kind: Literal["scalar"] = Field(description="one expected return per action")
     loss: Literal["squared", "huber", "absolute"] = Field(description="of the TD error; mean over the batch")
 
@@ -17,7 +19,8 @@ class Scalar(Part):
         return 1
 
 
-class Categorical(Part):
+class Categorical(Numbers):
+    code: ClassVar[str] = "agents.losses.categorical:Categorical"
     kind: Literal["categorical"] = Field(description="C51: a distribution over fixed returns (Bellemare et al. 2017)")
     low: Real = Field(description="smallest return of the support")
     high: Real = Field(description="largest return of the support")
@@ -34,7 +37,8 @@ class Categorical(Part):
         return self
 
 
-class Quantile(Part):
+class Quantile(Numbers):
+    code: ClassVar[str] = "agents.losses.quantile:Quantile"
     kind: Literal["quantile"] = Field(description="QR-DQN: quantiles of the return (Dabney et al. 2018)")
     quantiles: Count
     kappa: Annotated[Real, Field(ge=0)] = Field(description="width of the Huber region; 0: absolute error")
@@ -44,11 +48,13 @@ class Quantile(Part):
         return self.quantiles
 
 
-class NoPenalty(Part):
+class NoPenalty(Numbers):
+    code: ClassVar[str] = "agents.losses.penalty:Nothing"
     kind: Literal["none"]
 
 
-class GradientPenalty(Part):
+class GradientPenalty(Numbers):
+    code: ClassVar[str] = "agents.losses.penalty:Gradient"
     kind: Literal["gradient"] = Field(
         description="weight x mean (|d Q(s, a) / d s| - norm)^2, s being the network's scaled input"
     )
@@ -56,44 +62,84 @@ class GradientPenalty(Part):
     norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
 
 
-# Beside its numbers, an agent says what it is built with: the heads it can act with, whether it has a target network,
-# the numbers per action of its head (`outputs`) and the parts it is handed by name (`parts`: family -> part), and the
-# agent steps of a sequence that it learns from (`learned`).
+class NoCorrection(Part):
+    kind: Literal["none"] = Field(description="n-step returns and the policy's gradient, whoever acted")
 
 
-class DQN(Part):
+class EpsilonCorrection(Part):
+    kind: Literal["epsilon"] = Field(description="none, with 1e-6 added to pi(a) inside the logarithm (GA3C)")
+
+
+class OneStepCorrection(Part):
+    kind: Literal["one_step"] = Field(description="min(rho_bar, pi / mu) on the policy's gradient only")
+    rho_bar: Annotated[Real, Field(gt=0)]
+
+
+class VTrace(Part):
+    kind: Literal["vtrace"] = Field(description="V-trace, targets and gradient (Espeholt et al. 2018)")
+    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips pi / mu in the temporal differences")
+    c_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the trace coefficients")
+
+    @model_validator(mode="after")
+    def _bars_ordered(self) -> "VTrace":
+        if self.c_bar > self.rho_bar:
+            raise ValueError("rho_bar must be at least c_bar")
+        return self
+
+
+class Agent(Part):
+    """What is common to all: the heads it can act with, and whether it has a target network.
+
+    An agent also says the numbers per action that its head gives (`outputs`), the parts it is handed by name (`parts`)
+    and the agent steps of a sequence that it draws (`window`) and that it learns from (`learned`).
+    """
+
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
     target: ClassVar[bool] = True
+    outputs: ClassVar[int] = 1
+    parts: ClassVar[dict[str, Part]] = {}
     learned: ClassVar[int] = 1
+    window: ClassVar[int] = 1
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.network.head.kind not in self.heads:
+            heads = " or ".join(self.heads)
+            yield f"agent {self.kind} needs network.head {heads}, not {spec.network.head.kind}"
+        if self.target == (spec.learning.target_every_frames is None):
+            number = "a number" if self.target else "null"
+            yield f"learning.target_every_frames must be {number} with agent {self.kind}"
+
+
+class DQN(Agent):
+    code: ClassVar[str] = "agents.dqn:make"
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
     selector: Literal["target", "online"] = Field(
         description="the network whose argmax picks the bootstrap action; online is Double DQN"
     )
-    value: Annotated[Scalar | Categorical | Quantile, Field(discriminator="kind")] = Field(
+    value: Annotated[Scalar | Categorical | Quantile, *OneOf] = Field(
         description="what the network predicts and its loss"
     )
-    penalty: Annotated[NoPenalty | GradientPenalty, Field(discriminator="kind")] = Field(
-        description="what is added to the loss"
-    )
+    penalty: Annotated[NoPenalty | GradientPenalty, *OneOf] = Field(description="what is added to the loss")
 
     @property
     def outputs(self) -> int:
         return self.value.size
 
     @property
+    def window(self) -> int:
+        return self.n_step
+
+    @property
     def parts(self) -> dict[str, Part]:
         return {"value": self.value, "penalty": self.penalty}
 
 
-class R2D2(Part):
+class R2D2(Agent):
     """Q-learning on sequences with a recurrent network."""
 
-    heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
-    target: ClassVar[bool] = True
-    outputs: ClassVar[int] = 1
-    parts: ClassVar[dict[str, Part]] = {}
+    code: ClassVar[str] = "agents.r2d2:R2D2"
     kind: Literal["r2d2"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps; every row of a sequence has its full one")
@@ -129,15 +175,22 @@ class R2D2(Part):
     def learned(self) -> int:
         return self.sequence
 
+    @property
+    def window(self) -> int:
+        return self.burn_in + self.sequence + self.n_step - 1
 
-class ACLambda(Part):
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if (self.state == "carried") != (spec.memory.select.kind == "sequential"):
+            yield f"agent.state {self.state} with memory.select {spec.memory.select.kind}: carried needs sequential"
+
+
+class ACLambda(Agent):
     """Online actor-critic with eligibility traces (Young & Tian 2019)."""
 
+    code: ClassVar[str] = "agents.ac_lambda:ACLambda"
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
-    outputs: ClassVar[int] = 1
-    parts: ClassVar[dict[str, Part]] = {}
-    learned: ClassVar[int] = 1
     kind: Literal["ac_lambda"]
     discount: Probability = Field(description="gamma, per agent step")
     trace_decay: Probability = Field(description="lambda; 0: one-step actor-critic")
@@ -145,23 +198,27 @@ class ACLambda(Part):
     entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="beta")
     floor: Annotated[Real, Field(ge=0)] = Field(description="added to probabilities inside logarithms")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if (spec.memory.select.kind, spec.environment.streams, spec.learning.batch) != ("newest", 1, 1):
+            yield (
+                "agent ac_lambda learns from one stream as it goes: memory.select newest, environment.streams 1, "
+                "learning.batch 1"
+            )
 
-class ActorCritic(Part):
+
+class ActorCritic(Agent):
     """Actor-critic on unrolls: A2C, A3C, IMPALA."""
 
+    code: ClassVar[str] = "agents.actor_critic:ActorCritic"
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
-    outputs: ClassVar[int] = 1
-    parts: ClassVar[dict[str, Part]] = {}
     kind: Literal["actor_critic"]
     discount: Probability = Field(description="gamma, per agent step")
     unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
-    correction: Literal["none", "epsilon", "one_step", "vtrace"] = Field(
-        description="for parameters that changed since acting: none; epsilon: 1e-6 added inside log pi; one_step: "
-        "clipped ratio on the policy gradient only; vtrace (Espeholt et al. 2018, section 5.2.2)"
+    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace, *OneOf] = Field(
+        description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
     )
-    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the ratios of one_step and vtrace")
-    c_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the trace coefficients of vtrace")
     q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
     entropy_weight: Annotated[Real, Field(ge=0)]
     baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
@@ -171,49 +228,13 @@ class ActorCritic(Part):
     def learned(self) -> int:
         return self.unroll
 
-    @model_validator(mode="after")
-    def _bars_ordered(self) -> "ActorCritic":
-        if self.c_bar > self.rho_bar:
-            raise ValueError("rho_bar must be at least c_bar")
-        return self
+    @property
+    def window(self) -> int:
+        return self.unroll
 
-
-class LinearExploration(Part):
-    kind: Literal["linear"] = Field(description="one epsilon for all environments, annealed")
-    start: Probability = Field(description="epsilon until warmup_frames")
-    end: Probability = Field(description="epsilon from end_frames on, linear in between")
-    warmup_frames: Frames
-    end_frames: Frames
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "LinearExploration":
-        if self.end_frames < self.warmup_frames:
-            raise ValueError("end_frames lies before warmup_frames")
-        return self
-
-
-class PerEpisodeExploration(Part):
-    kind: Literal["per_episode"] = Field(
-        description="epsilon = scale / (episode + offset), episodes from 0; one stream"
-    )
-    scale: Annotated[Real, Field(ge=0)]
-    offset: Annotated[Real, Field(gt=0)]
-    warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")
-
-
-class LadderExploration(Part):
-    kind: Literal["ladder"] = Field(
-        description="environment i of N keeps epsilon_i = base^(1 + alpha i / (N - 1)) for the whole run (Ape-X)"
-    )
-    base: Probability = Field(description="epsilon of environment 0, and of a single one")
-    alpha: Annotated[Real, Field(ge=0)]
-
-
-class FixedExploration(Part):
-    kind: Literal["fixed"] = Field(description="environment i keeps values[i mod their number] for the whole run")
-    values: Annotated[list[Probability], Field(min_length=1)] = Field(description="epsilons")
-
-
-Exploration = Annotated[
-    LinearExploration | PerEpisodeExploration | LadderExploration | FixedExploration, Field(discriminator="kind")
-]
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if spec.memory.select.kind != "fifo":
+            yield f"agent actor_critic learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
+            yield "agent actor_critic samples its policy: exploration none and evaluation.epsilon 0"

@@ -1,11 +1,15 @@
-"""What every part of a spec is made of: strict numbers and a closed, frozen model.
+"""What every part of a spec is made of: strict numbers, and a closed, frozen model that says by itself what it needs.
 
-A number that what computes with it or keeps it cannot hold is refused here, before anything is done with it.
+A number that what computes with it or keeps it cannot hold is refused here, before anything is done with it. Parts that
+exclude each other are unions told apart by `kind`, so that a spec holds no number that nothing reads. A part says which
+code it stands for (`code`), makes it (`make`), and says what does not go with it (`misfits`).
 """
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -49,6 +53,52 @@ Game = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    code: ClassVar[str] = ""  # "module:attribute", imported when it is made; what a code fingerprint follows
+
+    def codes(self) -> Iterator[str]:
+        """All code that this part alone stands for."""
+        if self.code:
+            yield self.code
+
+    def make(self, *given: Any, **named: Any) -> Any:
+        """What the part stands for, made of itself and of what is given."""
+        return load(self.code)(self, *given, **named)
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        """Sentences that say what in `spec` does not go with this part; each names both."""
+        yield from ()
+
+
+class Numbers(Part):
+    """A part whose code knows no specs (losses, layers): after what is given it gets the numbers, by name."""
+
+    def make(self, *given: Any, **named: Any) -> Any:
+        return load(self.code)(*given, **named, **self.model_dump(exclude={"kind"}))
+
+
+def load(code: str) -> Any:
+    """The class or function of "module:attribute"."""
+    module, _, attribute = code.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def by_kind(value: Any) -> Any:
+    """Before a union chooses by `kind`: one without numbers may be written as its kind alone."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+OneOf = (Field(discriminator="kind"), BeforeValidator(by_kind))  # of a union of parts: Annotated[A | B, *OneOf]
+
+
+def parts(part: Part) -> Iterator[Part]:
+    """A part and all parts within it."""
+    yield part
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, Part):
+                yield from parts(inner)
+
 
 class Identified(Part):
     """What the specs of all kinds of runs have: the fields that the pipeline gives, and the name that follows.
@@ -61,6 +111,25 @@ class Identified(Part):
     seed: Whole = Field(ge=0)
     device: Literal["cpu", "cuda"]
     threads: Count = Field(description="torch threads; they change the bits of a result, so they identify a run")
+
+    @property
+    def gpu(self) -> bool:
+        """Whether a GPU can serve it."""
+        return True
+
+    @property
+    def cores(self) -> int:
+        """Threads that compute at the same time."""
+        return self.threads
+
+    @property
+    def launcher(self) -> str:
+        """What stands before the run's command in a job."""
+        return "env"
+
+    def components(self) -> list[str]:
+        """The "module:attribute" of every part: what the run's code fingerprint follows, beside its driver."""
+        return sorted({code for part in parts(self) for code in part.codes()})
 
     def canonical(self) -> str:
         """The JSON text that identifies the run: sorted keys, no spaces."""

@@ -1,8 +1,9 @@
-"""Environments and the protocol of evaluation."""
+"""Environments."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from agents.spec.base import INT32, Count, Game, Length, Part, Period, Probability, Whole
 
@@ -12,47 +13,51 @@ Channel = Annotated[Whole, Field(ge=0)]
 class Suite(Part):
     """What the environments of every suite have."""
 
+    side: ClassVar[int] = 0  # pixels of a square observation; 0: of another shape
+    partial: ClassVar[str] = "agents.envs.partial:obscure"
+
     game: Game
     streams: Count = Field(description="environments stepped together")
     stack: Count = Field(description="observations per network input")
     flicker: Probability = Field(description="chance that an observation is blank, at every step")
     hidden: list[Channel] = Field(description="channels of the observation that are always blank")
 
+    def codes(self) -> Iterator[str]:
+        yield self.code
+        if self.flicker or self.hidden:
+            yield self.partial
+
 
 class MinAtar(Suite):
+    code: ClassVar[str] = "agents.envs.minatar:MinAtar"
+    repeat: ClassVar[int] = 1  # frames of an agent step
+    side: ClassVar[int] = 10
     suite: Literal["minatar"]
     sticky: Probability = Field(description="chance that the previous action is repeated")
     ramping: bool = Field(description="difficulty rises within an episode")
     actions: Literal["full", "minimal"]
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
 
-    @property
-    def repeat(self) -> int:
-        return 1
-
 
 class Recall(Suite):
+    code: ClassVar[str] = "agents.envs.recall:Recall"
+    repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["recall"] = Field(description="a cue, a delay, and the choice that the cue named")
     cues: Annotated[Whole, Field(ge=2)] = Field(description="and actions")
     delay: Annotated[Whole, Field(ge=0)] = Field(description="steps between cue and choice, without any hint")
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
 
-    @property
-    def repeat(self) -> int:
-        return 1
-
 
 class MiniGrid(Suite):
+    code: ClassVar[str] = "agents.envs.minigrid:MiniGrid"
+    repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["minigrid"] = Field(description="rooms seen a few squares far: Farama's MiniGrid")
     actions: Literal["full", "movement"] = Field(description="movement: turn left, turn right, go forward")
     cap_frames: Length | None = Field(description="a lower limit on episodes; null: the game's own")
 
-    @property
-    def repeat(self) -> int:
-        return 1
-
 
 class Atari(Suite):
+    code: ClassVar[str] = "agents.envs.atari:Atari"
     suite: Literal["atari"]
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
@@ -72,23 +77,14 @@ class Atari(Suite):
         description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
     )
 
-
-class Flicker(Part):
-    kind: Literal["flicker"] = Field(description="with another chance of blank observations than in training")
-    chance: Probability
-
-
-class Truncation(Part):
-    kind: Literal["memory"] = Field(description="the recurrent state starts from zero at every step")
-    observations: Annotated[Whole, Field(ge=0)] | None = Field(
-        description="earlier ones that it is brought up to date with; null: all of them"
-    )
-
-
-Trial = Annotated[Flicker | Truncation, Field(discriminator="kind")]
+    @property
+    def side(self) -> int:
+        return self.screen
 
 
 class CartPole(Suite):
+    code: ClassVar[str] = "agents.envs.cartpole:CartPole"
+    repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")
     reward: Literal["standard", "goal"] = Field(
@@ -103,41 +99,9 @@ class CartPole(Suite):
     cap_frames: Length | None = Field(description="a lower limit on episodes; null: the game's own")
 
     @property
-    def repeat(self) -> int:
-        return 1
-
-    @property
     def limit(self) -> int:
         """Frames after which an episode is cut."""
         return {"v0": 200, "v1": 500}[self.game]
 
 
-class Evaluation(Part):
-    every_frames: Period = Field(description="training frames between evaluations; the first one is at frame 0")
-    epsilon: Probability
-    streams: Count = Field(description="environments played side by side, each an equal share of the episodes")
-    episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
-    frames: Period | None = Field(
-        description="frames per evaluation, in one environment; null: no limit; the episode under way at the end does "
-        "not count"
-    )
-    cap_frames: Length = Field(description="evaluation episodes are truncated at this length")
-    trials: list[Trial] = Field(description="further evaluations under other conditions, when training is over")
-    noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
-
-    @model_validator(mode="after")
-    def _bounded(self) -> "Evaluation":
-        if self.episodes is None and self.frames is None:
-            raise ValueError("give episodes, frames or both")
-        if self.frames is not None and self.streams > 1:
-            raise ValueError(
-                f"a budget of frames is played in one environment, not {self.streams}: each would cut off the episode "
-                "at the end of its share, mostly a long one, and the mean would lack them; give streams 1, or episodes "
-                "and frames null"
-            )
-        return self
-
-    @property
-    def certain(self) -> bool:
-        """Whether every evaluation is bound to have an episode that ends in time to count."""
-        return self.frames is None or self.frames >= self.cap_frames
+Environment = Annotated[MinAtar | Atari | CartPole | Recall | MiniGrid, Field(discriminator="suite")]

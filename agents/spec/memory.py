@@ -1,79 +1,131 @@
 """Memories: what is kept, which of it is drawn, and the clock of learning."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Frames, Part, Period, Probability, Real
+from agents.spec.base import Count, Frames, OneOf, Part, Period, Probability, Real
 
 
-class UniformSelect(Part):
+class Select(Part):
+    keep: ClassVar[tuple[str, ...]] = ()  # extras that agents have to keep with each step
+
+
+class UniformSelect(Select):
+    code: ClassVar[str] = "agents.memory.select:Uniform"
     kind: Literal["uniform"]
 
 
-class FifoSelect(Part):
+class FifoSelect(Select):
+    code: ClassVar[str] = "agents.memory.select:Fifo"
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
     replay_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
         description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
     )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.learning.clock.kind != "unrolls":
+            yield f"memory.select fifo needs learning.clock unrolls, not {spec.learning.clock.kind}"
 
     def fresh(self, batch: int) -> int:
         """New windows in a batch; the others are replayed."""
         return max(1, batch - round(batch * self.replay_share))
 
 
-class NewestSelect(Part):
+class NewestSelect(Select):
+    code: ClassVar[str] = "agents.memory.select:Newest"
     kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
 
 
-class SequentialSelect(Part):
+class SequentialSelect(Select):
+    code: ClassVar[str] = "agents.memory.sequential:Sequential"
     kind: Literal["sequential"] = Field(
         description="finished episodes from first row to last, one for each place of the batch (DRQN)"
     )
 
 
-class PrioritySelect(Part):
-    """Prioritized replay (Schaul et al. 2016). P(i) = p_i^exponent / sum p^exponent."""
+class NoWeights(Part):
+    code: ClassVar[str] = "agents.memory.priorities:no_weights"
+    kind: Literal["none"] = Field(description="beta 0: every draw counts the same")
 
-    kind: Literal["proportional", "rank"] = Field(description="p_i = |error| + epsilon, or 1 / rank(|error|)")
-    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
-    weight_start: Probability = Field(description="beta at frame 0: w = (N P)^-beta / max w; 0: no weights")
-    weight_end: Probability = Field(description="beta from weight_end_frames on, linear in between")
-    weight_end_frames: Frames
-    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |error| (proportional)")
-    maximum: Annotated[Real, Field(gt=0)] | None = Field(description="|error| is clipped here; null: not clipped")
+
+class ImportanceWeights(Part):
+    code: ClassVar[str] = "agents.memory.priorities:Importance"
+    kind: Literal["importance"] = Field(description="w = (N P)^-beta / max w")
+    start: Probability = Field(description="beta at frame 0")
+    end: Probability = Field(description="beta from end_frames on, linear in between")
+    end_frames: Frames
     normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
+
+
+class PrioritySelect(Select):
+    """Prioritized replay (Schaul et al. 2016, arXiv:1511.05952). P(i) = p_i^exponent / sum p^exponent."""
+
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
+    weights: Annotated[NoWeights | ImportanceWeights, *OneOf] = Field(description="what corrects for it")
+    maximum: Annotated[Real, Field(gt=0)] | None = Field(description="|error| is clipped here; null: not clipped")
     stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
-    sort_every: Count = Field(description="updates between full sorts (rank)")
+
+
+class ProportionalSelect(PrioritySelect):
+    code: ClassVar[str] = "agents.memory.proportional:Proportional"
+    kind: Literal["proportional"] = Field(description="p_i = |error| + epsilon")
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |error|")
     initial: Literal["largest", "actor"] = Field(
         description="priority of a new row: the largest so far, or its TD error by the values it was acted on (Ape-X)"
     )
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        """Extras that agents have to keep with each row."""
+    def keep(self) -> tuple[str, ...]:
         return ("q_taken", "q_best") if self.initial == "actor" else ()
 
-    @model_validator(mode="after")
-    def _ranks_start_at_the_largest(self) -> "PrioritySelect":
-        if self.initial == "actor" and self.kind != "proportional":
-            raise ValueError("initial: actor is of proportional priorities only")
-        return self
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if self.initial == "actor" and (spec.agent.kind != "dqn" or spec.agent.value.kind != "scalar"):
+            yield f"memory.select.initial actor needs agent dqn with agent.value scalar, not {_predicts(spec.agent)}"
+
+
+class RankSelect(PrioritySelect):
+    code: ClassVar[str] = "agents.memory.rank:Rank"
+    kind: Literal["rank"] = Field(description="p_i = 1 / rank(|error|)")
+    sort_every: Count = Field(description="updates between full sorts")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        rows = 2 * spec.budget_frames // spec.environment.repeat * spec.memory.copies  # steps, and the ends of episodes
+        if rows >= 2**32:
+            most = 2**31 * spec.environment.repeat // spec.memory.copies
+            yield f"memory.select rank numbers rows with 32 bits: budget_frames must lie below {most} here"
+
+
+def _predicts(agent: Any) -> str:
+    return f"{agent.kind} with agent.value {agent.value.kind}" if agent.kind == "dqn" else agent.kind
 
 
 class Memory(Part):
-    store: Literal["frames"] = Field(description="each observed frame kept once, stacks built at sampling")
     select: Annotated[
-        UniformSelect | SequentialSelect | FifoSelect | NewestSelect | PrioritySelect, Field(discriminator="kind")
+        UniformSelect | SequentialSelect | FifoSelect | NewestSelect | ProportionalSelect | RankSelect, *OneOf
     ]
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
 
-class Learning(Part):
-    batch: Count = Field(description="transitions per update")
+class FrameClock(Part):
+    kind: Literal["frames"]
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
+
+
+class UnrollClock(Part):
+    kind: Literal["unrolls"] = Field(description="an update whenever there are unrolls for one")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.memory.select.kind != "fifo":
+            yield f"learning.clock unrolls is for memory.select fifo, not {spec.memory.select.kind}"
+
+
+class Learning(Part):
+    batch: Count = Field(description="transitions per update")
+    clock: Annotated[FrameClock | UnrollClock, *OneOf] = Field(description="when updates are made")
     target_every_frames: Period | None = Field(
         description="target network copied this often; null: there is none, the online network takes its place"
     )
@@ -82,8 +134,22 @@ class Learning(Part):
     )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no clipping")
 
+    decay: ClassVar[str] = "agents.optim.decay:Decay"
+
+    def codes(self) -> Iterator[str]:
+        if self.lr_decay_frames is not None:
+            yield self.decay
+
+    @property
+    def target_every(self) -> int | None:
+        """Updates between copies to the target network."""
+        return self.target_every_frames and self.target_every_frames // self.clock.every_frames
+
     @model_validator(mode="after")
     def _multiple(self) -> "Learning":
-        if self.target_every_frames and self.target_every_frames % self.every_frames:
-            raise ValueError("target_every_frames must be a multiple of every_frames")
+        if self.target_every_frames is not None:
+            if self.clock.kind != "frames":
+                raise ValueError("target_every_frames needs clock frames")
+            if self.target_every_frames % self.clock.every_frames:
+                raise ValueError("target_every_frames must be a multiple of clock.every_frames")
         return self

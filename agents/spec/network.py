@@ -1,23 +1,30 @@
 """Networks: torso, head, and what their layers are made of."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agents.spec.base import Count, Part, Real
+from agents.spec.base import Count, Numbers, OneOf, Part, Real
 
 
-class PlainLinear(Part):
+class PlainLinear(Numbers):
+    code: ClassVar[str] = "agents.nets.layers:Linear"
     kind: Literal["plain"]
 
 
-class NoisyLinear(Part):
-    kind: Literal["factorised", "independent"] = Field(
-        description="Gaussian noise on every weight (Fortunato et al. 2018): shared factors, or one draw per weight"
+class FactorisedLinear(Numbers):
+    code: ClassVar[str] = "agents.nets.noisy:Factorised"
+    kind: Literal["factorised"] = Field(
+        description="Gaussian noise on every weight, the product of two shared factors (Fortunato et al. 2018)"
     )
-    sigma: Annotated[Real, Field(gt=0)] = Field(
-        description="initial noise: sigma / sqrt(inputs) for factorised (0.5 in the paper), as it is for independent"
-    )
+    sigma: Annotated[Real, Field(gt=0)] = Field(description="initial noise: sigma / sqrt(inputs); 0.5 in the paper")
+
+
+class IndependentLinear(Numbers):
+    code: ClassVar[str] = "agents.nets.noisy:Independent"
+    kind: Literal["independent"] = Field(description="Gaussian noise on every weight, one draw for each")
+    sigma: Annotated[Real, Field(gt=0)] = Field(description="initial noise; 0.017 in the paper")
 
 
 class NoCore(Part):
@@ -25,6 +32,7 @@ class NoCore(Part):
 
 
 class Lstm(Part):
+    code: ClassVar[str] = "agents.nets.recurrent:Lstm"
     kind: Literal["lstm"] = Field(description="between torso and head; the head's own hidden layers follow it")
     before: list[Count] = Field(description="width of each fully connected layer between torso and LSTM, ReLU")
     units: Count
@@ -38,29 +46,82 @@ class Activations(Part):
     )
 
 
-class Network(Part):
-    torso: Literal["convolutional", "residual"] = Field(
-        description="residual: sections of a convolution, max-pooling and two residual blocks (IMPALA's deep net)"
+class ConvolutionalTorso(Numbers):
+    code: ClassVar[str] = "agents.nets.torsos:Convolutional"
+    kind: Literal["convolutional"] = Field(description="convolutions without padding, each with its activation")
+
+
+class ResidualTorso(Numbers):
+    code: ClassVar[str] = "agents.nets.residual:Residual"
+    kind: Literal["residual"] = Field(
+        description="sections of a convolution, max-pooling and two residual blocks (IMPALA's deep net)"
     )
+
+
+class PlainHead(Numbers):
+    code: ClassVar[str] = "agents.nets.heads:Plain"
+    kind: Literal["plain"] = Field(description="action values from the last hidden layer")
+
+
+class DuelingHead(Numbers):
+    code: ClassVar[str] = "agents.nets.heads:Dueling"
+    kind: Literal["dueling"] = Field(
+        description="value and advantage streams, each with its own hidden layers (Wang et al. 2016)"
+    )
+
+
+class ActorCriticHead(Numbers):
+    code: ClassVar[str] = "agents.nets.policy:ActorCritic"
+    kind: Literal["actor_critic"] = Field(description="a policy and a state value from the same hidden layers")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.network.shared_bias:
+            yield "network.shared_bias is for heads of action values, not network.head actor_critic"
+
+
+class NoNormalisation(Numbers):
+    code: ClassVar[str] = "agents.nets.normalisation:none"
+    kind: Literal["none"]
+
+
+class BatchNormalisation(Numbers):
+    code: ClassVar[str] = "agents.nets.normalisation:Batch"
+    kind: Literal["batch"] = Field(
+        description="between each convolution or hidden layer and its activation; batch statistics only in the pass "
+        "that is learned from, running ones everywhere else"
+    )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.kind != "dqn" or spec.network.torso.kind != "convolutional":
+            yield (
+                "network.normalisation batch is for network.torso convolutional and agent dqn, not "
+                f"{spec.network.torso.kind} and {spec.agent.kind}"
+            )
+
+
+class Network(Part):
+    torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf]
     convolutions: list[tuple[Count, Count, Count]] = Field(
         description="[channels, kernel, stride] of each layer, no padding; residual: of each section, the "
         "stride being its pooling's, its convolutions padded"
     )
-    core: Annotated[NoCore | Lstm, Field(discriminator="kind")] = Field(description="what remembers between steps")
+    core: Annotated[NoCore | Lstm, *OneOf] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer")
     activations: Activations
-    head: Literal["plain", "dueling", "actor_critic"] = Field(
-        description="dueling: value and advantage streams, each with its own hidden layers (Wang et al. 2016); "
-        "actor_critic: a policy and a state value from the same hidden layers"
-    )
-    linear: Annotated[PlainLinear | NoisyLinear, Field(discriminator="kind")] = Field(
+    head: Annotated[PlainHead | DuelingHead | ActorCriticHead, *OneOf]
+    linear: Annotated[PlainLinear | FactorisedLinear | IndependentLinear, *OneOf] = Field(
         description="what all fully connected layers are made of"
     )
-    normalisation: Literal["none", "batch"] = Field(
-        description="batch: between each convolution or hidden layer and its ReLU; batch statistics only in the pass "
-        "that is learned from, running ones everywhere else"
-    )
+    normalisation: Annotated[NoNormalisation | BatchNormalisation, *OneOf]
     shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
     initialisation: Literal["xavier_uniform", "torch"] = Field(
         description="of the weights; xavier_uniform sets biases to zero"
     )
+
+    @property
+    def depth(self) -> int:
+        """Layers that spectral norms can be taken of, counted from the output; padded convolutions have none."""
+        hidden = len(self.units)
+        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": hidden + 2}[self.head.kind]
+        core = len(self.core.before) if self.core.kind == "lstm" else 0
+        return head + core + (len(self.convolutions) if self.torso.kind == "convolutional" else 0)

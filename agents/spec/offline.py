@@ -1,6 +1,6 @@
-"""Studies: small computations beside training runs, with the same names, outputs and place in the pipeline.
+"""Offline experiments: small computations beside training runs, with the same names, outputs and pipeline.
 
-A study computes its summary in one go; it has no stream of frames, no checkpoints and no episodes. Its `budget_frames`
+Such an experiment computes its summary in one go; it has no stream of frames, no checkpoints and no episodes. Its `budget_frames`
 and the frames of its summary count what `clock` says.
 """
 
@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from agents.spec.base import Count, Game, Identified, Part, Period, Probability, Real
-from agents.spec.components import COMPONENTS
 
 
 class Cliffwalk(Part):
@@ -25,6 +24,7 @@ class Cliffwalk(Part):
 class QLearning(Part):
     """One update per drawn transition until Q is known (Schaul et al. 2016, section 3.1)."""
 
+    code: ClassVar[str] = "agents.offline.cliffwalk:perform"
     kind: Literal["q_learning"]
     values: Literal["tabular", "linear"] = Field(
         description="tabular: from 0; linear: one-hot features and a bias, from Gaussian weights"
@@ -58,9 +58,6 @@ class OfflineCliffwalk(Identified):
     agent: QLearning
     environment: Cliffwalk
 
-    def components(self) -> list[str]:
-        return [COMPONENTS["offline"][self.agent.kind]]
-
 
 class Digits(Part):
     """The 8x8 digits of scikit-learn: a third for the test, and few of the digits 0 to 4 in the rest."""
@@ -73,6 +70,7 @@ class Digits(Part):
 class Classifier(Part):
     """A small network of fully connected layers with ReLU, trained by gradient descent on its log-likelihood."""
 
+    code: ClassVar[str] = "agents.offline.digits:perform"
     kind: Literal["classifier"]
     units: list[Count] = Field(description="width of each hidden layer")
     step_size: Annotated[Real, Field(gt=0)]
@@ -94,6 +92,3 @@ class OfflineDigits(Identified):
 
     agent: Classifier
     environment: Digits
-
-    def components(self) -> list[str]:
-        return [COMPONENTS["offline"][self.agent.kind]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -89,6 +90,18 @@ def keys_at(model: Any, loc: Location) -> list[str]:
         model = _step(_bare(model), part)
     model = _bare(model)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+@functools.cache
+def dotted_keys(model: Any) -> frozenset[str]:
+    """All dotted keys of a model and of the models within it, whichever of a union is chosen; not those in lists."""
+    found: set[str] = set()
+    for name, known in model.model_fields.items():
+        bare = _bare(known.annotation)
+        members = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else (bare,)
+        inner = [m for m in map(_bare, members) if isinstance(m, type) and issubclass(m, BaseModel)]
+        found |= {name} | {f"{name}.{key}" for member in inner for key in dotted_keys(member)}
+    return frozenset(found)
 
 
 def _bare(annotation: Any) -> Any:

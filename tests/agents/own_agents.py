@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from agents.spec.components import COMPONENTS
 from torch import nn
 
 from agents.acting.sampling import epsilon_greedy
@@ -19,7 +20,6 @@ from agents.optim.adam import Adam
 from agents.optim.objective import Backtracked, backtrack
 from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN
-from agents.spec.components import COMPONENTS
 from agents.spec.optimizer import Adam as AdamSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 

@@ -10,13 +10,14 @@ import torch
 
 from agents.agent import Given, Learned
 from agents.build import build
+from agents.dqn_compiled import CompiledDQN
 from agents.nets.network import Network
-from agents.optim.sgd import SGD
 from agents.optim.step import GradientStep
 from agents.spec import Spec
 from agents.spec.optimizer import SGD as SGDSpec
 from agents.step import ActorInput, Batch
-from workflow.config import Project
+from workflow.config import Algorithm, Project
+from workflow.overlay import has, merge, nested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,7 @@ def given(network: Network, actions: int, noise: torch.Generator | None = None, 
     """What an agent is made of, around a network of the test's own: plain gradient descent, copies at every update."""
 
     def step(net: torch.nn.Module) -> GradientStep:
-        return GradientStep(SGD(net.parameters(), SGDSpec(kind="sgd", lr=lr, momentum=0.0)), None, [])
+        return GradientStep(SGDSpec(kind="sgd", lr=lr, momentum=0.0).make(net.parameters()), None, [])
 
     return Given(network, actions, noise or torch.Generator(), step, 1)
 
@@ -44,39 +45,42 @@ def without_step(agent, batch: Batch) -> Learned:
 
 def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
     """The `spec` section of a shipped algorithm file, with what it extends."""
-    return copy.deepcopy(_shipped(algorithm))
+    return copy.deepcopy(_shipped(algorithm).spec)
 
 
 @functools.cache
-def _shipped(algorithm: str) -> dict[str, Any]:
-    return Project(ROOT).algorithm(algorithm).spec
+def _shipped(algorithm: str) -> Algorithm:
+    return Project(ROOT).algorithm(algorithm)
 
 
 def spec(
     algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 0, budget: int = 3_000, **changes
 ) -> Spec:
     """A run of a few seconds; `changes` are dotted keys with `__` for the dot."""
-    tree = fields(algorithm)
-    tree["environment"]["game"] = game
-    tree |= {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
-    if tree["exploration"]["kind"] == "linear":
-        tree["exploration"] |= {"warmup_frames": 200, "end_frames": 1_000}
-    tree["learning"] |= {"start_frames": 200, "target_every_frames": 400}
-    tree["memory"]["capacity_steps"] = 1_000
-    tree["evaluation"] |= {
-        "every_frames": 1_000,
-        "episodes": 5,
-        "frames": None,
-        "streams": 2,
-        "cap_frames": 500,
+    shipped = _shipped(algorithm)
+    fixed = {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
+    small = {
+        "exploration.warmup_frames": 200,
+        "exploration.end_frames": 1_000,
+        "learning.clock.start_frames": 200,
+        "learning.target_every_frames": 400,
+        "memory.capacity_steps": 1_000,
+        "evaluation.every_frames": 1_000,
+        "evaluation.episodes": 5,
+        "evaluation.frames": None,
+        "evaluation.streams": 2,
+        "evaluation.cap_frames": 500,
+        "record.learning_every_frames": 100,
+        "record.bins": 20,
     }
-    tree["record"] |= {"learning_every_frames": 100, "bins": 20}
-    for dotted, value in changes.items():
-        *path, leaf = dotted.split("__")
-        branch = tree
-        for name in path:
-            branch = branch[name]
-        branch[leaf] = value
+    tree = copy.deepcopy(shipped.spec) | fixed
+    tree["environment"]["game"] = game
+    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items()}
+    for dotted, value in small.items():
+        if has(tree, dotted):
+            tree = merge(tree, nested(dotted, value), shipped.alternatives)
+    for dotted, value in sorted(wanted.items(), key=lambda item: item[0].removesuffix(".kind").count(".")):
+        tree = merge(tree, nested(dotted, value), shipped.alternatives)
     return Spec.model_validate(tree)
 
 
@@ -84,3 +88,29 @@ def spec(
 def warm() -> None:
     """Import what runs on MinAtar need, and compile it unless that was done before: once in a process."""
     build(spec())
+
+
+def learned_from(agent: Any, batch: Batch) -> tuple[float, Learned, list[torch.Tensor]]:
+    """The loss of a batch, what comes with it, and its gradients by the online parameters; no step is taken."""
+    parameters = list(agent.online.parameters())
+    if isinstance(agent, CompiledDQN):
+        learned = agent.loss(batch)
+        return learned.metrics["loss"], learned, [gradient.clone() for gradient in agent.gradients]
+    loss, learned = agent.loss(batch)
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    return loss.item(), learned, list(gradients)
+
+
+def prioritized(kind: str, **changes: Any) -> dict[str, Any]:
+    """`memory.select` of a prioritized memory; numbers of the other kind are left out.
+
+    `beta` is (start, end, end_frames), None: no weights.
+    """
+    shared = {"exponent": 1, "beta": (0.5, 0.5, 0), "normalise": "batch", "maximum": None, "stratified": False}
+    own = {"proportional": {"epsilon": 0, "initial": "largest"}, "rank": {"sort_every": 7}}[kind]
+    numbers = {key: changes.get(key, value) for key, value in (shared | own).items()}
+    beta, normalise, weights = numbers.pop("beta"), numbers.pop("normalise"), {"kind": "none"}
+    if beta is not None:
+        start, end, end_frames = beta
+        weights = {"kind": "importance", "start": start, "end": end, "end_frames": end_frames, "normalise": normalise}
+    return {"kind": kind, "weights": weights, **numbers}

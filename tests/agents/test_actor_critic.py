@@ -21,8 +21,8 @@ GAMMA, BETA, FLOOR, RATE, DECAY, EPSILON = 0.99, 0.01, 1e-4, 2**-11, 0.999, 1e-4
 
 def plan(**changes):
     """The shipped algorithm, without hidden layers unless `changes` say otherwise."""
-    small = {"network__convolutions": [], "network__units": [], "exploration__start": 0.0, "exploration__end": 0.0}
-    clocks = {"learning__start_frames": 1, "learning__target_every_frames": None, "memory__capacity_steps": 10}
+    small = {"network__convolutions": [], "network__units": []}
+    clocks = {"learning__clock__start_frames": 1, "learning__target_every_frames": None, "memory__capacity_steps": 10}
     return spec("ac_lambda_minatar", **{**small, **clocks, **changes})
 
 
@@ -125,6 +125,7 @@ def test_the_first_step_of_an_episode_forgets_the_last_one():
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.99 * 0.8))
     assert trace_after(False)[0] == pytest.approx(fresh * (1 + 0.792 + 0.792**2))
     assert torch.equal(trace_after(True)[0], fresh)
+    assert "learned_td_error" in learner.read()  # td_error[…] is the probe's: of the memory
 
 
 def learner_index(learner) -> int:
@@ -175,7 +176,7 @@ def test_dsilu_is_the_derivative_of_silu():
 def test_debiased_rmsprop_is_the_authors():
     part = RMSpropSpec(kind="rmsprop", lr=0.1, epsilon=0.01, decay=0.9, centered=False, form="debiased")
     w = torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
-    optimizer, expected, square = RMSprop([w], part), 1.0, 0.0
+    optimizer, expected, square = RMSprop(part, [w]), 1.0, 0.0
     for k, g in enumerate((2.0, -1.0, 0.5), start=1):
         square = 0.9 * square + 0.1 * g * g
         expected -= 0.1 * g / (square / (1 - 0.9 ** (k + 1)) + 0.01) ** 0.5
@@ -208,7 +209,7 @@ def test_hidden_layers_are_shared_and_there_is_no_target_network():
         ({"environment__streams": 2}, "one stream as it goes"),
         ({"memory__select": {"kind": "uniform"}}, "one stream as it goes"),
         ({"network__shared_bias": True}, "heads of action values"),
-        ({"spectral__track": [-4]}, "beyond the network's 2 layers"),
+        ({"record__norms__layers": [-4]}, "beyond the network's 2 layers"),
     ],
 )
 def test_specs_that_do_not_fit_are_refused(changes, message):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from agents.spec.components import COMPONENTS
 from torch import nn
 
 from agents.agent import acting_state
@@ -21,7 +22,6 @@ from agents.optim.step import Follower, GradientStep
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
-from agents.spec.components import COMPONENTS
 from agents.spec.optimizer import SGD as SGDSpec
 from tests.agents import own_agents
 from tests.agents.own_agents import Critics, LineSearch, SquaredError, preference

@@ -7,30 +7,17 @@ import torch
 from agents.acting.exploration import Linear, fix, ladder
 from agents.build import build
 from agents.envs.stream import EpisodeStatistics
-from agents.memory.proportional import Proportional
 from agents.memory.replay import Replay
 from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
 from agents.nets import small
 from agents.rng import generator
-from agents.spec.agent import FixedExploration, LinearExploration
-from agents.spec.memory import PrioritySelect, UniformSelect
+from agents.spec.exploration import FixedExploration, LinearExploration
+from agents.spec.memory import ProportionalSelect, UniformSelect
 from agents.step import SequenceSpec, Step
-from tests.agents.specs import spec
+from tests.agents.specs import prioritized, spec
 
-PRIORITY = {
-    "kind": "proportional",
-    "exponent": 0.6,
-    "weight_start": 0.4,
-    "weight_end": 0.4,
-    "weight_end_frames": 0,
-    "epsilon": 1e-3,
-    "maximum": None,
-    "normalise": "batch",
-    "stratified": True,
-    "sort_every": 1,
-    "initial": "actor",
-}
+PRIORITY = prioritized("proportional", exponent=0.6, beta=(0.4, 0.4, 0), epsilon=1e-3, stratified=True, initial="actor")
 APEX = {
     "exploration": {"kind": "ladder", "base": 0.4, "alpha": 7.0},
     "memory__select": PRIORITY,
@@ -91,7 +78,7 @@ def test_initial_priorities_are_the_actors_td_errors(window):
     rng, streams = np.random.default_rng(0), 2
     sequence_spec = SequenceSpec(window, (0, window), extras={"q_taken": ((), np.float32), "q_best": ((), np.float32)})
     store = FrameStore(24 * streams, streams, (1, 1, 1), np.uint8, 1, sequence_spec, 0.9)
-    select = Proportional(PrioritySelect(**PRIORITY), store)
+    select = ProportionalSelect(**PRIORITY).make(store)
     rows, first = [], np.ones(streams, bool)
     for _ in range(60):
         last = rng.random(streams) < 0.2

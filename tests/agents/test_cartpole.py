@@ -13,14 +13,14 @@ from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from agents.run.summary import episodes_to_solve
 from agents.spec import Spec
-from agents.spec.agent import PerEpisodeExploration
-from tests.agents.specs import fields
+from agents.spec.exploration import PerEpisodeExploration
+from tests.agents.specs import fields, prioritized
 
 
 def spec(game: str = "v0", reward: str = "goal", budget: int = 1_000, **changes) -> Spec:
     tree = fields("cartpole_dueling_double")
     tree["environment"] |= {"game": game, "reward": reward}
-    tree["exploration"]["warmup_frames"] = tree["learning"]["start_frames"] = 200
+    tree["exploration"]["warmup_frames"] = tree["learning"]["clock"]["start_frames"] = 200
     tree["memory"]["capacity_steps"] = 500
     tree["evaluation"] |= {"every_frames": 400, "episodes": 2, "streams": 2}
     tree["record"] |= {"learning_every_frames": 100, "bins": 10}
@@ -145,8 +145,8 @@ def test_a_dropped_run_ends_like_an_undisturbed_one(tmp_path):
     from tests.agents.test_resume import assert_same
     from tests.agents.test_resume_kinds import PRIORITY, drive
 
-    select = {"kind": "proportional", **PRIORITY}
-    plan = spec(memory={"store": "frames", "select": select, "copies": 1, "capacity_steps": 500})
+    select = prioritized("proportional", **PRIORITY)
+    plan = spec(memory={"select": select, "copies": 1, "capacity_steps": 500})
 
     def begin(folder: str) -> Run:
         return Run(plan, Checkpoints(tmp_path / folder, {}, print))

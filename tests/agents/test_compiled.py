@@ -145,8 +145,8 @@ def test_weights_that_are_no_numbers_are_not_hidden():
 @pytest.mark.parametrize(
     "changes",
     [
-        {**SPECTRAL, "spectral__use": "weights"},
-        {**SPECTRAL, "spectral__use": "output"},
+        {**SPECTRAL, "spectral__kind": "weights"},
+        {**SPECTRAL, "spectral__kind": "output"},
         {"network__head": "dueling"},
         {"network__linear": {"kind": "factorised", "sigma": 0.5}},
         {"network__units": [128, 128]},
@@ -165,7 +165,7 @@ def test_other_networks_and_losses_take_the_plain_way(changes):
 
 def test_what_only_reads_norms_or_scales_gradients_leaves_the_compiled_way():
     for use in ("gradient", "epsilon", "lr"):
-        assert isinstance(build(spec(**SPECTRAL, spectral__use=use)).learner.agent, CompiledDQN)
+        assert isinstance(build(spec(**SPECTRAL, spectral__kind=use)).learner.agent, CompiledDQN)
 
 
 def test_the_compiled_form_follows_the_parameters():

@@ -72,10 +72,13 @@ def test_what_comes_after_the_last_finite_evaluation_is_no_score(bad, tmp_path):
 
 
 FAULTS = {
-    "readings far apart": ("dqn_minatar_sn", {"learning__start_frames": 2_100, "record__learning_every_frames": 2_000}),
-    "at the end alone": ("dqn_minatar_sn", {"learning__start_frames": 2_990, "evaluation__every_frames": 2_900}),
-    "without compiled code": ("rainbow_minatar", {"learning__start_frames": 2_100, "exploration__warmup_frames": 0}),
-    "recurrent": ("r2d2_minatar", {"learning__start_frames": 2_100, "environment__streams": 4}),
+    "readings far apart": (
+        "dqn_minatar_sn",
+        {"learning__clock__start_frames": 2_100, "record__learning_every_frames": 2_000},
+    ),
+    "at the end alone": ("dqn_minatar_sn", {"learning__clock__start_frames": 2_990, "evaluation__every_frames": 2_900}),
+    "without compiled code": ("rainbow_minatar", {"learning__clock__start_frames": 2_100}),
+    "recurrent": ("r2d2_minatar", {"learning__clock__start_frames": 2_100, "environment__streams": 4}),
     "on policy": ("a2c_minatar", {"learning__target_every_frames": None}),
 }
 
@@ -87,7 +90,7 @@ def test_a_run_that_diverges_late_says_so(case, tmp_path):
     assert program.main(["train", "--spec", run.canonical(), "--results", str(tmp_path)]) == 0
     folder = tmp_path / "runs" / run.name()
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
-    every, start = run.evaluation.every_frames, run.learning.start_frames
+    every, start = run.evaluation.every_frames, run.learning.clock.start_frames
     evaluated = {frame // every for frame in pq.read_table(folder / "evaluations.parquet")["frame"].to_pylist()}
     assert evaluated == set(range(start // every + 1))
     assert max(pq.read_table(folder / "summary.parquet")["frame"].to_pylist()) <= 3_000

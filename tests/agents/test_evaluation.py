@@ -7,6 +7,7 @@ import pytest
 
 from agents.build import build
 from agents.envs.stream import EpisodeStatistics
+from agents.run import evaluate as module
 from agents.run.evaluate import evaluate
 from agents.step import Step
 from tests.agents.specs import fields, spec
@@ -57,8 +58,9 @@ def agent():
 
 def lengths_of(plan, agent, script: list[list[int]], repeat: int) -> list[tuple[int, int]]:
     """(environment, length) of the episodes that an evaluation counts."""
-    made = lambda environment, streams, *rest: Scripted(script[:streams], repeat)  # noqa: E731
-    return [(e.env, e.length) for e in evaluate(plan, made, agent, "cpu", 0, lambda: True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "make_streams", lambda environment, streams, *rest: Scripted(script[:streams], repeat))
+        return [(e.env, e.length) for e in evaluate(plan, agent, "cpu", 0, lambda: True)]
 
 
 def counted(lengths: np.ndarray, frames: int) -> np.ndarray:

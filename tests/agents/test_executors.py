@@ -27,7 +27,7 @@ from tests.agents.test_on_policy import plan as on_policy
 from tests.agents.test_resume import finish, start
 
 PROCESSES = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
-DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__every_frames": 16}
+DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__clock__every_frames": 16}
 
 
 def actors_of(learner: int) -> list[psutil.Process]:
@@ -257,5 +257,5 @@ def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
 
 
 def test_actors_share_streams_equally():
-    with pytest.raises(ValidationError, match="3 streams cannot be shared equally by 2 actors"):
+    with pytest.raises(ValidationError, match="3 environment.streams cannot be shared equally by 2 executor.actors"):
         spec(**DISTRIBUTED | {"environment__streams": 3})

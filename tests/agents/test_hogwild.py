@@ -235,7 +235,7 @@ BAD = {
     "optimizer rmsprop of form nature, torch or tensorflow": ("a2c_minatar", {"optimizer__form": "debiased"}),
     "learning.batch 1, an unroll of each of an actor's streams": ("a2c_minatar", {"learning__batch": 2}),
     "memory.select fifo without replay_share": ("a2c_minatar", {"memory__select__replay_share": 0.5}),
-    "record.probes": ("a2c_minatar", {"record__probes": ["feature_rank"]}),
+    "record.probes": ("a2c_minatar", {"record__probes": [{"kind": "feature_rank", "states": 8}]}),
     "device cpu": ("a2c_minatar", {"device": "cuda"}),
 }
 

@@ -7,16 +7,13 @@ from pydantic import ValidationError
 
 from agents.run.record import Recorder
 from agents.run.summary import summarise
-from tests.agents.specs import spec
+from tests.agents.specs import prioritized, spec
 
-PRIORITY = {
-    "kind": "rank", "exponent": 0.7, "weight_start": 0.5, "weight_end": 1.0, "weight_end_frames": 0, "epsilon": 0.0,
-    "maximum": None, "normalise": "batch", "stratified": True, "sort_every": 100, "initial": "largest",
-}  # fmt: skip
+PRIORITY = prioritized("rank", exponent=0.7, beta=(0.5, 1.0, 0), stratified=True, sort_every=100)
 LIMITS = {  # the largest that is taken, and where
     "seed": 2**63 - 1,
     "budget": 2**53,
-    "learning__start_frames": 2**53,
+    "learning__clock__start_frames": 2**53,
     "exploration__end_frames": 2**53,
     "evaluation__every_frames": 2**53,
     "evaluation__cap_frames": 2**31 - 1,
@@ -70,10 +67,10 @@ def test_ranked_rows_are_numbered_with_32_bits():
 
 ON_POLICY = {"learning__target_every_frames": None}
 FIRST = {  # case -> the frame of the first update
-    "clock": ("dqn_minatar_sn", {"learning__start_frames": 200, "learning__every_frames": 4}, 204),
-    "from the start": ("dqn_minatar_sn", {"learning__start_frames": 0, "learning__every_frames": 4}, 4),
-    "three streams": ("dqn_minatar_sn", {"environment__streams": 3, "learning__every_frames": 4}, 204),
-    "many streams": ("dqn_minatar_sn", {"environment__streams": 50, "learning__every_frames": 4}, 250),
+    "clock": ("dqn_minatar_sn", {"learning__clock__start_frames": 200, "learning__clock__every_frames": 4}, 204),
+    "from the start": ("dqn_minatar_sn", {"learning__clock__start_frames": 0, "learning__clock__every_frames": 4}, 4),
+    "three streams": ("dqn_minatar_sn", {"environment__streams": 3, "learning__clock__every_frames": 4}, 204),
+    "many streams": ("dqn_minatar_sn", {"environment__streams": 50, "learning__clock__every_frames": 4}, 250),
     "on policy": ("a2c_minatar", ON_POLICY, 80),
     "on policy, two batches of streams": ("a2c_minatar", ON_POLICY | {"learning__batch": 32}, 160),
     "on policy, half a batch": ("a2c_minatar", ON_POLICY | {"learning__batch": 4}, 80),

@@ -15,7 +15,6 @@ from agents.memory.select import Fifo
 from agents.memory.store import FrameStore
 from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
-from agents.nets.residual import Residual
 from agents.optim.decay import Decay
 from agents.rng import generator
 from agents.run.checkpoint import Checkpoints
@@ -25,7 +24,7 @@ from agents.step import Batch, SequenceSpec
 from tests.agents.specs import given, spec
 from tests.agents.test_memory import SHAPE, history
 
-SHORT = {"learning__target_every_frames": None, "exploration__warmup_frames": 0, "exploration__end_frames": 0}
+SHORT = {"learning__target_every_frames": None}
 
 
 def plan(algorithm: str = "a2c_minatar", **changes):
@@ -150,18 +149,18 @@ def test_the_loss_of_two_steps_by_hand():
 def test_the_corrections_by_hand():
     # ratios 0.5 / 0.25 = 2 and 1; with rho_bar 1.5, c_bar 1:
     # v_1 = 2 + 1 (2 + 1.5 - 2) = 3.5;  v_0 = 1 + 1.5 (1 + 1 - 1) + 0.5 * 1 * (3.5 - 2) = 3.25
-    bars = {"agent__reduction": "sum", "agent__rho_bar": 1.5, "agent__c_bar": 1.0}
+    vtrace, one_step = {"kind": "vtrace", "rho_bar": 1.5, "c_bar": 1.0}, {"kind": "one_step", "rho_bar": 1.5}
 
     def terms(**changes) -> list[float]:
         """Policy gradient and baseline, summed over the steps; what is learned from is made of just these."""
-        _, loss, metrics = two_steps(**bars, **changes)
+        _, loss, metrics = two_steps(agent__reduction="sum", **changes)
         policy, baseline, entropy = (2 * metrics[name].item() for name in ("policy_loss", "baseline_loss", "entropy"))
         assert loss.item() == pytest.approx(policy + 2.0 * baseline - 0.1 * entropy)
         return [policy, 2.0 * baseline]
 
-    assert terms(agent__correction="vtrace") == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 2.25**2 + 1.5**2])
-    assert terms(agent__correction="vtrace", agent__q="value")[0] == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
-    assert terms(agent__correction="one_step") == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 1.75**2 + 1.5**2])
+    assert terms(agent__correction=vtrace) == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 2.25**2 + 1.5**2])
+    assert terms(agent__correction=vtrace, agent__q="value")[0] == pytest.approx((1.5 * 1.0 + 1.5) * LN2)
+    assert terms(agent__correction=one_step) == pytest.approx([(1.5 * 1.75 + 1.5) * LN2, 1.75**2 + 1.5**2])
     assert terms(agent__correction="epsilon")[0] == pytest.approx(-3.25 * math.log(0.5 + 1e-6), rel=1e-7)
 
 
@@ -332,22 +331,22 @@ def test_a_run_decays_its_learning_rate(tmp_path):
 
 def test_the_residual_network_has_the_papers_shape():
     tree = plan("impala_minatar", network__torso="residual", network__convolutions=[(16, 3, 2), (32, 3, 2), (32, 3, 2)])
-    torso = Residual(tree.network, (4, 84, 84), none)
+    torso = tree.network.torso.make(tree.network, (4, 84, 84), none)
     assert len(torso.layers) == 15 and torso.size == 32 * 11 * 11
     assert torso(torch.rand(2, 4, 84, 84)).shape == (2, 3872)
     tail = torch.nn.ModuleList([torch.nn.Linear(torso.size, 256), torch.nn.LSTM(256, 256), torch.nn.Linear(256, 19)])
     count = sum(p.numel() for part in (torso, tail) for p in part.parameters())
     assert 1.5e6 < count < 1.7e6  # "1.6 million" with the LSTM
-    small = Residual(tree.network, (4, 10, 10), none)  # MinAtar: 10, 5, 3, 2 pixels
+    small = tree.network.torso.make(tree.network, (4, 10, 10), none)  # MinAtar: 10, 5, 3, 2 pixels
     assert small(torch.rand(2, 4, 10, 10)).shape == (2, 32 * 2 * 2)
 
 
 def test_specs_that_make_no_sense_are_refused():
     for changes, text in [
-        ({"exploration__start": 0.1}, "exploration"),
+        ({"exploration": {"kind": "fixed", "values": [0.1]}}, "exploration"),
         ({"evaluation__epsilon": 0.1}, "epsilon"),
         ({"memory__select": {"kind": "uniform"}}, "fifo"),
-        ({"agent__c_bar": 2.0}, "rho_bar"),
+        ({"agent__correction": {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 2.0}}, "rho_bar"),
         ({"network__head": "plain"}, "actor_critic"),
     ]:
         with pytest.raises(ValueError, match=text):

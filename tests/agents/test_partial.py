@@ -9,9 +9,8 @@ from agents.envs.atari import Atari
 from agents.envs.minatar import MinAtar
 from agents.envs.partial import Obscured, obscure
 from agents.envs.recall import Recall
-from agents.measure.truncated import Truncated
 from agents.run.evaluate import trial
-from agents.spec.environment import Flicker, Truncation
+from agents.spec.evaluation import Flicker, Truncation
 from tests.agents.specs import spec
 
 
@@ -96,7 +95,7 @@ def test_a_truncated_memory_with_all_its_observations_is_the_whole_one():
     parts = build(run)
     agent = parts.learner.agent
     play = lambda k: trial(  # noqa: E731
-        run, parts.suite, agent, parts.device, 0, Truncation(kind="memory", observations=k), Truncated, lambda: True
+        run, agent, parts.device, 0, Truncation(kind="memory", observations=k), lambda: True
     )
     whole, long, short = play(None), play(30), play(0)
     assert whole["agreement_memory_all"] == 1 and whole["value_gap_memory_all"] == 0
@@ -109,7 +108,7 @@ def test_a_trial_flickers_as_it_says():
     run = spec(environment__flicker=0.9)
     parts = build(run)
     play = lambda p: trial(  # noqa: E731
-        run, parts.suite, parts.learner.agent, parts.device, 0, Flicker(kind="flicker", chance=p), None, lambda: True
+        run, parts.learner.agent, parts.device, 0, Flicker(kind="flicker", chance=p), lambda: True
     )
     assert list(play(0.25)) == ["return_flicker_0.25"]
     assert play(0.25) == play(0.25)

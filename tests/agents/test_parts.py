@@ -57,7 +57,7 @@ def test_optimizers_equal_torchs_own_where_the_forms_agree():
     ]
     for (make, part), reference in zip(ours, theirs, strict=True):
         a, b = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-        one, two = make([a], part), reference([b])
+        one, two = make(part, [a]), reference([b])
         for grad in grads:
             a.grad, b.grad = grad.clone(), grad.clone()
             one.step(), two.step()
@@ -111,7 +111,7 @@ def test_rounding_leaves_no_root_of_less_than_nothing(form):
     """A constant gradient has no variance; in float32 its mean square may fall short of its squared mean."""
     part = RMSprop(kind="rmsprop", lr=1e-9, epsilon=1.5e-7, decay=0.95, centered=True, form=form)
     weight = nn.Parameter(torch.zeros(1_000))
-    optimizer = rmsprop([weight], part)
+    optimizer = rmsprop(part, [weight])
     weight.grad = torch.linspace(0.1, 40, 1_000)
     for _ in range(600):
         optimizer.step()
@@ -220,7 +220,7 @@ def test_acting_is_greedy_but_for_epsilon():
 
 
 def test_the_target_is_copied_on_its_period_and_only_then():
-    parts = build(spec(learning__every_frames=4, learning__target_every_frames=12))  # every 3 updates
+    parts = build(spec(learning__clock__every_frames=4, learning__target_every_frames=12))  # every 3 updates
     learner, same = parts.learner, []
     for _ in range(6):
         learner.learn(batch())
@@ -234,7 +234,7 @@ def test_the_target_is_copied_on_its_period_and_only_then():
     [
         {"algorithm": "rainbow_minatar"},
         {"network__normalisation": "batch"},
-        {"spectral__use": "weights", "spectral__layers": [-2]},
+        {"spectral__kind": "weights", "spectral__layers": [-2]},
     ],
 )
 def test_a_copied_network_is_equal_in_all_it_holds_and_shares_nothing(changes):
@@ -271,10 +271,10 @@ def test_evaluation_gives_each_environment_its_share_and_is_repeatable():
     assert _shares(5, 2) == [3, 2] and _shares(None, 1) == [np.inf]
     run = spec(evaluation__episodes=7, evaluation__streams=3)
     parts = build(run)
-    play = lambda number: evaluate(run, parts.suite, parts.learner.agent, parts.device, number, lambda: True)  # noqa: E731
+    play = lambda number: evaluate(run, parts.learner.agent, parts.device, number, lambda: True)  # noqa: E731
     one = play(0)
     assert [e.env for e in one] == [0, 0, 0, 1, 1, 2, 2] and one == play(0) and one != play(1)
-    assert evaluate(run, parts.suite, parts.learner.agent, parts.device, 0, lambda: False) is None
+    assert evaluate(run, parts.learner.agent, parts.device, 0, lambda: False) is None
 
 
 def test_random_streams_are_separate_and_survive_a_round_trip():
@@ -295,7 +295,7 @@ def test_digests_follow_values_and_nothing_else():
     shuffled = dict(reversed(list(run.model_dump(mode="json").items())))
     assert Spec.model_validate(shuffled).digest() == run.digest() and "label" not in tree
     assert "agents.optim.spectral:measure" in run.components()
-    assert not any("spectral" in part for part in spec(spectral__track=[]).components())
+    assert not any("spectral" in part for part in spec(record__norms="none").components())
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_digests_follow_values_and_nothing_else():
     [
         ({"learning__target_every_frames": 401}, "multiple of every_frames"),
         ({"spectral__layers": [-2]}, "use: none"),
-        ({"spectral__track": [-7]}, "beyond the network's 3 layers"),
+        ({"record__norms__layers": [-7]}, "beyond the network's 3 layers"),
         ({"budget": -5}, "greater than or equal to 1"),
         ({"optimizer__lr": "1e-3"}, "a number is wanted"),
         ({"exploration__end_frames": 100}, "lies before warmup_frames"),

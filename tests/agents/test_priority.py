@@ -12,23 +12,15 @@ from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
 from agents.rng import generator
 from agents.run.checkpoint import decode, encode
-from agents.spec.memory import PrioritySelect
+from agents.spec.memory import ProportionalSelect, RankSelect
 from agents.step import SequenceSpec, Step
+from tests.agents.specs import prioritized
 
-KINDS = {"proportional": Proportional, "rank": Rank}
+SPECS = {"proportional": ProportionalSelect, "rank": RankSelect}
 
 
 def select(kind: str, store: FrameStore, **changes) -> Proportional | Rank:
-    fields = {"exponent": 1, "weight_start": 0.5, "weight_end": 0.5, "weight_end_frames": 0, "epsilon": 0}
-    fields |= {
-        "maximum": None,
-        "normalise": "batch",
-        "stratified": False,
-        "sort_every": 7,
-        "initial": "largest",
-        **changes,
-    }
-    return KINDS[kind](PrioritySelect(kind=kind, **fields), store)
+    return SPECS[kind](**prioritized(kind, **changes)).make(store)
 
 
 def memory(streams: int = 1, stack: int = 1, window: int = 1, rows: int = 40) -> FrameStore:
@@ -192,7 +184,7 @@ def test_filling_replaces_all_values():
 # ---- which rows, with which probability ----
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize(
     ("streams", "stack", "window", "rows"), [(1, 1, 1, 10), (1, 4, 3, 30), (3, 4, 3, 20), (2, 2, 5, 9), (8, 4, 1, 7)]
 )
@@ -205,7 +197,7 @@ def test_probabilities_equal_the_naive_ones_at_every_step(kind, streams, stack, 
     assert checked > 500
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("stratified", [False, True])
 @pytest.mark.parametrize(("streams", "stack", "window", "rows"), [(1, 4, 3, 60), (3, 4, 3, 25), (2, 1, 1, 30)])
 def test_rows_are_drawn_as_often_as_their_probability_says(kind, stratified, streams, stack, window, rows):
@@ -221,9 +213,9 @@ def test_rows_are_drawn_as_often_as_their_probability_says(kind, stratified, str
     assert stats.chisquare(observed, [p * len(keys) for p in expected.values()]).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_exponent_0_is_uniform_over_valid_rows_with_weights_1(kind):
-    *_, (selector, naive) = play(kind, 2, 4, 3, 40, 150, exponent=0, weight_start=1, weight_end=1)
+    *_, (selector, naive) = play(kind, 2, 4, 3, 40, 150, exponent=0, beta=(1, 1, 0))
     keys, weights = selector.draw(generator(0, "memory"), 100_000, 0)
     drawn, counts = np.unique(keys, return_counts=True)
     store = selector.rows.store
@@ -287,7 +279,7 @@ def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
 # ---- strata and weights ----
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_a_stratified_draw_takes_one_row_from_each_equal_share(kind):
     selector, _ = filled(kind, [1.0, 1.0, 1.0, 1.0], exponent=0, stratified=True)
     rng = generator(0, "memory")
@@ -316,8 +308,7 @@ def test_the_strata_of_a_rank_draw_by_hand():
 )
 @pytest.mark.parametrize("normalise", ["batch", "memory"])
 def test_weights_by_hand_with_beta_annealed_by_frame(kind, frame, expected, normalise):
-    annealed = {"weight_start": 0.4, "weight_end": 1, "weight_end_frames": 1_000}
-    selector, _ = filled(kind, [1.0, 2.0, 4.0], normalise=normalise, **annealed)
+    selector, _ = filled(kind, [1.0, 2.0, 4.0], normalise=normalise, beta=(0.4, 1, 1_000))
     keys, weights = selector.draw(generator(0, "memory"), 200, frame)
     assert dict(zip(keys.tolist(), weights.tolist(), strict=True)) == pytest.approx(expected, rel=1e-5)
     assert weights.dtype == np.float32 and keys.dtype == np.int64
@@ -330,10 +321,10 @@ def test_the_largest_weight_is_1_in_the_batch_or_in_the_memory():
         assert keys.tolist() == [1, 1, 1] and weights == pytest.approx([expected] * 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("normalise", ["batch", "memory"])
-def test_beta_0_weighs_nothing(kind, normalise):
-    selector, _ = filled(kind, [1.0, 2.0, 4.0], weight_start=0, weight_end=0, normalise=normalise)
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("beta", [None, (0, 0, 0)])
+def test_beta_0_weighs_nothing(kind, beta):
+    selector, _ = filled(kind, [1.0, 2.0, 4.0], beta=beta)
     assert (selector.draw(generator(0, "memory"), 100, 0)[1] == 1).all()
 
 
@@ -398,7 +389,7 @@ def test_clipped_errors_do_not_keep_new_rows_waiting():
 
 
 def test_before_any_update_all_rows_have_priority_1():
-    for kind in KINDS:
+    for kind in SPECS:
         selector, _ = filled(kind, [0.5, 0.5, 0.5, 0.25])
         assert selector.largest == 1.0
     fresh, _ = filled("proportional", [])
@@ -418,7 +409,7 @@ def test_a_row_may_be_drawn_once_its_window_is_stored():
     assert seen == [[], [], [], [0], [0, 1], [0, 1], [0, 1, 3]]  # row 2 is the last of its episode
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_an_update_of_overwritten_keys_is_ignored(kind):
     store = memory(rows=10)
     selector = select(kind, store)
@@ -435,7 +426,7 @@ def test_an_update_of_overwritten_keys_is_ignored(kind):
     assert selector.largest == 60.0 and max(chances(selector), key=chances(selector).get) == 4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_of_equal_keys_in_one_update_the_last_counts(kind):
     selector, _ = filled(kind, [1.0, 1.0, 1.0])
     selector.update(np.array([0, 2, 0, 2, 0]), torch.tensor([9.0, 1.0, 8.0, 4.0, 2.0]))
@@ -448,7 +439,7 @@ def test_errors_are_clipped_before_epsilon_is_added():
     assert selector.tree.leaves()[:2].tolist() == [2.0, 101.0] and selector.largest == 101.0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_errors_that_are_not_finite_change_nothing(kind):
     selector, _ = filled(kind, [1.0, 2.0, 4.0])
     before = chances(selector)
@@ -459,7 +450,7 @@ def test_errors_that_are_not_finite_change_nothing(kind):
 # ---- nothing to draw, state ----
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 def test_nothing_to_draw_is_an_error_and_not_a_hang(kind):
     store = memory(window=3)
     selector = select(kind, store)
@@ -480,7 +471,7 @@ def test_priorities_that_are_all_zero_are_an_error_that_names_epsilon():
         selector.draw(generator(0, "memory"), 4, 0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("normalise", ["batch", "memory"])
 def test_a_memory_comes_back_and_draws_the_same_for_ever(kind, normalise):
     def fresh() -> Replay:
@@ -512,7 +503,7 @@ def test_a_memory_comes_back_and_draws_the_same_for_ever(kind, normalise):
 
 
 def test_saved_state_does_not_change_with_the_memory():
-    for kind in KINDS:
+    for kind in SPECS:
         selector, _ = filled(kind, [1.0, 2.0, 4.0])
         saved = selector.state_dict()
         before = str(encode(saved))

@@ -12,11 +12,12 @@ from agents.measure import probes
 from agents.measure.probes import PERCENTILES, srank, steepest
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
-from tests.agents.specs import spec
+from tests.agents.specs import prioritized, spec
 from tests.agents.test_resume import assert_same
 from tests.agents.test_resume_kinds import PRIORITY, drive
 
-ALL = ["feature_rank", "lipschitz", "td_error"]
+ALL = [{"kind": "feature_rank", "states": 512}, {"kind": "lipschitz", "states": 512}, "td_error"]
+PROBED = {"feature_rank", "lipschitz", "td_error", "input_gradient", "replay_probability"}  # what they measure
 
 
 def matrix(singular: list[float], rows: int = 30, columns: int = 20) -> torch.Tensor:
@@ -117,7 +118,7 @@ def test_the_rank_probe_is_that_of_the_features_of_replayed_states():
 @pytest.mark.parametrize("exponent", [0.6, 1.0])
 @pytest.mark.parametrize("kind", ["proportional", "rank"])
 def test_td_errors_are_those_last_given_and_probabilities_those_of_the_paper(kind, exponent):
-    run = started(memory__select={"kind": kind, **PRIORITY, "maximum": None, "exponent": exponent})
+    run = started(memory__select=prioritized(kind, **PRIORITY | {"maximum": None, "exponent": exponent}))
     memory = run.parts.memory
     low, high = memory.store.span()
     keys = np.arange(low, high)
@@ -130,7 +131,7 @@ def test_td_errors_are_those_last_given_and_probabilities_those_of_the_paper(kin
     assert sorted(chances) == pytest.approx(sorted(p**exponent / (p**exponent).sum()), rel=1e-6)
     order = np.argsort(errors)
     assert (np.diff(chances[order]) >= 0).all()  # the larger error has the larger chance
-    found = probes.td_error(None, memory, np.random.default_rng(0), 2)
+    found = probes.td_error(None, memory, np.random.default_rng(0))
     assert found["td_error[q50]"] == pytest.approx(np.median(given), rel=1e-5)
     assert len(found) == 2 * len(PERCENTILES) and "replay_probability[q99.99]" in found
 
@@ -139,7 +140,7 @@ def test_td_errors_are_those_last_given_and_probabilities_those_of_the_paper(kin
 def test_probes_change_nothing_but_the_record(kind, tmp_path):
     """Runs with and without them end in the same state: parameters, rng, noise, priorities."""
     changes = {
-        "memory__select": {"kind": kind, **PRIORITY},
+        "memory__select": prioritized(kind, **PRIORITY),
         "network__linear": {"kind": "factorised", "sigma": 0.5},
         "network__normalisation": "batch",
         "evaluation__every_frames": 500,
@@ -154,19 +155,17 @@ def test_probes_change_nothing_but_the_record(kind, tmp_path):
     with_probes = ends[1][1]["learning"].to_pylist()
     names = {row["metric"] for row in with_probes}
     assert {"feature_rank", "lipschitz", "td_error[q99]", "sigma[-1]", "sigma[-2]"} <= names
-    other = [row for row in with_probes if row["metric"].partition("[")[0] not in probes_of(ALL)]
+    other = [row for row in with_probes if row["metric"].partition("[")[0] not in PROBED]
     assert other == ends[0][1]["learning"].to_pylist()
     # frame 0 comes before the first update: the memory is empty
     assert [row["frame"] for row in with_probes if row["metric"] == "feature_rank"] == [500]
 
 
-def probes_of(names: list[str]) -> set[str]:
-    return {*names, "input_gradient", "replay_probability"}
-
-
 def test_a_probe_does_not_depend_on_the_others():
-    run = started(memory__select={"kind": "proportional", **PRIORITY}, record__probes=ALL)
-    lone = started(memory__select={"kind": "proportional", **PRIORITY}, record__probes=["lipschitz"])
+    run = started(memory__select=prioritized("proportional", **PRIORITY), record__probes=ALL)
+    lone = started(
+        memory__select=prioritized("proportional", **PRIORITY), record__probes=[{"kind": "lipschitz", "states": 64}]
+    )
     both, alone = run.parts.probes(3), lone.parts.probes(3)
     assert alone and all(both[name] == value for name, value in alone.items())
     assert run.parts.probes(3) == both and run.parts.probes(4)["lipschitz"] != both["lipschitz"]
@@ -174,7 +173,7 @@ def test_a_probe_does_not_depend_on_the_others():
 
 def test_sigma_is_the_mean_size_of_each_noisy_layers_weights():
     noisy = {"network__linear": {"kind": "factorised", "sigma": 0.5}}
-    learner = build(spec(spectral__track=[], **noisy)).learner
+    learner = build(spec(record__norms="none", **noisy)).learner
     output = learner.agent.online.layers[-1]
     sizes = {"sigma[-2]": 0.5 / 1024**0.5, "sigma[-1]": 0.5 / 128**0.5}
     assert learner.read() == pytest.approx(sizes, rel=1e-6)
@@ -182,9 +181,9 @@ def test_sigma_is_the_mean_size_of_each_noisy_layers_weights():
         output.weight_sigma[0] = -3.0  # a sixth of the weights: its sign does not matter
         output.bias_sigma.fill_(9.0)  # not a weight
     assert learner.read()["sigma[-1]"] == pytest.approx(5 / 6 * sizes["sigma[-1]"] + 0.5, rel=1e-6)
-    dueling = build(spec(spectral__track=[], network__head="dueling", **noisy)).learner
+    dueling = build(spec(record__norms="none", network__head="dueling", **noisy)).learner
     assert set(dueling.read()) == {f"sigma[-{i}]" for i in (1, 2, 3, 4)}
-    assert build(spec(spectral__track=[])).learner.read() == {}
+    assert build(spec(record__norms="none")).learner.read() == {}
 
 
 def test_features_are_what_the_output_layer_sees():
@@ -201,12 +200,12 @@ def test_features_are_what_the_output_layer_sees():
 
 
 def test_td_errors_of_a_memory_that_keeps_none_are_refused():
-    for select in ({"kind": "uniform"}, {"kind": "rank", **PRIORITY, "exponent": 0.0}):
-        with pytest.raises(ValueError, match="needs a prioritized memory"):
+    for select in ({"kind": "uniform"}, prioritized("rank", **PRIORITY | {"exponent": 0.0})):
+        with pytest.raises(ValueError, match="record.probes td_error needs memory.select"):
             spec(record__probes=["td_error"], memory__select=select)
     assert (
         "agents.measure.probes:td_error"
-        in spec(record__probes=["td_error"], memory__select={"kind": "rank", **PRIORITY}).components()
+        in spec(record__probes=["td_error"], memory__select=prioritized("rank", **PRIORITY)).components()
     )
     before = copy.deepcopy(spec().components())
     assert not any("probes" in part for part in before)

@@ -127,7 +127,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "ratio"),
     [
-        ({"learning__every_frames": 4}, 32 / 4),
+        ({"learning__clock__every_frames": 4}, 32 / 4),
         ({"algorithm": "a2c_minatar", "learning__target_every_frames": None}, 1),
         (
             {
@@ -135,7 +135,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path, capsys):
                 "agent__sequence": 4,
                 "agent__burn_in": 2,
                 "learning__batch": 8,
-                "learning__every_frames": 64,
+                "learning__clock__every_frames": 64,
                 "learning__target_every_frames": 640,
             },
             8 * 4 / 64,

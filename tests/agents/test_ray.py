@@ -35,7 +35,7 @@ def nodes(monkeypatch):
 
 def test_no_frame_is_missing_when_a_node_is_lost(nodes, tmp_path):
     cluster, second = nodes
-    plan = spec(**APEX | {"executor": EXECUTOR, "learning__every_frames": 16, "memory__capacity_steps": 8_000})
+    plan = spec(**APEX | {"executor": EXECUTOR, "learning__clock__every_frames": 16, "memory__capacity_steps": 8_000})
     run = Run(plan, Checkpoints(tmp_path, {}, print))
     executor, store = run.parts.executor, run.parts.memory.store
     try:

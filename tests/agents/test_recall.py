@@ -8,7 +8,11 @@ from agents.run.evaluate import evaluate
 from tests.agents.specs import spec
 from tests.agents.test_sequences import drawn
 
-SHIPPED = {"learning__start_frames": 1_000, "learning__target_every_frames": 800, "memory__capacity_steps": 20_000}
+SHIPPED = {
+    "learning__clock__start_frames": 1_000,
+    "learning__target_every_frames": 800,
+    "memory__capacity_steps": 20_000,
+}
 GREEDY = {"evaluation__episodes": 64, "evaluation__streams": 16}
 
 
@@ -45,5 +49,5 @@ def test_a_delay_within_a_sequence_is_learned(state):
         if actor.frames >= 1_000:  # an update for each row of the 16 environments
             batch = memory.draw(actor.frames)
             memory.update(batch.key, learner.learn(batch))
-    episodes = evaluate(run, parts.suite, learner.agent, parts.device, 0, lambda: True)
+    episodes = evaluate(run, learner.agent, parts.device, 0, lambda: True)
     assert np.mean([e.score for e in episodes]) == 1 and len(episodes) == 64

@@ -90,13 +90,13 @@ def assert_same(a, b, path: str = "") -> None:
 
 SN = {
     "agent__selector": "online",
-    "spectral__use": "weights",
+    "spectral__kind": "weights",
     "spectral__layers": [-2, -3],
     "spectral__flow": "all",
 }
 ATARI = {
     "budget": 1_000,
-    "learning__start_frames": 160,
+    "learning__clock__start_frames": 160,
     "environment__cap_frames": 200,
     "environment__sticky": 0.25,
     "environment__reseed_every_steps": 40,  # of the 50 that an episode has, so that every end is followed by a new seed

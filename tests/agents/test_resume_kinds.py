@@ -8,14 +8,12 @@ import pytest
 
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
-from tests.agents.specs import spec
+from tests.agents.specs import prioritized, spec
 from tests.agents.test_resume import assert_same
 
 PRIORITY = {
     "exponent": 0.6,
-    "weight_start": 0.4,
-    "weight_end": 1.0,
-    "weight_end_frames": 500,
+    "beta": (0.4, 1.0, 500),
     "epsilon": 1e-6,
     "maximum": 1.0,
     "normalise": "batch",
@@ -23,7 +21,7 @@ PRIORITY = {
     "sort_every": 10,
     "initial": "largest",
 }
-SPECTRAL = {"spectral__layers": [-2, -3], "spectral__use": "weights"}
+SPECTRAL = {"spectral__layers": [-2, -3], "spectral__kind": "weights"}
 ON_POLICY = {
     "learning__target_every_frames": None,
     "environment__streams": 4,
@@ -34,7 +32,7 @@ ON_POLICY = {
 # evaluated just before the third, and each target network is fetched several times.
 FRAMES = 750
 SHORT = {
-    "learning__start_frames": 100,
+    "learning__clock__start_frames": 100,
     "learning__target_every_frames": 240,
     "memory__capacity_steps": 500,
     "evaluation__every_frames": 500,
@@ -46,21 +44,21 @@ SHORT = {
 KINDS = {
     "rainbow": (
         "rainbow_minatar",
-        {"learning__start_frames": 100, "exploration__warmup_frames": 0, "network__linear__sigma": 0.5},
+        {"learning__clock__start_frames": 100, "network__linear__sigma": 0.5},
     ),
     "qr-dueling": (
         "dqn_minatar_sn",
         {"agent__value": {"kind": "quantile", "quantiles": 5, "kappa": 1.0}, "network__head": "dueling"},
     ),
-    "rank": ("dqn_minatar_sn", {"memory__select": {"kind": "rank", **PRIORITY}, "environment__streams": 2}),
+    "rank": ("dqn_minatar_sn", {"memory__select": prioritized("rank", **PRIORITY), "environment__streams": 2}),
     "proportional": (
         "dqn_minatar_sn",
-        {"memory__select": {"kind": "proportional", **PRIORITY}, "environment__streams": 2, "agent__n_step": 3},
+        {"memory__select": prioritized("proportional", **PRIORITY), "environment__streams": 2, "agent__n_step": 3},
     ),
     "apex": (
         "dqn_minatar_sn",
         {
-            "memory__select": {"kind": "proportional", **PRIORITY, "initial": "actor"},
+            "memory__select": prioritized("proportional", **PRIORITY | {"initial": "actor"}),
             "exploration": {"kind": "ladder", "base": 0.4, "alpha": 7.0},
             "environment__streams": 3,
             "agent__n_step": 3,
@@ -70,19 +68,26 @@ KINDS = {
     "independent-noise": ("dqn_minatar_sn", {"network__linear": {"kind": "independent", "sigma": 0.1}}),
     "no-replay": (
         "dqn_minatar_no_replay",
-        {"environment__streams": 2, "learning__start_frames": 2, "learning__target_every_frames": 100},
+        {"environment__streams": 2, "learning__clock__start_frames": 2, "learning__target_every_frames": 100},
     ),
     "traces": (
         "ac_lambda_minatar",
-        {"learning__start_frames": 1, "learning__target_every_frames": None, "exploration__end": 0.05},
+        {
+            "learning__clock__start_frames": 1,
+            "learning__target_every_frames": None,
+            "exploration": {"kind": "linear", "start": 0.0, "end": 0.05, "warmup_frames": 0, "end_frames": 0},
+        },
     ),
-    "rmsprop": ("dqn_minatar", {"learning__every_frames": 4}),
+    "rmsprop": ("dqn_minatar", {"learning__clock__every_frames": 4}),
     "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
     "batch-norm": ("dqn_minatar_sn", {"network__normalisation": "batch", "agent__selector": "online"}),
     "gradient-penalty": ("dqn_minatar_sn", {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 2.0}}),
     "probes": (
         "rainbow_minatar",
-        {"record__probes": ["feature_rank", "lipschitz", "td_error"], "learning__start_frames": 100},
+        {
+            "record__probes": [{"kind": "feature_rank", "states": 64}, {"kind": "lipschitz", "states": 64}, "td_error"],
+            "learning__clock__start_frames": 100,
+        },
     ),
     "r2d2": (
         "r2d2_minatar",
@@ -91,12 +96,12 @@ KINDS = {
             "agent__burn_in": 3,
             "agent__period": 3,
             "agent__measure_delta_q": True,
-            "record__probes": ["fresh_delta_q"],
+            "record__probes": [{"kind": "fresh_delta_q", "states": 64}],
             "network__core": {"kind": "lstm", "before": [8], "units": 8, "inputs": True},
             "environment__streams": 4,
             "environment__flicker": 0.5,
             "environment__hidden": [2],
-            "learning__every_frames": 20,
+            "learning__clock__every_frames": 20,
             "evaluation__trials": [{"kind": "memory", "observations": 2}, {"kind": "flicker", "chance": 0.2}],
         },
     ),
@@ -123,9 +128,13 @@ KINDS = {
     ),
     "minigrid": (
         "r2d2_minigrid",
-        {"game": "memory_s7", "environment__streams": 4, "learning__start_frames": 160},  # a window is 31 rows long
+        {
+            "game": "memory_s7",
+            "environment__streams": 4,
+            "learning__clock__start_frames": 160,
+        },  # a window is 31 rows long
     ),
-    **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__use": use}) for use in ("output", "gradient", "epsilon", "lr")},
+    **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__kind": use}) for use in ("output", "gradient", "epsilon", "lr")},
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": FRAMES}),
     "impala-lstm-lags": (
         "impala_minatar",

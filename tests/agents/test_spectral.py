@@ -58,7 +58,7 @@ def test_gradient_through_rho_is_the_papers():
 
 @pytest.mark.parametrize("flow", ["none", "linear", "all"])
 def test_normalised_layers_have_norm_one_and_gradient_flows_where_asked(flow):
-    changes = {"spectral__use": "weights", "spectral__layers": [-2, -3], "spectral__flow": flow}
+    changes = {"spectral__kind": "weights", "spectral__layers": [-2, -3], "spectral__flow": flow}
     run = spec(spectral__warmup_steps=500, **changes)
     network = build(run).learner.agent.online
     conv, linear, out = network.layers
@@ -75,18 +75,18 @@ def test_normalised_layers_have_norm_one_and_gradient_flows_where_asked(flow):
 
 
 def test_bound_and_only_shrink():
-    base = spec(spectral__use="weights", spectral__layers=[-2], spectral__warmup_steps=500)
+    base = spec(spectral__kind="weights", spectral__layers=[-2], spectral__warmup_steps=500)
     for bound, only_shrink in ((3.0, False), (100.0, False), (100.0, True)):
         part = base.spectral.model_copy(update={"bound": bound, "only_shrink": only_shrink})
         network = build(spec()).learner.agent.online
         raw = torch.linalg.svdvals(network.layers[-2].weight)[0].item()
-        normalise(network, part, generator(0, "spectral"))
+        normalise(part, network, generator(0, "spectral"))
         norm = torch.linalg.svdvals(network.layers[-2].weight)[0].item()
         assert norm == pytest.approx(raw if only_shrink else bound, rel=1e-3)
 
 
 def test_target_copies_take_raw_weights_and_singular_vectors_along():
-    run = spec(spectral__use="weights", spectral__layers=[-2])
+    run = spec(spectral__kind="weights", spectral__layers=[-2])
     learner = build(run).learner
     online, target = learner.agent.online, learner.agent.target
     with torch.no_grad():
@@ -100,7 +100,9 @@ def test_target_copies_take_raw_weights_and_singular_vectors_along():
 
 
 def test_forward_passes_do_not_move_the_meters_and_advance_does_not_break_backward():
-    network = build(spec(spectral__use="weights", spectral__layers=[-2], spectral__warmup_steps=1)).learner.agent.online
+    network = build(
+        spec(spectral__kind="weights", spectral__layers=[-2], spectral__warmup_steps=1)
+    ).learner.agent.online
     before = copy.deepcopy(attached(network).state_dict())
     obs = torch.randint(0, 2, (3, 4, 10, 10), dtype=torch.uint8)
     loss = network(obs).sum()
@@ -111,8 +113,8 @@ def test_forward_passes_do_not_move_the_meters_and_advance_does_not_break_backwa
 
 
 def test_tracking_changes_nothing_but_the_record():
-    a = build(spec(spectral__track=[])).learner
-    b = build(spec(spectral__track=[-1, -2, -3])).learner
+    a = build(spec(record__norms="none")).learner
+    b = build(spec(record__norms__layers=[-1, -2, -3])).learner
     for x, y in zip(a.agent.online.parameters(), b.agent.online.parameters(), strict=True):
         assert torch.equal(x, y)
     assert set(b.read()) == {"rho[-1]", "rho[-2]", "rho[-3]"} and a.read() == {}
@@ -122,9 +124,12 @@ def trained(use: str, scope: str = "layer", updates: int = 3, **changes):
     """A learner after a few updates on one batch, and the batch."""
     from tests.agents.test_parts import batch
 
-    layers = [] if use == "none" else [-2, -3]
-    options = {"spectral__use": use, "spectral__layers": layers, "spectral__scope": scope, "spectral__track": []}
-    learner = build(spec(spectral__warmup_steps=400, **options, **changes)).learner
+    options = {"spectral__kind": use, "record__norms": "none", **changes}
+    if use != "none":
+        options |= {"spectral__layers": [-2, -3], "spectral__warmup_steps": 400}
+    if use in ("gradient", "epsilon", "lr"):
+        options["spectral__scope"] = scope
+    learner = build(spec(**options)).learner
     for _ in range(updates):
         learner.learn(batch())
     return learner, batch()
@@ -138,7 +143,7 @@ def norms(network) -> list[float]:
 def test_divided_output_equals_spectral_normalisation_with_scaled_biases():
     """f / P = the network with W_i / rho_i and each bias divided by the norms up to it (ReLU is homogeneous)."""
     learner, data = trained("output", updates=0)
-    plain = build(spec(spectral__track=[])).learner.agent.online
+    plain = build(spec(record__norms="none")).learner.agent.online
     rho_linear, rho_conv = norms(plain)
     with torch.no_grad():
         conv, linear, out = plain.layers
@@ -191,7 +196,7 @@ def step_of(divide_by: float, eps: float, scale_eps: float) -> torch.Tensor:
 
     torch.manual_seed(0)
     weight = nn.Parameter(torch.zeros(20, dtype=torch.float64))
-    optimizer = Adam([weight], AdamSpec(kind="adam", lr=0.1, epsilon=eps, beta1=0.9, beta2=0.999))
+    optimizer = Adam(AdamSpec(kind="adam", lr=0.1, epsilon=eps, beta1=0.9, beta2=0.999), [weight])
     optimizer.epsilons[0] *= scale_eps
     for _ in range(4):
         weight.grad = torch.randn(20, dtype=torch.float64) / divide_by

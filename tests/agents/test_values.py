@@ -163,7 +163,7 @@ def test_evaluation_uses_means_unless_told_to_keep_the_noise():
         run = spec(evaluation__noise=keeps, evaluation__episodes=1, evaluation__streams=1, **NOISY)
         parts, modes = build(run), []
         parts.learner.agent.online.register_forward_pre_hook(lambda module, _, seen=modes: seen.append(module.training))
-        evaluate(run, parts.suite, parts.learner.agent, parts.device, 0, lambda: True)
+        evaluate(run, parts.learner.agent, parts.device, 0, lambda: True)
         assert set(modes) == {keeps} and parts.learner.agent.online.training
 
 

@@ -30,8 +30,8 @@ experiments:
     set:
       executor: {{ kind: ray, actors: 2, slots: 2, chunk_steps: 10, pull_every_steps: 10 }}
       environment.streams: 4
-      learning.start_frames: 400
-      learning.every_frames: 16
+      learning.clock.start_frames: 400
+      learning.clock.every_frames: 16
       memory.capacity_steps: 8_000
       record.learning_every_frames: 400
       evaluation.every_frames: {FRAMES}

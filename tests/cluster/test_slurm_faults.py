@@ -36,7 +36,7 @@ experiments:
     set:
       exploration.warmup_frames: 200
       exploration.end_frames: 600
-      learning.start_frames: 200
+      learning.clock.start_frames: 200
       learning.target_every_frames: 200
       memory.capacity_steps: 2_000
       evaluation.every_frames: FRAMES

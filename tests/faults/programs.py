@@ -42,7 +42,7 @@ experiments:
       spectral.track: []
       exploration.warmup_frames: 200
       exploration.end_frames: 600
-      learning.start_frames: 200
+      learning.clock.start_frames: 200
       learning.target_every_frames: 200
       memory.capacity_steps: 1_000
       evaluation.every_frames: 1_000
@@ -52,7 +52,7 @@ experiments:
       record.learning_every_frames: 100
     variants:
       DQN: {}
-      random policy: { learning.start_frames: 1_000_000_000, exploration.start: 1.0, exploration.end: 1.0 }
+      random policy: { learning.clock.start_frames: 1_000_000_000, exploration.start: 1.0, exploration.end: 1.0 }
     cluster: { runtime_minutes: 10, mem_mb: 1000 }
     scales:
       smoke: { reduced: nothing but seeds, seeds: 1 }

@@ -39,7 +39,7 @@ experiments:
     set: { spectral.track: [], optimizer.lr: 1e-3 }
     variants:
       DQN: {}
-      SN: { spectral.use: weights, spectral.layers: [-2] }
+      SN: { spectral.kind: weights, spectral.layers: [-2] }
     scales:
       smoke: { reduced: nothing but seeds, seeds: 1 }
   sweep:

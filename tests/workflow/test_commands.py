@@ -146,7 +146,7 @@ def test_runs_shows_what_differs(house: Path):
         "time",
         "optimizer.lr",
         "spectral.layers",
-        "spectral.use",
+        "spectral.kind",
     ]
     assert len(rows) == 10
     assert any("house.base: DQN; house.sweep: DQN" in row for row in rows)

@@ -33,7 +33,7 @@ def specs(project: Path, **changes: str) -> dict:
     return json.loads(runs(project, **changes)[0].spec)
 
 
-SHORT = {"learning__start_frames": "2_000", "evaluation__frames": "null", "evaluation__episodes": "8"}
+SHORT = {"learning__clock__start_frames": "2_000", "evaluation__frames": "null", "evaluation__episodes": "8"}
 SHORT |= {"evaluation__every_frames": "5_000", "evaluation__cap_frames": "100", "evaluation__streams": "8"}
 
 

@@ -92,17 +92,17 @@ def test_what_lies_over_what(project: Path):
     papers = edited(project, old, new, scale="smoke")
     expansion = papers.experiment("house.base")
     assert (expansion.budget_frames, expansion.paper_frames, expansion.reduced) == (7, 1000, "much")
-    keys = ("optimizer.lr", "agent.n_step", "learning.batch", "spectral.use", "environment.game", "budget_frames")
+    keys = ("optimizer.lr", "agent.n_step", "learning.batch", "spectral.kind", "environment.game", "budget_frames")
     assert values(papers, "house.base", *keys) == {(5, 3, b, "weights", "seaquest", 7) for b in (8, 9)}
-    papers = edited(project, "SN: { spectral.use", "SN: { optimizer.lr: 6, learning.batch: 1, spectral.use", "smoke")
+    papers = edited(project, "SN: { spectral.kind", "SN: { optimizer.lr: 6, learning.batch: 1, spectral.kind", "smoke")
     assert values(papers, "house.base", *keys[:3]) == {(6, 3, 8), (6, 3, 9)}
 
 
 def test_a_mapping_replaces_a_part(project: Path):
     change = (
-        "SN: { optimizer: { kind: rmsprop, lr: 1, epsilon: 2, decay: 0.9, centered: true, form: nature }, spectral.use"
+        "SN: { optimizer: { kind: rmsprop, lr: 1, epsilon: 2, decay: 0.9, centered: true, form: nature }, spectral.kind"
     )
-    papers = edited(project, "SN: { spectral.use", change)
+    papers = edited(project, "SN: { spectral.kind", change)
     assert values(papers, "house.base", "optimizer.kind") == {("adam",), ("rmsprop",)}
 
 
@@ -110,8 +110,11 @@ def test_a_variant_of_another_algorithm(project: Path):
     (project / "config/algorithms/child.yaml").write_text(
         "label: Child\nsource: tests\nextends: dqn_minatar_sn\nspec:\n  agent: { selector: online }\n"
     )
-    papers = edited(project, "SN: { spectral.use", "SN: { algorithm: child, spectral.use")
-    assert values(papers, "house.base", "agent.selector", "spectral.use") == {("target", "none"), ("online", "weights")}
+    papers = edited(project, "SN: { spectral.kind", "SN: { algorithm: child, spectral.kind")
+    assert values(papers, "house.base", "agent.selector", "spectral.kind") == {
+        ("target", "none"),
+        ("online", "weights"),
+    }
     assert {run.point.algorithm for run in papers.runs("house.base").values()} == {"dqn_minatar_sn", "child"}
 
 

@@ -57,12 +57,12 @@ def long(project: Path) -> Path:
 BUDGET = "budget_frames: 200_000\n    set: { spectral.track: [], optimizer.lr: 1e-3"
 CASES = {
     "starts too late": (
-        "learning.start_frames: 200_000",
-        "house.yaml:13: experiments.base.set.learning.start_frames: learning.start_frames: no update will ever be "
+        "learning.clock.start_frames: 200_000",
+        "house.yaml:13: experiments.base.set.learning.clock.start_frames: learning.clock.start_frames: no update will ever be "
         "made: learning starts at frame 200,000 of 200,000",
     ),
     "never due": (
-        "learning.every_frames: 199_000, learning.target_every_frames: 199_000",
+        "learning.clock.every_frames: 199_000, learning.target_every_frames: 199_000",
         "no update will ever be made: the first one is due at frame 204,000 of a budget of 200,000",
     ),
     "only the untrained": (
@@ -95,11 +95,15 @@ def test_an_algorithm_files_number_is_told_at_the_variant(project: Path):
     """1,000 frames: learning starts at 5,000 in config/algorithms/dqn_minatar_sn.yaml."""
     found = [line for line in said(project) if "no update" in line]
     assert len(found) == 3  # base has two variants, sweep one
-    assert found[0].startswith(f"{PAPER}:15: experiments.base.variants.DQN: learning.start_frames: no update will ever")
+    assert found[0].startswith(
+        f"{PAPER}:15: experiments.base.variants.DQN: learning.clock.start_frames: no update will ever"
+    )
 
 
 def test_a_random_policy_never_learns_on_purpose(long: Path):
-    random = "exploration.start: 1.0, exploration.end: 1.0, evaluation.epsilon: 1.0, learning.start_frames: 1_000_000"
+    random = (
+        "exploration.start: 1.0, exploration.end: 1.0, evaluation.epsilon: 1.0, learning.clock.start_frames: 1_000_000"
+    )
     edit(long, ("DQN: {}", f"DQN: {{ {random} }}"))
     assert said(long) == []
 
@@ -111,7 +115,7 @@ def test_a_memory_that_holds_no_window_stops(long: Path):
 
 
 def test_learning_before_the_memory_holds_a_window_stops(long: Path):
-    edit(long, (BUDGET, f"{BUDGET}, learning.start_frames: 4, agent.n_step: 20"))
+    edit(long, (BUDGET, f"{BUDGET}, learning.clock.start_frames: 4, agent.n_step: 20"))
     with pytest.raises(ConfigError, match=r"the first update comes at frame 8, .* at least 17 are wanted"):
         said(long)
 

@@ -67,7 +67,7 @@ R2D2 = ACTORS | {  # Kapturowski et al. 2019
     "executor.actors": 16,  # ours
     "executor.pull_every_steps": 400,
 }
-LAGGING = {"environment.streams": 4, "learning.batch": 4, "learning.every_frames": 80, "executor.kind": "inline"}
+LAGGING = {"environment.streams": 4, "learning.batch": 4, "learning.clock.every_frames": 80, "executor.kind": "inline"}
 ALIKE = {  # both arms of drqn.minatar are evaluated alike
     "evaluation.every_frames": 50_000,
     "evaluation.cap_frames": 10_000,
@@ -126,15 +126,15 @@ WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("apex", "atari", "Ape-X"): {**ACTORS, "environment.streams": 360, "executor.actors": 18},
     ("r2d2", "atari", "R2D2"): R2D2,
     ("r2d2", "feed_forward", "R2D2-FF"): R2D2,
-    ("r2d2", "ablations", "submission"): {**R2D2, "memory.select.weight_end": 0.0},
+    ("r2d2", "ablations", "submission"): {**R2D2, "memory.select.weights.end": 0.0},
     ("r2d2", "truncation", "zero state"): {**R2D2, "agent.state": "zero"},
     ("per", "atari", "rank-based"): {**QUARTER, "memory.select.kind": "rank"},
     ("per", "atari", "proportional"): {**QUARTER, "memory.select.kind": "proportional"},
     ("per", "dqn", "DQN, rank-based"): {**QUARTER, "memory.select.kind": "rank", "agent.selector": "target"},
     ("per", "dqn", "DQN"): {"optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32**2},  # dqn_zoo/dqn/run_atari.py
     ("per", "cartpole", "baseline"): {**CARTPOLE, "agent.value.loss": "huber"},
-    ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weight_end": 0.0},
-    ("per", "cartpole", "+PER +IS"): {**CARTPOLE, "agent.value.loss": "absolute", "memory.select.weight_start": 0.4},
+    ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weights.end": 0.0},
+    ("per", "cartpole", "+PER +IS"): {**CARTPOLE, "agent.value.loss": "absolute", "memory.select.weights.start": 0.4},
     ("noisynet", "dueling", "Dueling"): QUARTER,
     ("noisynet", "dueling", "NoisyNet-Dueling"): QUARTER,
     ("rainbow", "atari", "Dueling Double DQN"): QUARTER,
@@ -232,7 +232,7 @@ def test_in_the_study_of_lags_an_unroll_of_all_streams_makes_one_update(scale: s
             spec = Spec.model_validate_json(point.spec("breakout", 0))
             fresh = spec.memory.select.fresh(spec.learning.batch)
             assert fresh == spec.environment.streams
-            assert spec.learning.every_frames == fresh * spec.agent.unroll
+            assert spec.learning.clock.every_frames == fresh * spec.agent.unroll
 
 
 def test_lags_that_would_not_be_those_asked_for_are_refused():

@@ -136,7 +136,7 @@ def after_seed(folder: Path) -> None:
 
 
 def after_lr(folder: Path) -> None:
-    edit(folder, PAPER, ("SN: { spectral.use", "SN: { optimizer.lr: 2e-3, spectral.use"))
+    edit(folder, PAPER, ("SN: { spectral.kind", "SN: { optimizer.lr: 2e-3, spectral.kind"))
 
 
 def after_spectral(folder: Path) -> None:

@@ -88,7 +88,7 @@ class Processes:
         """One row of all streams, and the updates that fall due."""
         if not self.rows.ready(wait):
             return False
-        iterate(self.rows, self.memory, self.learner, self.spec.learning)
+        iterate(self.rows, self.memory, self.learner, self.spec.learning.clock)
         return True
 
     def readings(self) -> dict[str, float]:
@@ -119,7 +119,7 @@ def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torc
     return source, source.rows
 
 
-def play(spec: Spec, options: Namespace) -> None:
+def run_worker(spec: Spec, options: Namespace) -> None:
     """What an actor process does: it plays while it is given slots, and leaves when its learner is gone."""
     worker = RolloutWorker(spec, options.number, options.incarnation)
     shared = SharedMemory(spec, worker.agent, worker.actor.stream.obs, options.memory)

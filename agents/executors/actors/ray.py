@@ -117,7 +117,7 @@ class RayActors:
         """One row of all streams, and the updates that fall due."""
         if not self.rows.ready(wait):
             return False
-        iterate(self.rows, self.memory, self.learner, self.spec.learning)
+        iterate(self.rows, self.memory, self.learner, self.spec.learning.clock)
         return True
 
     def readings(self) -> dict[str, float]:

@@ -14,7 +14,6 @@ from agents.envs.stream import EpisodeStatistics
 from agents.executors.actors.chunks import Layout, chunk_layout, write_step
 from agents.rng import generator
 from agents.spec import Spec
-from agents.spec.components import component
 
 Newest = Callable[[int], tuple[int, Mapping[str, np.ndarray]] | None]  # my version -> a newer one and its parameters
 
@@ -29,10 +28,10 @@ class RolloutWorker:
         self.spec, self.incarnation, self.version = spec, incarnation, 0
         total, device = spec.environment.streams, torch.device("cpu")
         streams = total // spec.executor.actors
-        _, stream, self.agent, _ = acting(
+        stream, self.agent, _ = acting(
             spec, streams, device, lambda network: Never(list(network.parameters())), number, incarnation
         )
-        epsilon = component("exploration", spec.exploration.kind)(spec.exploration, total)
+        epsilon = spec.exploration.make(total)
         mine = slice(number * streams, (number + 1) * streams)
         whole = EpisodeStatistics(total, spec.environment.repeat)  # stands for all actors: its frames are the run's
 

@@ -97,7 +97,7 @@ class ActorLearner:
         }
 
 
-def race(spec: Spec, options: Namespace) -> None:
+def run_worker(spec: Spec, options: Namespace) -> None:
     """What the process does: a line of JSON when it is ready and after each interval, until the pipe closes."""
     worker = ActorLearner(spec, options.number, options.incarnation, options.memory)
     report: dict[str, Any] = {}

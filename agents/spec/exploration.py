@@ -1,0 +1,62 @@
+"""How often an agent acts at random."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from agents.spec.base import Frames, OneOf, Part, Probability, Real
+
+
+class NoExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:never"
+    kind: Literal["none"] = Field(description="the agent's own actions: of a sampled policy, or of noisy layers")
+
+
+class LinearExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:Linear"
+    kind: Literal["linear"] = Field(description="one epsilon for all environments, annealed")
+    start: Probability = Field(description="epsilon until warmup_frames")
+    end: Probability = Field(description="epsilon from end_frames on, linear in between")
+    warmup_frames: Frames
+    end_frames: Frames
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "LinearExploration":
+        if self.end_frames < self.warmup_frames:
+            raise ValueError("end_frames lies before warmup_frames")
+        return self
+
+
+class PerEpisodeExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:PerEpisode"
+    kind: Literal["per_episode"] = Field(
+        description="epsilon = scale / (episode + offset), episodes from 0; one stream"
+    )
+    scale: Annotated[Real, Field(ge=0)]
+    offset: Annotated[Real, Field(gt=0)]
+    warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.environment.streams > 1 or spec.executor.kind != "inline":
+            yield "exploration per_episode needs environment.streams 1 and executor inline"
+
+
+class LadderExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:climb"
+    kind: Literal["ladder"] = Field(
+        description="environment i of N keeps epsilon_i = base^(1 + alpha i / (N - 1)) for the whole run (Ape-X)"
+    )
+    base: Probability = Field(description="epsilon of environment 0, and of a single one")
+    alpha: Annotated[Real, Field(ge=0)]
+
+
+class FixedExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:fix"
+    kind: Literal["fixed"] = Field(description="environment i keeps values[i mod their number] for the whole run")
+    values: Annotated[list[Probability], Field(min_length=1)] = Field(description="epsilons")
+
+
+Exploration = Annotated[
+    NoExploration | LinearExploration | PerEpisodeExploration | LadderExploration | FixedExploration, *OneOf
+]
