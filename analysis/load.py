@@ -297,7 +297,7 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     names = set(scores.rows.metric[scores.rows.experiment.isin(spec.experiments)]) - {""}
     where = ", ".join(spec.experiments)
     if names and metric not in names and not metrics.known(metric):
-        raise unknown("metric", metric, names | set(metrics.SCORES) | set(metrics.READINGS), where)
+        raise unknown("metric", metric, names | set(metrics.METRICS), where)
     if rows.empty:
         raise NoData(f"no finished run in {where}")
     silent = rows[~rows.run.isin(rows.run[rows.metric == metric])].drop_duplicates(["run", "variant"])

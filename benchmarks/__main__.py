@@ -102,8 +102,8 @@ def modules(suite: str) -> Advance:
     return repeated(update, every)
 
 
-def _rainbow_modules() -> Advance:
-    """As `modules`; noisy layers form their weights before they multiply, as public codes do."""
+def _rainbow_net() -> Any:
+    """Dueling C51 with noisy layers, which form their weights before they multiply, as public codes do."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -143,7 +143,15 @@ def _rainbow_modules() -> Advance:
             advantage = self.advantage(x).view(-1, 6, 51)
             return self.value(x).unsqueeze(1) + advantage - advantage.mean(1, keepdim=True)
 
-    online, target = Net(), Net()
+    return Net()
+
+
+def _rainbow_modules() -> Advance:
+    """As `modules`, for Rainbow."""
+    import torch
+    from torch.nn import functional as F
+
+    online, target = _rainbow_net(), _rainbow_net()
     optimizer = torch.optim.Adam(online.parameters(), lr=2.5e-4)
     s, s2 = (torch.randint(0, 2, (32, 4, 10, 10)).float() for _ in range(2))
     a, r, each = torch.randint(0, 6, (32,)), torch.rand(32), torch.arange(32)

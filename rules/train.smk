@@ -22,7 +22,7 @@ rule train:
         nodes=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
         tasks=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
         # Not a parameter, which would retrain when reworded.
-        launch=lambda wildcards: training.launch(P.papers.run(wildcards.run)),
+        launcher=lambda wildcards: P.papers.run(wildcards.run).point.launcher,
     params:
         spec=lambda wildcards: P.papers.run(wildcards.run).spec,
         results=lambda wildcards, output: output[0].rsplit("/sealed/", 1)[0],
@@ -31,7 +31,7 @@ rule train:
         trap : TERM HUP
         log={params.results:q}/logs/train/{wildcards.run}.log
         mkdir -p "${{log%/*}}"
-        {resources.launch} python -m agents train --spec {params.spec:q} --results {params.results:q} \
+        {resources.launcher} python -m agents train --spec {params.spec:q} --results {params.results:q} \
             --code {wildcards.code} $ACCEPT_CODE_CHANGES >>"$log" 2>&1 \
             || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
         """

@@ -17,7 +17,7 @@ from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset
 from workflow.overlay import Alternatives, flatten, laid, merge, unwritten
 from workflow.presets import complete, named_presets
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
-from workflow.typed import complaint, dotted_keys, validate
+from workflow.typed import complaints, dotted_keys, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
@@ -178,9 +178,8 @@ class Project:
             try:
                 model.model_validate(trial)
             except ValidationError as error:
-                for item in error.errors(include_url=False):
-                    location, *rest = complaint(item, model, trial)
-                    problems.append(document.problem(("spec", *location), *rest))
+                for location, *said in complaints(error, model, trial):
+                    problems.append(document.problem(("spec", *location), *said))
         if problems:
             raise ConfigError(problems)
         return Algorithm(name, file.label, spec, cluster, dotted_keys(model_of(spec)), file.extends, alternatives)  # type: ignore[arg-type]

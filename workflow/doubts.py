@@ -1,7 +1,4 @@
-"""What can be known wrong of a valid spec before it is run: numbers that do not go together.
-
-`faults` would end the run; `doubts` give results that say less than they seem to. Both are (dotted key, sentence).
-"""
+"""What makes a valid spec say less than it seems to: numbers that do not go together, as (dotted key, sentence)."""
 
 from __future__ import annotations
 
@@ -11,42 +8,6 @@ from agents.spec import Spec
 from agents.spec.base import Identified
 
 Said = tuple[str, str]
-
-
-def faults(spec: Identified) -> Iterator[Said]:
-    """What ends a run with an error as soon as it starts or learns."""
-    if not isinstance(spec, Spec):
-        return
-    yield from _kernels(spec)
-    memory, window = spec.memory, spec.agent.window
-    rows = memory.capacity_steps // (_streams(spec) * memory.copies)
-    if rows < window + spec.environment.stack + 1:
-        yield (
-            "memory.capacity_steps",
-            f"{memory.capacity_steps:,} steps are {rows:,} of each of {_streams(spec) * memory.copies} streams: "
-            f"too few for what is drawn at once ({window} steps and a stack of {spec.environment.stack})",
-        )
-    first, clock = spec.first_update_frame, spec.learning.clock
-    if memory.select.kind in ("uniform", "proportional", "rank") and spec.learns:
-        ready = (window + 1) * spec.environment.repeat * spec.environment.streams
-        if first < ready:
-            yield (
-                "learning.clock.start_frames",
-                f"the first update comes at frame {first:,}, when the memory holds no whole window yet: "
-                f"at least {max(0, ready - clock.every_frames):,} are wanted",
-            )
-
-
-def _kernels(spec: Spec) -> Iterator[Said]:
-    """The first convolution that is larger than what it sees."""
-    side = spec.environment.side
-    if spec.network.torso.kind != "convolutional" or not side:
-        return
-    for _, kernel, stride in spec.network.convolutions:
-        if kernel > side:
-            yield "network.convolutions", f"a {kernel}x{kernel} kernel does not fit into {side}x{side} pixels"
-            return
-        side = (side - kernel) // stride + 1
 
 
 def doubts(spec: Identified) -> Iterator[Said]:
@@ -87,12 +48,12 @@ def doubts(spec: Identified) -> Iterator[Said]:
 
 
 def _never(spec: Spec) -> Said:
-    budget, clock = spec.budget_frames, spec.learning.clock
+    budget, clock, first = spec.budget_frames, spec.learning.clock, spec.first_update_frame
     if clock.kind == "unrolls":
         return (
             "learning.batch",
-            f"no update will ever be made: the first batch of whole unrolls is there at frame {spec.first_update_frame:,} "
-            f"of a budget of {budget:,}",
+            f"no update will ever be made: the first batch of whole unrolls is there at frame {first:,} of a budget of "
+            f"{budget:,}",
         )
     if clock.start_frames >= budget:
         return (
@@ -101,10 +62,5 @@ def _never(spec: Spec) -> Said:
         )
     return (
         "learning.clock.every_frames",
-        f"no update will ever be made: the first one is due at frame {spec.first_update_frame:,} of a budget of {budget:,}",
+        f"no update will ever be made: the first one is due at frame {first:,} of a budget of {budget:,}",
     )
-
-
-def _streams(spec: Spec) -> int:
-    """Environments whose rows lie in one memory: lock-free workers have one each."""
-    return spec.environment.streams // (spec.executor.actors if spec.executor.kind == "hogwild" else 1)

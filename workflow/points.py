@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
-from workflow.doubts import doubts, faults
+from workflow.doubts import doubts
 from workflow.models import Cluster, Config
 from workflow.overlay import has, leaves, merge, nested, of_budget
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
-from workflow.typed import complaint
+from workflow.typed import complaints
 
 _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
 
@@ -110,17 +110,15 @@ class Built:
             if _on_gpu(config, self.scaled.name, spec, cluster):
                 spec = model_of(tree).model_validate(tree | fixed | {"device": "cuda"})
         except ValidationError as error:
-            for item in error.errors(include_url=False):
-                location, message, bad, valid = complaint(item, model_of(tree), tree)
+            for location, message, *words in complaints(error, model_of(tree), tree):
                 name = ".".join(map(str, location))
-                message = f"{name}: {message}" if name else message
-                self.problems.append(self.document.problem(_placed(location, places, default), message, bad, valid))
+                at = _placed(location, places, default) if name else _mentioned(message, places, default)
+                self.problems.append(self.document.problem(at, f"{name}: {message}" if name else message, *words))
             return
 
         def said(key: str, message: str) -> Problem:
             return self.document.problem(_placed(tuple(key.split(".")), places, default), f"{key}: {message}")
 
-        self.problems += [said(*fault) for fault in faults(spec)]
         self.doubts |= dict.fromkeys(said(*doubt) for doubt in doubts(spec))
         self.clocks.setdefault(spec.clock, default)
         if isinstance(spec, Spec):
@@ -164,6 +162,12 @@ def _placed(location: Location, places: list[tuple[str, Location]], default: Loc
         if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
             return where
     return default
+
+
+def _mentioned(message: str, places: list[tuple[str, Location]], default: Location) -> Location:
+    """Where the first key was set that a sentence about several parts names."""
+    found = [(message.find(key), -len(key), n) for n, (key, _) in enumerate(places) if key in message]
+    return places[min(found)[2]][1] if found else default
 
 
 def _described(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:

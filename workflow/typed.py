@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from analysis.spec.common import NAME as NAME
-from analysis.spec.complaints import complaint as complaint
+from analysis.spec.complaints import complaints as complaints
 from analysis.spec.complaints import dotted_keys as dotted_keys
 from workflow.strict_yaml import Document, Problem
 
@@ -19,5 +19,4 @@ def validate(model: type[Model], document: Document) -> tuple[Model | None, list
     try:
         return model.model_validate(document.data), []
     except ValidationError as error:
-        items = error.errors(include_url=False)
-        return None, [document.problem(*complaint(item, model, document.data)) for item in items]
+        return None, [document.problem(*said) for said in complaints(error, model, document.data)]

@@ -112,24 +112,14 @@ class Checkpoints:
         """
         number = self._number + 1
         segments = [s for s in self._segments if s["stop"] > oldest_row]
-        parts = {name: list(files) for name, files in self._parts.items()}
-        files: dict[str, bytes] = {f"state-{number}.zst": _pack(state)}
-        for table, fresh in tables.items():
-            known = parts.setdefault(table, [])
-            if len(known) >= MERGE_PARTS:
-                fresh = pa.concat_tables([*(self._table(name) for name in known), fresh])
-                known.clear()
-            if len(fresh):
-                sink = pa.BufferOutputStream()
-                pq.write_table(fresh, sink, compression="zstd")
-                known.append(f"{table}-{number}.parquet")
-                files[known[-1]] = sink.getvalue().to_pybytes()
+        state_name = f"state-{number}.zst"
+        parts, written = self._extended(tables, number)
+        files: dict[str, bytes] = {state_name: _pack(state), **written}
         if rows is not None and len(rows["obs"]):
             name = f"replay-{number}.zst"
             segments.append({"file": name, "start": first_row, "stop": first_row + len(rows["obs"])})
             files[name] = _pack(rows)
         sums = {**self._sums, **{name: sha256(data) for name, data in files.items()}}
-        state_name = f"state-{number}.zst"
         named = [state_name, *(s["file"] for s in segments), *(f for known in parts.values() for f in known)]
         body = {
             "format": FORMAT,
@@ -159,6 +149,21 @@ class Checkpoints:
         self.check()
         self._prune(newest | self._good)
         self._good = newest
+
+    def _extended(self, tables: dict[str, pa.Table], number: int) -> tuple[dict[str, list[str]], dict[str, bytes]]:
+        """(table -> the files of its rows with the new ones, name -> content of the files to be written)."""
+        parts, files = {name: list(known) for name, known in self._parts.items()}, {}
+        for table, fresh in tables.items():
+            known = parts.setdefault(table, [])
+            if len(known) >= MERGE_PARTS:
+                fresh = pa.concat_tables([*(self._table(name) for name in known), fresh])
+                known.clear()
+            if len(fresh):
+                sink = pa.BufferOutputStream()
+                pq.write_table(fresh, sink, compression="zstd")
+                known.append(f"{table}-{number}.parquet")
+                files[known[-1]] = sink.getvalue().to_pybytes()
+        return parts, files
 
     def load(self) -> Saved | None:
         """The newest whole checkpoint of this very run, or None; damaged and foreign ones are named, not used."""

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agents.run import metrics
 from agents.run.files import write_atomic
 
 SCHEMA_VERSION = 1
@@ -94,7 +95,9 @@ class Recorder:
         self._rows: dict[str, list[tuple]] = {name: [] for name in LOGGED}
 
     def add(self, table: str, *row: Any) -> None:
-        """One row, in the order of the table's columns."""
+        """One row, in the order of the table's columns. ValueError for a metric that nothing describes."""
+        if table == "learning":
+            metrics.check(row[2])
         self._rows[table].append(row)
 
     def tables(self) -> dict[str, pa.Table]:

@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class Spec(Identified):
-    """One training run, fully resolved. Raises ValueError with a sentence for each two parts that do not go together."""
+    """One training run, fully resolved. ValueError with a sentence for each two parts that do not go together."""
 
     driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
@@ -45,10 +45,9 @@ class Spec(Identified):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Spec":
-        if found := list(
-            dict.fromkeys(said for part in parts(self) if part is not self for said in part.misfits(self))
-        ):
-            raise ValueError("; ".join(found))
+        inside = (part for part in parts(self) if part is not self)
+        if found := dict.fromkeys(sentence for part in inside for sentence in part.misfits(self)):
+            raise ValueError("\n".join(found))
         return self
 
     @property

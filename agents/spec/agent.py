@@ -96,6 +96,7 @@ class Agent(Part):
 
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling")
     target: ClassVar[bool] = True
+    recurrent: ClassVar[bool] = False  # whether it learns from sequences, as a network with a memory needs it
     outputs: ClassVar[int] = 1
     parts: ClassVar[dict[str, Part]] = {}
     learned: ClassVar[int] = 1
@@ -140,6 +141,7 @@ class R2D2(Agent):
     """Q-learning on sequences with a recurrent network."""
 
     code: ClassVar[str] = "agents.r2d2:R2D2"
+    recurrent: ClassVar[bool] = True
     kind: Literal["r2d2"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps; every row of a sequence has its full one")
@@ -211,6 +213,7 @@ class ActorCritic(Agent):
     """Actor-critic on unrolls: A2C, A3C, IMPALA."""
 
     code: ClassVar[str] = "agents.actor_critic:ActorCritic"
+    recurrent: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
     kind: Literal["actor_critic"]

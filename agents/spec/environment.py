@@ -13,7 +13,7 @@ Channel = Annotated[Whole, Field(ge=0)]
 class Suite(Part):
     """What the environments of every suite have."""
 
-    side: ClassVar[int] = 0  # pixels of a square observation; 0: of another shape
+    side: ClassVar[int]  # pixels of a square observation
     partial: ClassVar[str] = "agents.envs.partial:obscure"
 
     game: Game
@@ -41,6 +41,7 @@ class MinAtar(Suite):
 
 class Recall(Suite):
     code: ClassVar[str] = "agents.envs.recall:Recall"
+    side: ClassVar[int] = 3
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["recall"] = Field(description="a cue, a delay, and the choice that the cue named")
     cues: Annotated[Whole, Field(ge=2)] = Field(description="and actions")
@@ -50,6 +51,7 @@ class Recall(Suite):
 
 class MiniGrid(Suite):
     code: ClassVar[str] = "agents.envs.minigrid:MiniGrid"
+    side: ClassVar[int] = 7
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["minigrid"] = Field(description="rooms seen a few squares far: Farama's MiniGrid")
     actions: Literal["full", "movement"] = Field(description="movement: turn left, turn right, go forward")
@@ -84,6 +86,7 @@ class Atari(Suite):
 
 class CartPole(Suite):
     code: ClassVar[str] = "agents.envs.cartpole:CartPole"
+    side: ClassVar[int] = 1  # its four numbers are channels
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")

@@ -24,6 +24,10 @@ class Executor(Part):
         """Threads that compute at the same time, where the main process has `threads`."""
         return threads
 
+    def streams(self, spec: Any) -> int:
+        """Environments whose steps lie in one memory."""
+        return spec.environment.streams
+
 
 class Inline(Executor):
     code: ClassVar[str] = "agents.executors.inline:make"
@@ -91,6 +95,9 @@ class Hogwild(Workers):
 
     def processes(self, threads: int) -> int:
         return self.actors  # the main process mostly sleeps
+
+    def streams(self, spec: Any) -> int:
+        return spec.environment.streams // self.actors
 
     def misfits(self, spec: Any) -> Iterator[str]:
         """What lock-free actor-learners can do; each has its memory and its own copy of the network."""

@@ -37,6 +37,17 @@ class NewestSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Newest"
     kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.window != 1:
+            yield f"memory.select newest is for single transitions, not agent {spec.agent.kind} on {spec.agent.window}"
+        if spec.learning.clock.kind == "frames":
+            made = spec.learning.clock.every_frames * spec.memory.copies / spec.environment.repeat
+            if made != spec.learning.batch:
+                yield (
+                    f"memory.select newest learns from every transition once: learning.batch {spec.learning.batch}, "
+                    f"but {made:g} are made in learning.clock.every_frames"
+                )
+
 
 class SequentialSelect(Select):
     code: ClassVar[str] = "agents.memory.sequential:Sequential"
@@ -108,11 +119,31 @@ class Memory(Part):
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        agent, stack, streams = spec.agent, spec.environment.stack, spec.executor.streams(spec) * self.copies
+        rows = self.capacity_steps // streams
+        if rows < agent.window + stack + 1:
+            yield (
+                f"memory.capacity_steps {self.capacity_steps:,} are {rows:,} rows of each of {streams} streams: too "
+                f"few for what is drawn at once ({agent.window} steps of agent {agent.kind}, an environment.stack of "
+                f"{stack})"
+            )
+
 
 class FrameClock(Part):
     kind: Literal["frames"]
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        window, row = spec.agent.window, spec.environment.repeat * spec.environment.streams
+        ready = (window + 1) * row
+        if spec.memory.select.kind not in ("sequential", "fifo") and spec.learns and spec.first_update_frame < ready:
+            yield (
+                f"learning.clock.start_frames {self.start_frames:,}: the first update comes at frame "
+                f"{spec.first_update_frame:,}, when memory.select {spec.memory.select.kind} has no whole window of "
+                f"agent {spec.agent.kind} yet: at least {max(0, ready - self.every_frames):,} are wanted"
+            )
 
 
 class UnrollClock(Part):

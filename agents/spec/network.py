@@ -38,6 +38,10 @@ class Lstm(Part):
     units: Count
     inputs: bool = Field(description="the LSTM also sees the previous action, one-hot, and the previous reward")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if not spec.agent.recurrent:
+            yield f"network.core lstm needs an agent that learns from sequences, not agent {spec.agent.kind}"
+
 
 class Activations(Part):
     convolutions: Literal["relu", "silu"] = Field(description="after each convolution")
@@ -50,12 +54,28 @@ class ConvolutionalTorso(Numbers):
     code: ClassVar[str] = "agents.nets.torsos:Convolutional"
     kind: Literal["convolutional"] = Field(description="convolutions without padding, each with its activation")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        side = spec.environment.side
+        for _, kernel, stride in spec.network.convolutions:
+            if kernel > side:
+                yield (
+                    f"network.convolutions of environment {spec.environment.suite}: a {kernel}x{kernel} kernel does "
+                    f"not fit into {side}x{side} pixels"
+                )
+                return
+            side = (side - kernel) // stride + 1
+
 
 class ResidualTorso(Numbers):
     code: ClassVar[str] = "agents.nets.residual:Residual"
     kind: Literal["residual"] = Field(
         description="sections of a convolution, max-pooling and two residual blocks (IMPALA's deep net)"
     )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        for _, kernel, _ in spec.network.convolutions:
+            if kernel % 2 == 0:
+                yield f"network.torso residual needs odd kernels, not the {kernel}x{kernel} of network.convolutions"
 
 
 class PlainHead(Numbers):

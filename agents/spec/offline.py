@@ -1,7 +1,7 @@
 """Offline experiments: small computations beside training runs, with the same names, outputs and pipeline.
 
-Such an experiment computes its summary in one go; it has no stream of frames, no checkpoints and no episodes. Its `budget_frames`
-and the frames of its summary count what `clock` says.
+Such an experiment computes its summary in one go; it has no stream of frames, no checkpoints and no episodes. Its
+`budget_frames` and the frames of its summary count what `clock` says.
 """
 
 from typing import Annotated, ClassVar, Literal

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from analysis.spec.common import EXPERIMENT, GAME, NAME, right_name
 
@@ -38,6 +39,14 @@ _SAY = {
     "too_short": "must not be empty",
     "union_tag_not_found": "is missing",
 }
+
+
+def complaints(error: ValidationError, model: Any, data: Any) -> Iterator[tuple[Location, str, object, list[str]]]:
+    """What `complaint` says of each of pydantic's errors, one for each line of those that say several things."""
+    for item in error.errors(include_url=False):
+        location, message, bad, valid = complaint(item, model, data)
+        for line in message.split("\n"):
+            yield location, line, bad, valid
 
 
 def complaint(item: dict[str, Any], model: Any, data: Any) -> tuple[Location, str, object, list[str]]:

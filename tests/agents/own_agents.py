@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from agents.spec.components import COMPONENTS
 from torch import nn
 
 from agents.acting.sampling import epsilon_greedy
 from agents.agent import Given, Learned, restore, saved
 from agents.executors import process
-from agents.optim.adam import Adam
 from agents.optim.objective import Backtracked, backtrack
 from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN
@@ -29,7 +27,7 @@ CHOSEN = "OWN_AGENT"  # the environment variable that tells processes which one 
 def use(name: str) -> None:
     """From here on `agent.kind: dqn` stands for the agent of this name."""
     os.environ[CHOSEN] = name
-    COMPONENTS["agent"]["dqn"] = f"tests.agents.own_agents:{name}"
+    DQN.code = f"tests.agents.own_agents:{name}"
 
 
 class Table(nn.Module):
@@ -66,7 +64,7 @@ class Critics:
         slow = AdamSpec(kind="adam", lr=1e-3, epsilon=1e-8, beta1=0.5, beta2=0.9)
         self.steps = {
             "critic": given.step(critic),
-            "policy": GradientStep(Adam(policy.parameters(), slow), 0.05, []),
+            "policy": GradientStep(slow.make(policy.parameters()), 0.05, []),
         }
         self.followers = [
             Follower(critic, self.networks["slow_critic"], every=1, tau=self.TAU),

@@ -11,17 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from agents.spec.components import COMPONENTS
 from torch import nn
 
 from agents.agent import acting_state
 from agents.executors import pool
 from agents.optim.objective import backtrack
-from agents.optim.sgd import SGD
 from agents.optim.step import Follower, GradientStep
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
+from agents.spec.agent import DQN
 from agents.spec.optimizer import SGD as SGDSpec
 from tests.agents import own_agents
 from tests.agents.own_agents import Critics, LineSearch, SquaredError, preference
@@ -48,7 +47,7 @@ SHORT = {
 def plan(monkeypatch):
     """plan(agent, …): the spec of a small run of one of ours."""
     monkeypatch.setenv(own_agents.CHOSEN, "")
-    monkeypatch.setitem(COMPONENTS["agent"], "dqn", "")  # put back afterwards
+    monkeypatch.setattr(DQN, "code", DQN.code)  # put back afterwards
 
     def made(name: str, **changes):
         own_agents.use(name)
@@ -87,7 +86,7 @@ class One(nn.Module):
 
 
 def steps_of(network: One, clip_norm: float | None) -> GradientStep:
-    return GradientStep(SGD(network.parameters(), SGDSpec(kind="sgd", lr=0.125, momentum=0.0)), clip_norm, [])
+    return GradientStep(SGDSpec(kind="sgd", lr=0.125, momentum=0.0).make(network.parameters()), clip_norm, [])
 
 
 def test_steps_down_a_loss_and_along_gradients():

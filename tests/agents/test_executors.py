@@ -257,5 +257,5 @@ def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
 
 
 def test_actors_share_streams_equally():
-    with pytest.raises(ValidationError, match="3 environment.streams cannot be shared equally by 2 executor.actors"):
+    with pytest.raises(ValidationError, match=r"3 environment\.streams cannot be shared equally by 2 executor\.actors"):
         spec(**DISTRIBUTED | {"environment__streams": 3})

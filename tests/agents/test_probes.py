@@ -201,7 +201,7 @@ def test_features_are_what_the_output_layer_sees():
 
 def test_td_errors_of_a_memory_that_keeps_none_are_refused():
     for select in ({"kind": "uniform"}, prioritized("rank", **PRIORITY | {"exponent": 0.0})):
-        with pytest.raises(ValueError, match="record.probes td_error needs memory.select"):
+        with pytest.raises(ValueError, match=r"record\.probes td_error needs memory\.select"):
             spec(record__probes=["td_error"], memory__select=select)
     assert (
         "agents.measure.probes:td_error"

@@ -58,8 +58,8 @@ BUDGET = "budget_frames: 200_000\n    set: { spectral.track: [], optimizer.lr: 1
 CASES = {
     "starts too late": (
         "learning.clock.start_frames: 200_000",
-        "house.yaml:13: experiments.base.set.learning.clock.start_frames: learning.clock.start_frames: no update will ever be "
-        "made: learning starts at frame 200,000 of 200,000",
+        "house.yaml:13: experiments.base.set.learning.clock.start_frames: learning.clock.start_frames: no update will "
+        "ever be made: learning starts at frame 200,000 of 200,000",
     ),
     "never due": (
         "learning.clock.every_frames: 199_000, learning.target_every_frames: 199_000",

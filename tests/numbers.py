@@ -1,0 +1,180 @@
+"""Whether every number of every shipped algorithm does something: `python -m tests.numbers [ALGORITHM …]`.
+
+Each algorithm is trained for a few hundred frames, small enough that all its clocks come round, and again for each of
+its numbers with that number changed. One whose change leaves all bytes as they were is dead, unless SILENT says why.
+tests/agents/test_numbers.py does this once for each number of each kind of part.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from agents.run.checkpoint import Checkpoints
+from agents.run.heartbeat import Heartbeat
+from agents.run.loop import Run, train
+from agents.run.offline import perform
+from agents.spec import Spec, model_of
+from workflow.config import Project
+from workflow.overlay import has, merge, nested
+
+ROOT = Path(__file__).resolve().parents[1]
+GAMES = {
+    "minatar": "breakout", "atari": "pong", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
+    "cliffwalk": "blind", "digits": "imbalanced",
+}  # fmt: skip
+
+# Dotted key -> why changing it alone may change nothing.
+SILENT: dict[str, str] = {
+    "evaluation.noise": "of noisy layers: others have none to keep or to leave out",
+    "executor": "processes never give the same bits twice: trained in turns here",
+}
+
+# Where an algorithm has them: clocks that come round within the budget, networks that take no time.
+SMALL: dict[str, Any] = {
+    "network.units": [8],
+    "network.core.units": 8,
+    "network.core.before": [8],
+    "agent.unroll": 5,
+    "agent.sequence": 6,
+    "agent.burn_in": 3,
+    "agent.period": 3,
+    "exploration.warmup_frames": 40,
+    "exploration.end_frames": 200,
+    "memory.capacity_steps": 128,
+    "memory.select.weights.end_frames": 250,
+    "memory.select.sort_every": 3,
+    "learning.batch": 4,
+    "learning.clock.start_frames": 100,
+    "learning.clock.every_frames": 8,
+    "learning.target_every_frames": 40,
+    "learning.lr_decay_frames": 400,
+    "environment.reseed_every_steps": 20,
+    "environment.streams": 2,
+    "evaluation.every_frames": 200,
+    "evaluation.epsilon": 0.1,
+    "evaluation.streams": 1,
+    "evaluation.episodes": 2,
+    "evaluation.frames": None,
+    "evaluation.cap_frames": 40,
+    "record.learning_every_frames": 50,
+    "record.bins": 5,
+}
+
+
+def tree_of(project: Project, name: str) -> dict[str, Any]:
+    """An algorithm's spec at a size that trains in half a second."""
+    algorithm = project.algorithm(name)
+    tree = merge(algorithm.spec, nested("environment.game", GAMES[algorithm.spec["environment"]["suite"]]))
+    fixed = {"version": 1, "seed": 0, "budget_frames": 400, "device": "cpu", "threads": 1}
+    if "learning" not in tree:
+        return tree | fixed
+    changes = {key: value for key, value in SMALL.items() if has(tree, key) and _set(tree, key)}
+    agent, repeat = tree["agent"]["kind"], tree["environment"].get("repeat", 1)
+    if tree["network"]["convolutions"]:
+        changes["network.convolutions"] = [[2, *each[1:]] for each in tree["network"]["convolutions"]]
+    if tree["exploration"]["kind"] == "per_episode" or agent == "ac_lambda":
+        changes["environment.streams"] = 1
+    if tree["memory"]["select"]["kind"] == "newest":
+        changes |= {"learning.batch": 1, "environment.streams": 1, "learning.clock.every_frames": 1}
+    if tree["executor"]["kind"] != "inline":
+        changes["executor"] = {"kind": "inline", "lags_updates": [0]}
+    if tree["executor"].get("lags_updates", [0]) != [0]:
+        changes["learning.batch"] = changes["environment.streams"]
+    for key, value in changes.items():
+        frames = key.endswith("frames") and isinstance(value, int)
+        tree = merge(tree, nested(key, value * repeat if frames else value), algorithm.alternatives)
+    return tree | fixed | {"budget_frames": 400 * repeat}
+
+
+def _set(tree: dict[str, Any], dotted: str) -> bool:
+    for name in dotted.split("."):
+        tree = tree[name]
+    return tree is not None or dotted.startswith("evaluation.")
+
+
+def numbers(tree: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool | int | float]]:
+    """(path, value) of every number of a run that its config gives, switches too."""
+    if isinstance(tree, bool | int | float):
+        yield at, tree
+    elif isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            if at or key not in ("version", "seed", "budget_frames", "threads"):
+                yield from numbers(value, (*at, key))
+
+
+def others(value: bool | int | float) -> list[Any]:
+    """What the number may be instead, the likeliest to be valid and to be noticed first."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [n for n in (value + 1, value - 1, 2 * value, value // 2, 1, 0, value + 40) if n != value]
+    return [x for x in (value / 2, value * 2, value + 0.25, value * 1e-3, 0.0, 1.0) if x != value]
+
+
+def replaced(tree: Any, at: tuple[Any, ...], value: Any) -> Any:
+    if not at:
+        return value
+    new = dict(tree) if isinstance(tree, dict) else list(tree)
+    new[at[0]] = replaced(tree[at[0]], at[1:], value)
+    return new
+
+
+def parsed(tree: dict[str, Any]) -> Any:
+    """The spec, or None where it is refused."""
+    try:
+        return model_of(tree).model_validate(tree)
+    except ValidationError:
+        return None
+
+
+def trained(spec: Any) -> str:
+    """SHA-256 of all that a run leaves."""
+    if not isinstance(spec, Spec):
+        product = perform(spec, lambda done: None)
+        return hashlib.sha256(json.dumps(product.tables["summary"].to_pylist()).encode()).hexdigest()
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(spec, Checkpoints(Path(folder) / "checkpoints", {}, lambda text: None))
+        heartbeat = Heartbeat(Path(folder) / "heartbeat.json", "numbers", spec.budget_frames, 0)
+        product = run.product(train(run, heartbeat, lambda: False, lambda: None, 1e9))
+    rows = {name: table.to_pylist() for name, table in product.tables.items() if name != "timing"}
+    return hashlib.sha256(json.dumps([rows, product.facts["parameters_sha256"]]).encode()).hexdigest()
+
+
+def dead(tree: dict[str, Any], wanted: list[tuple[Any, ...]] | None = None) -> list[str]:
+    """The dotted keys of numbers (default: all) that change nothing and are not SILENT."""
+    spec = model_of(tree).model_validate(tree)
+    before, found = trained(spec), []
+    for at, value in numbers(spec.model_dump(mode="json")):
+        key = ".".join(map(str, at))
+        if (wanted is not None and at not in wanted) or any(f"{key}.".startswith(f"{quiet}.") for quiet in SILENT):
+            continue
+        changed = (parsed(replaced(spec.model_dump(mode="json"), at, other)) for other in others(value))
+        if not any(trained(other) != before for other in changed if other is not None):
+            found.append(key)
+    return found
+
+
+def main() -> int:
+    project = Project(ROOT)
+    parser = argparse.ArgumentParser(prog="python -m tests.numbers", description=__doc__)
+    parser.add_argument("algorithms", nargs="*")
+    names = parser.parse_args().algorithms or project.algorithm_names
+    torch.set_num_threads(1)
+    wrong = 0
+    for name in names:
+        found = dead(tree_of(project, name))
+        wrong += len(found)
+        print(f"{name}: {', '.join(found) or 'every number counts'}", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
