@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 WARM_FRAMES = 1_500  # before the clock starts; learning begins at 1,000
 WINDOW = {"minatar": 500, "atari": 800, "rainbow": 250}  # frames of one turn of a contestant

@@ -1,7 +1,7 @@
 """Which metrics may be recorded: those of config/reference/metrics.csv, which figures and docs read too.
 
-A line's name is a metric's up to its bracket (`rho[-1]`), or, where it ends with _, up to the condition that the agent is
-evaluated under once more (`return_flicker_0.5`).
+A line's name is a metric's up to its bracket (`rho[-1]`), or, where it ends with _, up to the condition that the agent
+is evaluated under once more (`return_flicker_0.5`).
 """
 
 import csv
