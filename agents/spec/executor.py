@@ -97,7 +97,7 @@ class Hogwild(Workers):
         return self.actors  # the main process mostly sleeps
 
     def streams(self, spec: Any) -> int:
-        return spec.environment.streams // self.actors
+        return max(1, spec.environment.streams // self.actors)
 
     def misfits(self, spec: Any) -> Iterator[str]:
         """What lock-free actor-learners can do; each has its memory and its own copy of the network."""

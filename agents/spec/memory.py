@@ -11,6 +11,10 @@ from agents.spec.base import Count, Frames, OneOf, Part, Period, Probability, Re
 class Select(Part):
     keep: ClassVar[tuple[str, ...]] = ()  # extras that agents have to keep with each step
 
+    def steps(self, spec: Any, streams: int) -> int:
+        """Steps of each of `streams` that the memory must hold for a draw."""
+        return spec.agent.window
+
 
 class UniformSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Uniform"
@@ -28,6 +32,9 @@ class FifoSelect(Select):
         if spec.learning.clock.kind != "unrolls":
             yield f"memory.select fifo needs learning.clock unrolls, not {spec.learning.clock.kind}"
 
+    def steps(self, spec: Any, streams: int) -> int:
+        return -(-self.fresh(spec.learning.batch) // streams) * spec.agent.window
+
     def fresh(self, batch: int) -> int:
         """New windows in a batch; the others are replayed."""
         return max(1, batch - round(batch * self.replay_share))
@@ -36,6 +43,10 @@ class FifoSelect(Select):
 class NewestSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Newest"
     kind: Literal["newest"] = Field(description="every transition once, as it comes: no replay")
+
+    def steps(self, spec: Any, streams: int) -> int:
+        """Those before learning starts wait in line, and each may have ended an episode, which takes a row more."""
+        return 2 * -(-spec.first_update_frame * spec.memory.copies // (spec.environment.repeat * streams))
 
     def misfits(self, spec: Any) -> Iterator[str]:
         if spec.agent.window != 1:
@@ -121,12 +132,12 @@ class Memory(Part):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         agent, stack, streams = spec.agent, spec.environment.stack, spec.executor.streams(spec) * self.copies
-        rows = self.capacity_steps // streams
-        if rows < agent.window + stack + 1:
+        rows, steps = self.capacity_steps // streams, self.select.steps(spec, streams)
+        if rows < steps + stack + 1:
             yield (
                 f"memory.capacity_steps {self.capacity_steps:,} are {rows:,} rows of each of {streams} streams: too "
-                f"few for what is drawn at once ({agent.window} steps of agent {agent.kind}, an environment.stack of "
-                f"{stack})"
+                f"few for memory.select {self.select.kind} ({steps} steps of agent {agent.kind}, and an "
+                f"environment.stack of {stack})"
             )
 
 

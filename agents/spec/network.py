@@ -117,6 +117,8 @@ class BatchNormalisation(Numbers):
                 "network.normalisation batch is for network.torso convolutional and agent dqn, not "
                 f"{spec.network.torso.kind} and {spec.agent.kind}"
             )
+        if spec.learning.batch == 1:
+            yield "network.normalisation batch needs a learning.batch above 1: one value has no variance"
 
 
 class Network(Part):

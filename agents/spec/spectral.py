@@ -55,6 +55,11 @@ class SpectralOutput(Normed):
     kind: Literal["output"] = Field(description="divOut: the network's output divided by the product of the norms")
     target_power_steps: Whole = Field(ge=0, description="power iterations of the target network per update")
 
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if spec.network.head.kind == "actor_critic":
+            yield "spectral output is for heads of action values, not network.head actor_critic"
+
 
 class SpectralSchedule(Normed):
     code: ClassVar[str] = "agents.optim.spectral:meter_layers"
