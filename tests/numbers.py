@@ -27,12 +27,13 @@ from workflow.overlay import has, merge, nested
 
 ROOT = Path(__file__).resolve().parents[1]
 GAMES = {
-    "minatar": "breakout", "atari": "pong", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
+    "minatar": "asterix", "atari": "pong", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
     "cliffwalk": "blind", "digits": "imbalanced",
 }  # fmt: skip
 
 # Dotted key -> why changing it alone may change nothing.
 SILENT: dict[str, str] = {
+    "network.shared_bias": "of heads of action values: refused with an actor-critic's",
     "evaluation.noise": "of noisy layers: others have none to keep or to leave out",
     "executor": "processes never give the same bits twice: trained in turns here",
 }
@@ -61,9 +62,9 @@ SMALL: dict[str, Any] = {
     "evaluation.every_frames": 200,
     "evaluation.epsilon": 0.1,
     "evaluation.streams": 1,
-    "evaluation.episodes": 2,
+    "evaluation.episodes": 3,
     "evaluation.frames": None,
-    "evaluation.cap_frames": 40,
+    "evaluation.cap_frames": 150,
     "record.learning_every_frames": 50,
     "record.bins": 5,
 }
@@ -74,8 +75,9 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     algorithm = project.algorithm(name)
     tree = merge(algorithm.spec, nested("environment.game", GAMES[algorithm.spec["environment"]["suite"]]))
     fixed = {"version": 1, "seed": 0, "budget_frames": 400, "device": "cpu", "threads": 1}
+    tree = model_of(tree).model_validate(tree | fixed).model_dump(mode="json")
     if "learning" not in tree:
-        return tree | fixed
+        return tree
     changes = {key: value for key, value in SMALL.items() if has(tree, key) and _set(tree, key)}
     agent, repeat = tree["agent"]["kind"], tree["environment"].get("repeat", 1)
     if tree["network"]["convolutions"]:
@@ -83,7 +85,14 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     if tree["exploration"]["kind"] == "per_episode" or agent == "ac_lambda":
         changes["environment.streams"] = 1
     if tree["memory"]["select"]["kind"] == "newest":
-        changes |= {"learning.batch": 1, "environment.streams": 1, "learning.clock.every_frames": 1}
+        changes |= {
+            "learning.batch": 1,
+            "environment.streams": 1,
+            "learning.clock.every_frames": 1,
+            "learning.clock.start_frames": 4,
+        }
+    if tree["agent"]["kind"] == "actor_critic":
+        del changes["evaluation.epsilon"]
     if tree["executor"]["kind"] != "inline":
         changes["executor"] = {"kind": "inline", "lags_updates": [0]}
     if tree["executor"].get("lags_updates", [0]) != [0]:

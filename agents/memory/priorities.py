@@ -3,6 +3,7 @@
 Prioritized Experience Replay, Schaul et al. 2016 (arXiv:1511.05952), sections 3.3 and 3.4.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from agents.clock import linear
 from agents.losses.returns import n_step
 from agents.memory.store import FrameStore
-from agents.spec.memory import ImportanceWeights, NoWeights, PrioritySelect
+from agents.spec.memory import AnnealedWeights, ConstantWeights, NoWeights, PrioritySelect
 
 
 class Drawable:
@@ -80,24 +81,33 @@ def points(rng: np.random.Generator, size: int, stratified: bool) -> np.ndarray:
 
 
 def no_weights(spec: NoWeights) -> "Importance":
-    """Weights of 1, whatever is drawn."""
-    return Importance(ImportanceWeights(kind="importance", start=0, end=0, end_frames=0, normalise="batch"))
+    """Weights of 1, whatever is drawn: beta is 0."""
+    return Importance(lambda frame: 0.0, "batch")
+
+
+def constant(spec: ConstantWeights) -> "Importance":
+    """The same beta at all frames."""
+    return Importance(lambda frame: spec.beta, spec.normalise)
+
+
+def annealed(spec: AnnealedWeights) -> "Importance":
+    """Beta on a straight line from frame 0 to `end_frames`, and as at its end from there on."""
+    return Importance(lambda frame: linear(frame, spec.start, spec.end, 0, spec.end_frames), spec.normalise)
 
 
 class Importance:
-    """w = (N P)^-beta / max w, for what prioritized draws do to the expectation (section 3.4)."""
+    """w = (N P)^-beta / max w, for what prioritized draws do to the expectation (section 3.4); `beta` of a frame."""
 
-    def __init__(self, spec: ImportanceWeights):
-        self.spec, self.of_memory = spec, spec.normalise == "memory"
+    def __init__(self, beta: Callable[[int], float], normalise: str):
+        self.beta, self.of_memory = beta, normalise == "memory"
 
     def __call__(self, frame: int, share: np.ndarray, least: float) -> np.ndarray:
         """Weights [N] float32 of rows drawn in proportion to share [N]; `least` is the smallest share in the memory.
 
         w / max w = (P / smallest P)^-beta: N and the sum of all shares cancel.
         """
-        beta = linear(frame, self.spec.start, self.spec.end, 0, self.spec.end_frames)
         smallest = least if self.of_memory else share.min()
-        return ((share / smallest) ** -beta).astype(np.float32)
+        return ((share / smallest) ** -self.beta(frame)).astype(np.float32)
 
 
 def magnitude(spec: PrioritySelect, errors: np.ndarray | torch.Tensor) -> np.ndarray:

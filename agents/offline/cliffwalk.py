@@ -63,8 +63,8 @@ class Q:
 
     def __init__(self, spec: QLearning, n: int, rng: np.random.Generator):
         self.n, self.gamma, self.step = n, discount(n), spec.step_size
-        self.linear = spec.values == "linear"
-        first = rng.normal(0, spec.initial, 2 * n + 1).tolist() if self.linear else [0.0] * (2 * n + 1)
+        self.linear = spec.values.kind == "linear"
+        first = rng.normal(0, spec.values.initial, 2 * n + 1).tolist() if self.linear else [0.0] * (2 * n + 1)
         self.weight, self.bias = first[:-1], first[-1]
         self.true = truth(n)
         self.enough = spec.tolerance * 2 * n  # sum of squared errors
@@ -115,7 +115,7 @@ class Q:
 def learn(spec: QLearning, n: int, rng: np.random.Generator) -> tuple[int, bool]:
     """Updates until the mean squared error is below the tolerance, and whether that came before the cap."""
     q = Q(spec, n, rng)
-    return SELECT[spec.select](spec, q, rng)
+    return SELECT[spec.select.kind](spec, q, rng)
 
 
 def uniform(spec: QLearning, q: Q, rng: np.random.Generator) -> tuple[int, bool]:
@@ -280,8 +280,8 @@ SELECT: dict[str, Callable[[QLearning, Q, np.random.Generator], tuple[int, bool]
     "uniform": uniform,
     "oracle": oracle,
     "greedy": lambda spec, q, rng: replay(spec, q, Greedy(memory(q.n, rng))),
-    "rank": lambda spec, q, rng: replay(spec, q, Rank(memory(q.n, rng), spec.exponent, rng)),
+    "rank": lambda spec, q, rng: replay(spec, q, Rank(memory(q.n, rng), spec.select.exponent, rng)),
     "proportional": lambda spec, q, rng: replay(
-        spec, q, Proportional(memory(q.n, rng), spec.exponent, spec.epsilon, rng)
+        spec, q, Proportional(memory(q.n, rng), spec.select.exponent, spec.select.epsilon, rng)
     ),
 }

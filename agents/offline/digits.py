@@ -88,20 +88,22 @@ class Memory:
     """Draws places of the training set; P(i) ~ (last seen loss + epsilon)^exponent, unseen ones like the largest."""
 
     def __init__(self, spec: Classifier, size: int, rng: np.random.Generator):
-        self.spec, self.rng = spec, rng
+        self.select, self.rng = spec.select, rng
         self.shares = np.ones(size)
         self.unseen = np.ones(size, bool)
 
     def draw(self, count: int) -> np.ndarray:
         """Places [count], with replacement."""
-        if self.spec.select == "uniform":
+        if self.select.kind == "uniform":
             return self.rng.integers(len(self.shares), size=count)
         sums = np.cumsum(self.shares)
         places = np.searchsorted(sums, self.rng.random(count) * sums[-1], side="right")
         return np.minimum(places, len(sums) - 1)
 
     def store(self, places: np.ndarray, losses: np.ndarray) -> None:
-        self.shares[places] = (losses.astype(np.float64) + self.spec.epsilon) ** self.spec.exponent
+        if self.select.kind == "uniform":
+            return
+        self.shares[places] = (losses.astype(np.float64) + self.select.epsilon) ** self.select.exponent
         self.unseen[places] = False
         if self.unseen.any():  # at first all alike, later as the largest share so far
             self.shares[self.unseen] = max(1.0, self.shares.max())

@@ -72,9 +72,16 @@ class NoWeights(Part):
     kind: Literal["none"] = Field(description="beta 0: every draw counts the same")
 
 
-class ImportanceWeights(Part):
-    code: ClassVar[str] = "agents.memory.priorities:Importance"
-    kind: Literal["importance"] = Field(description="w = (N P)^-beta / max w")
+class ConstantWeights(Part):
+    code: ClassVar[str] = "agents.memory.priorities:constant"
+    kind: Literal["constant"] = Field(description="w = (N P)^-beta / max w")
+    beta: Probability
+    normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
+
+
+class AnnealedWeights(Part):
+    code: ClassVar[str] = "agents.memory.priorities:annealed"
+    kind: Literal["annealed"] = Field(description="w = (N P)^-beta / max w, beta changing with the frames")
     start: Probability = Field(description="beta at frame 0")
     end: Probability = Field(description="beta from end_frames on, linear in between")
     end_frames: Frames
@@ -85,7 +92,9 @@ class PrioritySelect(Select):
     """Prioritized replay (Schaul et al. 2016, arXiv:1511.05952). P(i) = p_i^exponent / sum p^exponent."""
 
     exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
-    weights: Annotated[NoWeights | ImportanceWeights, *OneOf] = Field(description="what corrects for it")
+    weights: Annotated[NoWeights | ConstantWeights | AnnealedWeights, *OneOf] = Field(
+        description="what corrects for it"
+    )
     maximum: Annotated[Real, Field(gt=0)] | None = Field(description="|error| is clipped here; null: not clipped")
     stratified: bool = Field(description="one draw from each of `batch` equal shares of probability")
 

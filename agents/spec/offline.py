@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Game, Identified, Part, Period, Probability, Real
+from agents.spec.base import Count, Game, Identified, OneOf, Part, Period, Probability, Real
 
 
 class Cliffwalk(Part):
@@ -21,22 +21,48 @@ class Cliffwalk(Part):
     game: Game = Field(description="blind")
 
 
+class TabularValues(Part):
+    kind: Literal["tabular"] = Field(description="from 0")
+
+
+class LinearValues(Part):
+    kind: Literal["linear"] = Field(description="one-hot features and a bias, from Gaussian weights")
+    initial: Annotated[Real, Field(ge=0)] = Field(description="standard deviation of the first weights")
+
+
+class UniformReplay(Part):
+    kind: Literal["uniform"] = Field(description="any transition")
+
+
+class OracleReplay(Part):
+    kind: Literal["oracle"] = Field(description="the one after whose update the error is least")
+
+
+class GreedyReplay(Part):
+    kind: Literal["greedy"] = Field(description="the one with the largest last TD error")
+
+
+class RankReplay(Part):
+    kind: Literal["rank"] = Field(description="drawn by the rank of its last TD error")
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha")
+
+
+class ProportionalReplay(Part):
+    kind: Literal["proportional"] = Field(description="drawn by the size of its last TD error or loss")
+    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; without importance weights (beta 0)")
+    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to the size")
+
+
 class QLearning(Part):
     """One update per drawn transition until Q is known (Schaul et al. 2016, section 3.1)."""
 
     code: ClassVar[str] = "agents.offline.cliffwalk:perform"
     kind: Literal["q_learning"]
-    values: Literal["tabular", "linear"] = Field(
-        description="tabular: from 0; linear: one-hot features and a bias, from Gaussian weights"
-    )
-    initial: Annotated[Real, Field(ge=0)] = Field(description="standard deviation of the first weights (linear)")
+    values: Annotated[TabularValues | LinearValues, *OneOf]
     step_size: Probability
-    select: Literal["uniform", "oracle", "greedy", "rank", "proportional"] = Field(
-        description="the transition to replay: any; the one after whose update the error is least; the one with the "
-        "largest last TD error; or drawn by its rank or size"
+    select: Annotated[UniformReplay | OracleReplay | GreedyReplay | RankReplay | ProportionalReplay, *OneOf] = Field(
+        description="the transition to replay"
     )
-    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha of rank and proportional")
-    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to |TD error| (proportional)")
     tolerance: Annotated[Real, Field(gt=0)] = Field(
         description="learned when the mean squared error of Q over all states and actions is below this"
     )
@@ -44,7 +70,7 @@ class QLearning(Part):
 
     @model_validator(mode="after")
     def _oracle_gets_stuck(self) -> "QLearning":
-        if self.values == "linear" and self.select == "oracle":
+        if self.values.kind == "linear" and self.select.kind == "oracle":
             raise ValueError("an oracle needs tabular values: with a shared bias it comes to where no update helps")
         return self
 
@@ -75,9 +101,7 @@ class Classifier(Part):
     units: list[Count] = Field(description="width of each hidden layer")
     step_size: Annotated[Real, Field(gt=0)]
     batch: Count
-    select: Literal["uniform", "proportional"] = Field(description="proportional: by the last seen loss")
-    exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; without importance weights (beta 0)")
-    epsilon: Annotated[Real, Field(ge=0)] = Field(description="added to the loss (proportional)")
+    select: Annotated[UniformReplay | ProportionalReplay, *OneOf]
     rare_weight: Annotated[Real, Field(gt=0)] = Field(
         description="factor of the gradient of digits 0 to 4: 1 / kept for who is informed of the imbalance"
     )

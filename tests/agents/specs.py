@@ -104,13 +104,14 @@ def learned_from(agent: Any, batch: Batch) -> tuple[float, Learned, list[torch.T
 def prioritized(kind: str, **changes: Any) -> dict[str, Any]:
     """`memory.select` of a prioritized memory; numbers of the other kind are left out.
 
-    `beta` is (start, end, end_frames), None: no weights.
+    `beta` is (start, end, end_frames), a number where it stays the same, None: no weights.
     """
     shared = {"exponent": 1, "beta": (0.5, 0.5, 0), "normalise": "batch", "maximum": None, "stratified": False}
     own = {"proportional": {"epsilon": 0, "initial": "largest"}, "rank": {"sort_every": 7}}[kind]
     numbers = {key: changes.get(key, value) for key, value in (shared | own).items()}
     beta, normalise, weights = numbers.pop("beta"), numbers.pop("normalise"), {"kind": "none"}
-    if beta is not None:
-        start, end, end_frames = beta
-        weights = {"kind": "importance", "start": start, "end": end, "end_frames": end_frames, "normalise": normalise}
+    if isinstance(beta, tuple):
+        weights = {"kind": "annealed", **dict(zip(("start", "end", "end_frames"), beta)), "normalise": normalise}
+    elif beta is not None:
+        weights = {"kind": "constant", "beta": beta, "normalise": normalise}
     return {"kind": kind, "weights": weights, **numbers}
