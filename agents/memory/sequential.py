@@ -1,4 +1,4 @@
-"""Sequential updates: finished episodes are replayed from first row to last (Hausknecht & Stone 2015, arXiv:1507.06527).
+"""Sequential updates (Hausknecht & Stone 2015, arXiv:1507.06527): finished episodes replayed from first row to last.
 
 Each place of the batch follows an episode of its own; the state that a sequence ends with is where the next one begins
 (`state: carried`, agents/r2d2.py). Where an episode is through, or its rows had to make room, the place takes another

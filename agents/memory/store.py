@@ -50,7 +50,7 @@ class FrameStore:
         self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views
 
     def add(self, step: Step) -> None:
-        """Keep a row of each stream (agents/step.py) in place of the oldest ones; KeyError where an extra is missing."""
+        """Keep a row of each stream (agents/step.py) in place of the oldest; KeyError where an extra is missing."""
         slot = self.count % self.rows
         previous = self.field["age"][slot - 1]  # rows since the episode's first; slot -1 wraps
         self._frames[slot] = step.obs.reshape(self.streams, -1)

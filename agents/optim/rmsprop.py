@@ -22,7 +22,7 @@ class RMSprop:
     form `torch`: w <- w - lr g / (sqrt(s - m^2) + epsilon)
     form `tensorflow`: as nature, with s from 1, so that first steps are small
     form `debiased` (Young & Tian 2019, arXiv:1903.03176, AC_lambda.py): as nature, with s and m divided by
-    1 - decay^(k + 1) at update k = 1, 2, ... (k + 1 since their code counts frames, and the first frame makes no update)
+    1 - decay^(k + 1) at update k = 1, 2, … (k + 1: their code counts frames, and the first frame makes no update)
     """
 
     def __init__(self, spec: RMSpropSpec, parameters: Iterable[nn.Parameter]):
