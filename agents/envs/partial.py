@@ -13,7 +13,7 @@ from agents.step import Step
 
 
 class Obscured:
-    """A `Stream` (envs/stream.py) whose observations pass `hidden` channels as zeros and are all zero with the chance `flicker`.
+    """A `Stream` (envs/stream.py) whose observations are zero in `hidden` channels, and all over with chance `flicker`.
 
     Raises ValueError for a hidden channel that the stream does not have.
     """

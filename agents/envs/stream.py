@@ -56,7 +56,7 @@ class EpisodeStatistics:
         self.finished: list[Episode] = []
 
     def add(self, reward: np.ndarray, moved: np.ndarray, ended: np.ndarray, truncated: np.ndarray) -> None:
-        """Book raw rewards [B] of the environments that `moved`; `ended` episodes join `finished`. The others: [B] bool."""
+        """Book raw rewards [B] of the environments that `moved` [B] bool; `ended` episodes [B] join `finished`."""
         self.score += reward
         self.length += self.repeat * moved
         self.frames += self.repeat * int(moved.sum())
