@@ -14,7 +14,7 @@ A sequence has l + m + n rows: l = burn_in, m = sequence, n = n_step (40, 80 and
     gradient  none                 from y_t - Q(S_t, A_t), through learned rows back to row l
     target                         y_t
 
-    y_t = h(R_t+1 + γ R_t+2 + … + γ^n-1 R_t+n + γ^n h^-1(Q_target(S_t+n, a*))), R_t+1 what action A_t gave
+    y_t = h(R_t+1 + γ R_t+2 + … + γ^n-1 R_t+n + γ^n h^-1(Q_target(S_t+n, a*)));  A_t gave R_t+1, `selector` a*
 
 h_t is the state before row t. With `state: stored` h_0 is the one that the actor had at row 0 (a row's state is kept
 with it), with `zero` it is zero, with `carried` the one after the learned rows of the sequence that the batch before

@@ -1,6 +1,7 @@
-"""The memory's rows sorted by a recorded value, at several training times (Schaul et al. 2016, Figures 10 and 11).
+"""The memory's rows sorted by a recorded value, at several training times.
 
-Training records percentiles; a point is the share of rows with a larger value against the percentile.
+Schaul et al. 2016, Figures 10 and 11 (arXiv:1511.05952). Training records percentiles; a point is the share of rows
+with a larger value against the percentile.
 """
 
 from __future__ import annotations
