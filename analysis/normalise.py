@@ -188,7 +188,7 @@ def published_aggregate(
 
 
 def one_scale(spec: Any, games: Sequence[str], statistics: Sequence[str] = ()) -> None:
-    """Refuse averages of raw scores over different games, and an optimality gap of raw scores."""
+    """UserError for averages of raw scores over different games, and for an optimality gap of raw scores."""
     if spec.normalisation != "raw":
         return
     if "optimality_gap" in statistics:

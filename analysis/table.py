@@ -1,4 +1,8 @@
-"""Make one table and save it: CSV (full precision), Markdown, LaTeX, JSON caption."""
+"""Make one table and save it: CSV (full precision), Markdown, LaTeX, JSON caption.
+
+A kind is a module of analysis/tables/ with `build(spec, scores, reference) -> Sheet`. It raises UserError for a mistake
+in the spec, and NoData where no run has anything to show.
+"""
 
 from __future__ import annotations
 

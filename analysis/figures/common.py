@@ -1,4 +1,8 @@
-"""What the kinds of figures share: the drawing they return, lines with bands, legends outside the data."""
+"""What the kinds of figures share: the drawing they return, lines with bands, legends outside the data.
+
+A kind is a module of this package with `draw(spec, scores, reference) -> Drawing`. It raises UserError for a mistake in
+the spec, and NoData where no run has anything to show; other errors are faults of ours.
+"""
 
 from __future__ import annotations
 

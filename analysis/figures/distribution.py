@@ -79,7 +79,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
 
 
 def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:
-    """Percent -> name of the recorded metric, ascending."""
+    """Percent -> name of the recorded metric, ascending; UserError for a metric without percentiles."""
     mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     names = [str(name) for name in mine.metric.unique()]
     found = {float(n[len(spec.metric) + 2 : -1]): n for n in names if n.startswith(f"{spec.metric}[q")}
