@@ -1,12 +1,14 @@
-"""Actor-critics that learn from unrolls: A2C and A3C (Mnih et al. 2016), IMPALA (Espeholt et al. 2018).
+"""Actor-critics that learn from unrolls.
+
+A2C and A3C (Mnih et al. 2016, arXiv:1602.01783, Algorithm S3), IMPALA (Espeholt et al. 2018, arXiv:1802.01561).
 
 They differ in how many unrolls make an update, whose parameters acted (agents/executors) and what `correction`
 makes up for the difference:
 
     none      pi log-gradient with n-step returns, whoever acted
-    epsilon   none, with 1e-6 added to pi(a) inside the logarithm (GA3C; IMPALA, section 5.2.2)
-    one_step  min(rho_bar, pi/mu) on the policy's gradient only
-    vtrace    V-trace, targets and gradient
+    epsilon   none, with 1e-6 added to pi(a) inside the logarithm (GA3C, arXiv:1611.06256; IMPALA, section 5.2.2)
+    one_step  min(rho_bar, pi/mu) on the policy's gradient only (section 5.2.2)
+    vtrace    V-trace, targets and gradient (sections 4.1 and 4.2)
 """
 
 from typing import Any
@@ -29,7 +31,7 @@ class ActorCritic:
     """Samples its policy and keeps the logits it sampled from; a recurrent one also the state and inputs of each row.
 
     Noise of noisy layers is drawn anew after every update: with as many unrolls per update as streams, acting and
-    learning see one draw per unroll (Fortunato et al. 2018, section 3.2), here shared by all streams.
+    learning see one draw per unroll (Fortunato et al. 2018, arXiv:1706.10295, section 3.2), here shared by all streams.
     """
 
     acting = ("online",)
@@ -61,6 +63,7 @@ class ActorCritic:
         return self.networks["online"]
 
     def new_noise(self) -> None:
+        """Draw noise for acting and learning until the next update."""
         self.online.resample(self.noise)
 
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:

@@ -1,8 +1,9 @@
-"""DQN (Mnih et al. 2015) and what the value family made of it, from the same few lines.
+"""DQN (Mnih et al. 2015, Nature 518:529) and what the value family made of it, from the same few lines.
 
-Double DQN (van Hasselt et al. 2016, arXiv:1509.06461) is `selector: online`. C51 and QR-DQN are value kinds, dueling is
-a head, noisy nets are a kind of linear layer, n-step returns the length of the memory's window, prioritized replay a
-selector: Rainbow (Hessel et al. 2018, arXiv:1710.02298) names all six.
+Double DQN (van Hasselt et al. 2016, arXiv:1509.06461) is `selector: online`. C51 (arXiv:1707.06887) and QR-DQN
+(arXiv:1710.10044) are value kinds, dueling (arXiv:1511.06581) is a head, noisy nets (arXiv:1706.10295) are a kind of
+linear layer, n-step returns the length of the memory's window, prioritized replay (arXiv:1511.05952) a selector:
+Rainbow (Hessel et al. 2018, arXiv:1710.02298) names all six.
 
     time      t          t+1        …     t+n-1        t+n
     obs       S_t                                      S_t+n

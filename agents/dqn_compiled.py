@@ -1,7 +1,8 @@
 """DQN on networks so small that calls cost more than arithmetic: the same agent, its arithmetic in one compiled call.
 
-agents/dqn.py says what is computed and chooses between the two. Equal to it within rounding (nets/small.py says for
-which networks); the parameters lie in the same tensors, so optimizers, checkpoints and probes see no difference.
+agents/dqn.py says what is computed, of which papers, and chooses between the two. Equal to it within rounding
+(nets/small.py says for which networks); the parameters lie in the same tensors, so optimizers, checkpoints and probes
+see no difference.
 """
 
 import copy

@@ -1,13 +1,33 @@
-"""R2D2 (Kapturowski et al. 2019): Q-learning on replayed sequences with a recurrent network.
+"""R2D2 (Kapturowski et al. 2019, OpenReview r1lyTjAqYX): Q-learning on replayed sequences with a recurrent network.
 
-DRQN (Hausknecht & Stone 2015) is the same with `state: zero`, no burn-in, no rescaling, one-step returns and
-uniform draws (its random updates), or with `state: carried` and draws in sequence (its sequential ones); the
-feed-forward R2D2 has a network without a core.
+DRQN (Hausknecht & Stone 2015, arXiv:1507.06527) is the same with `state: zero`, no burn-in, no rescaling, one-step
+returns and uniform draws (its random updates), or with `state: carried` and draws in sequence (its sequential ones);
+the feed-forward R2D2 has a network without a core.
 
-A sequence has burn_in + sequence + n_step rows. The first ones only bring the recurrent states up to date; each of
-the next `sequence` rows is learned from with its full n-step return, so that no rule is needed for a sequence's end.
-A sequence that begins an episode is learned from at once: its state needs no burn-in, and an episode's first rows
-would never be learned from otherwise.
+A sequence has l + m + n rows: l = burn_in, m = sequence, n = n_step (40, 80 and 5 in the paper's Table 2).
+
+    row       0       …    l-1     l       …    l+m-1     l+m      …    l+m+n-1
+              |--- burn-in ---|    |---- learned ----|    |---- bootstrap ----|
+    drawn     S_t, A_t-1, R_t and whether an episode begins or ends, at every row (what the network sees);
+              A_t, R_t+1 and the discount at all but the newest row
+    state     h_0 -> …  -> h_l-1   -> h_l -> …            -> h_l+m -> …           each network by its own weights
+    gradient  none                 from y_t - Q(S_t, A_t), through learned rows back to row l
+    target                         y_t
+
+    y_t = h(R_t+1 + γ R_t+2 + … + γ^n-1 R_t+n + γ^n h^-1(Q_target(S_t+n, a*)));  A_t gave R_t+1, `selector` a*
+
+h_t is the state before row t. With `state: stored` h_0 is the one that the actor had at row 0 (a row's state is kept
+with it), with `zero` it is zero, with `carried` the one after the learned rows of the sequence that the batch before
+had in the same place (then l is 0 and `period` m). Burn-in makes it a state of today's weights.
+Every learned row has its full n-step return from rows of the sequence, so that no rule is needed for a sequence's end.
+Rows after an episode's last one repeat it, and neither they nor the last one are learned from. A sequence has one
+priority, by its learned rows; the next one of its episode starts `period` rows later.
+
+A sequence that begins an episode is learned from at once: its state is zero and needs no burn-in, and an episode's
+first rows would never be learned from otherwise. In all others something was done at row l, within the same episode.
+
+    row       0       …    m-1     m       …    m+n-1     m+n      …    l+m+n-1
+              |--- learned ---|    |--- bootstrap ---|    |---- not used -----|
 """
 
 import copy
@@ -125,7 +145,10 @@ class R2D2:
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
-        """Batch of `sequence_spec`; see agents/step.py. Squared errors, halved, over the rows of each sequence."""
+        """Batch of `sequence_spec`; see agents/step.py. Squared errors, halved, over the rows of each sequence.
+
+        -> scalar to go down, the rest. Kapturowski et al. 2019, section 2.3.
+        """
         spec, begins = self.spec, batch.extras["first"][0]
         picked = self.picked(batch)
         for net in (self.target, self.online):
@@ -172,7 +195,7 @@ class R2D2:
     def _delta_q(
         self, q: torch.Tensor, valid: torch.Tensor, rows: dict[str, Any], wanted: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Delta Q against the states that were acted with, mean over the sequences `wanted` [B].
+        """Delta Q (section 3) against the states that were acted with, mean over the sequences `wanted` [B].
 
         Those that begin an episode are left out: there every way to start has the same state.
         """

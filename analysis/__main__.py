@@ -20,6 +20,7 @@ from analysis.spec.complaints import complaint
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line's arguments; whatever a command reads or writes is one of them."""
     top = argparse.ArgumentParser(prog="python -m analysis", description="Scores, figures, tables, claims, report.")
     commands = top.add_subparsers(dest="command", required=True)
 
@@ -80,6 +81,7 @@ def _explain(problems: list[Any], form: Any, value: Any) -> UserError:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Do what the arguments ask for. UserError for a mistake of the user's."""
     # imports here: 'scores' needs no plotting, and --help needs nothing
     if arguments.command == "scores":
         from analysis.load import few, write_scores
@@ -115,6 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The program; -> exit code: 0, or 2 after a line on stderr about a mistake of the user's."""
     arguments = parser().parse_args(argv)
     try:
         run(arguments)

@@ -23,7 +23,7 @@ _METHOD = {"rliable": "n of n seeds per game", "rescaled": "n - 1 of n seeds per
 
 
 def interval_text(interval: Interval, n: tuple[int, int]) -> str:
-    """One sentence on the interval, with a warning for few seeds."""
+    """One sentence on the interval, with a warning for few seeds. n: smallest and largest number of seeds per game."""
     if n[1] < 2:
         return "One seed per game: no interval."
     text = (
@@ -36,11 +36,12 @@ def interval_text(interval: Interval, n: tuple[int, int]) -> str:
 
 
 def seeds_text(n: tuple[int, int]) -> str:
+    """'n = 3 seeds', or from the smallest to the largest number per game."""
     return f"n = {n[0]} seed{'s' if n[0] != 1 else ''}" if n[0] == n[1] else f"n = {n[0]} to {n[1]} seeds"
 
 
 def scales(scores: Scores, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Scale and budget of each experiment."""
+    """Scale, budget and cuts (frames) of each experiment that is named; KeyError for one without scores."""
     keys = ("scale", "budget_frames", "paper_frames", "clock", "cuts", "reduced")
     return [{"experiment": name} | {key: scores.experiments[name].get(key) for key in keys} for name in names]
 
@@ -55,7 +56,7 @@ def budget_text(scale: Mapping[str, Any]) -> str:
 
 
 def uneven_games(games: Mapping[str, int]) -> list[str]:
-    """A sentence where labels differ in how many games they have, nothing where they do not."""
+    """A sentence where labels differ in how many games they have (label -> games), nothing where they do not."""
     if len(set(games.values())) < 2:
         return []
     return ["Variants differ in the games they have: " + ", ".join(f"{k} {v}" for k, v in games.items()) + "."]
@@ -161,7 +162,7 @@ def without_data(spec: Any, scores: Scores, reason: str) -> dict[str, Any]:
 
 
 def base(spec: Any, sentences: Iterable[str]) -> dict[str, Any]:
-    """The part every caption has; the paper's own sentence comes first."""
+    """The part every caption has, as JSON takes it; the paper's own sentence comes first."""
     text = " ".join([spec.caption.strip()] * bool(spec.caption.strip()) + list(sentences))
     return {
         "id": spec.id,

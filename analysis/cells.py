@@ -32,7 +32,7 @@ class Cell:
 
 
 def cells(rows: pd.DataFrame, spec: Reduced, reference: Reference, pooled: bool = True) -> list[Cell]:
-    """One cell per variant and combination of varied keys (rows as `load.select` gives them).
+    """One cell per variant and combination of varied keys (rows as `load.select` gives them), with scores as drawn.
 
     `pooled`: games will be averaged, so raw scores of several games raise UserError. Variants come in the
     order of the spec, else by name.

@@ -45,7 +45,7 @@ WEAK = "weak: fewer than three seeds of a game"
 
 
 def check(specs: Iterable[ClaimSpec], scores: Iterable[Path], reference: Path, out: Path) -> list[dict[str, Any]]:
-    """Check every claim and write the list of results as JSON; returns it."""
+    """Check every claim and write the list of results as JSON; returns it. UserError for an id used twice."""
     loaded, facts = read_scores(scores), Reference(reference)
     results = [_check(spec, loaded, facts) for spec in specs]
     names = [result["id"] for result in results]

@@ -31,19 +31,19 @@ class Curves:
     cut: list[str] = field(default_factory=list)  # runs with values before or after the common frames
 
     def scaled(self, normalisation: str, reference: Reference) -> Curves:
-        """The same curves in drawing units of a normalisation (percent where that is customary)."""
+        """The same curves in drawing units of a normalisation (percent where that is customary); UserError as there."""
         factor = SCALES[normalisation].factor
         return replace(self, values=factor * normalise(self.values, self.games, normalisation, reference))
 
     @property
     def numbers(self) -> np.ndarray:
-        """[R], the only column."""
+        """[R], the only column; ValueError where there are more."""
         (column,) = self.values.T
         return column
 
 
 def scored(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a score: a number, and a finite one."""
+    """The rows of a scores table that have a score: a number, and a finite one."""
     return rows[np.isfinite(rows["mean"].to_numpy(dtype=np.float64, na_value=np.nan))]
 
 

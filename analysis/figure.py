@@ -27,7 +27,10 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 def make_figure(spec: FigureSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
-    """Draw `spec` from scores files and write out.pdf, .svg, .png, .csv and .json; returns their paths."""
+    """Draw `spec` from scores files and write out.pdf, .svg, .png, .csv and .json; returns their paths.
+
+    UserError for mistakes of the input; a figure for which no run has anything says so in its place.
+    """
     with style.context():
         loaded = read_scores(scores)
         try:

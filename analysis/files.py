@@ -32,15 +32,17 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """As `write_atomic`: UTF-8, with line ends as they are. UserError where it cannot be written."""
     write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def dump_json(value: Any) -> str:
-    """JSON with sorted keys and a final newline; NaN is refused (callers write null)."""
+    """JSON with sorted keys and a final newline; ValueError for NaN (callers write null)."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:
+    """A file's JSON; UserError names the file that is missing, unreadable or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -50,6 +52,7 @@ def read_json(path: Path) -> Any:
 
 
 def target(out: Path, suffix: str) -> Path:
+    """'a/b.c' and 'csv' -> 'a/b.c.csv': ids may hold a dot."""
     return out.with_name(f"{out.name}.{suffix}")
 
 

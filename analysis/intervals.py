@@ -5,7 +5,7 @@ counts array serves every checkpoint (a replicate is a set of whole runs) and no
 replicate: with the runs of a checkpoint sorted once, the cumulative counts clipped to [k, N - k] are the
 weights of the trimmed mean. Method `rliable` draws n of n runs per game; its variance is (n - 1) / n of the
 truth, so intervals are narrow with few seeds. Method `rescaled` draws n - 1 of n, which mends that (the n - 1
-bootstrap of Rao & Wu 1988).
+bootstrap of Rao & Wu 1988). Names are those of the library rliable (Agarwal et al. 2021, arXiv:2108.13264).
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ BLOCK = 250  # replicates handled at once; keeps the work of one checkpoint in c
 
 @dataclass(frozen=True)
 class Estimate:
-    """A point estimate [T] or scalar with its interval; low and high are None where there is one run per
-    game."""
+    """A point estimate [T] or scalar with its interval; low and high are None where there is one run per game."""
 
     point: np.ndarray
     low: np.ndarray | None
@@ -43,6 +42,7 @@ class Estimate:
 
 
 def runs_per_game(games: Sequence[str]) -> tuple[int, int]:
+    """Smallest and largest number of runs of a game: games [R]; ValueError where there is none."""
     counts = np.unique(np.asarray(games), return_counts=True)[1]
     return int(counts.min()), int(counts.max())
 
@@ -66,7 +66,7 @@ def draw_counts(games: Sequence[str], resamples: int, method: str, rng: np.rando
 def replicates(
     values: np.ndarray, games: Sequence[str], counts: np.ndarray, statistic: str, gamma: float = 1.0
 ) -> np.ndarray:
-    """The statistic of every replicate: values [R, T], counts [B, R] -> float64 [B, T]."""
+    """The statistic of every replicate: values [R, T], counts [B, R] -> float64 [B, T]; ValueError if unknown."""
     if statistic == "iqm":
         return _trimmed(values, counts)
     # sort runs by game, so that a game is a slice
@@ -117,7 +117,7 @@ def _median_of_means(values: np.ndarray, weights: np.ndarray, starts: np.ndarray
 
 
 def limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of the percentile interval of replicates [B, ...] -> [...]."""
+    """The ends of the percentile interval of coverage `level`: replicates [B, …] -> low […], high […]."""
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
@@ -125,7 +125,7 @@ def limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
 def estimate(
     values: np.ndarray, games: Sequence[str], statistic: str, interval: Interval, gamma: float = 1.0
 ) -> Estimate:
-    """Statistic and percentile interval of runs [R] or [R, T]."""
+    """Statistic and percentile interval of runs [R] or [R, T], games [R]; ValueError as in `aggregate`."""
     values = np.asarray(values, dtype=np.float64)
     point, n = aggregate(values, games, statistic, gamma), runs_per_game(games)
     if n[1] < 2:
@@ -165,7 +165,10 @@ def difference(
 def probability_of_improvement(
     a: np.ndarray, a_games: Sequence[str], b: np.ndarray, b_games: Sequence[str], interval: Interval
 ) -> Estimate:
-    """Mean over common games of P(a run of a beats a run of b), ties half; scalars per run [R]."""
+    """Mean over common games of P(a run of a beats a run of b), ties half; scalars per run [R].
+
+    Agarwal et al. 2021 (arXiv:2108.13264). ValueError where no game is common.
+    """
     a, b = np.asarray(a, float), np.asarray(b, float)
     a_names, b_names = np.asarray(a_games), np.asarray(b_games)
     common = np.intersect1d(a_names, b_names)

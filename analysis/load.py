@@ -123,7 +123,7 @@ def read_parquet(path: Path, columns: Iterable[str], data: bytes | None = None) 
 
 
 def metadata_of(table: pa.Table, path: Path) -> dict[str, Any]:
-    """The provenance JSON in a file's metadata."""
+    """The provenance JSON in a file's metadata; UserError where it has none."""
     raw = (table.schema.metadata or {}).get(METADATA)
     if raw is None:
         raise UserError(f"{path}: no 'paper_arcade' entry in its metadata, so it is not ours")
@@ -218,7 +218,7 @@ class Scores:
 
 
 def read_scores(paths: Iterable[Path]) -> Scores:
-    """Read scores files; metadata included."""
+    """Read scores files, metadata included; UserError for one that is missing, damaged or not ours."""
     rows, experiments, missing = [], {}, []
     for path in map(Path, paths):
         table = read_parquet(path, SCORES.names)

@@ -18,6 +18,8 @@ PERCENTILES = ("td_error", "replay_probability")  # recorded as name[q10], name[
 
 
 class Metric(NamedTuple):
+    """What a recorded number is, as a row of metrics.csv says it."""
+
     unit: str
     axis: str  # with its unit; of scores the normalisation says it
     meaning: str  # a phrase for captions

@@ -2,7 +2,8 @@
 
 The conventions differ on Video Pinball alone, whose random policy beats the human under human starts:
 `standard` uses the random score as measured, `vp0` takes it as 0 (the papers' printed means), `abs` divides
-by |human - random| (Gorila, Double DQN and prioritised replay). `clipped_record_dreamerv2` also cuts at 1.
+by |human - random| (Gorila, arXiv:1507.04296; Double DQN, arXiv:1509.06461; prioritised replay, arXiv:1511.05952).
+`clipped_record_dreamerv2` (arXiv:2010.02193) also cuts at 1.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ def published_aggregate(
 
 
 def one_scale(spec: Any, games: Sequence[str], statistics: Sequence[str] = ()) -> None:
-    """Refuse averages of raw scores over different games, and an optimality gap of raw scores."""
+    """UserError for averages of raw scores over different games, and for an optimality gap of raw scores."""
     if spec.normalisation != "raw":
         return
     if "optimality_gap" in statistics:

@@ -10,7 +10,7 @@ UNIT = {"percent": 100.0, "ratio": 1.0}
 
 
 def recompute(wanted: Recomputation, unit: str, reference: Reference) -> tuple[float, int]:
-    """The number and its count of games, in `unit`."""
+    """The number in `unit` (percent or ratio; raw scores as they are) and its count of games; UserError for none."""
     scores = reference.per_game(wanted.scores, wanted.game_set)
     value, games = published_aggregate(
         scores, wanted.statistic, wanted.normalisation, reference, wanted.scores.regime, wanted.game_set
@@ -26,7 +26,7 @@ def left_out(wanted: Recomputation, reference: Reference) -> str:
 
 
 def values(bar: PublishedBar, unit: str, reference: Reference) -> dict[str, tuple[float, str]]:
-    """'published' / 'recomputed' -> (value, where it comes from)."""
+    """'published' / 'recomputed' -> (value in `unit`, its origin); UserError for what config/reference lacks."""
     found: dict[str, tuple[float, str]] = {}
     if bar.printed is not None:
         printed = reference.number(bar.printed)

@@ -35,7 +35,7 @@ def _numbers(table: pd.DataFrame, columns: list[str], path: Path, rows: list[Any
 
 
 class Reference:
-    """Reads each CSV once, when first asked for."""
+    """Reads each CSV once, when first asked for: then UserError for a file or column that is missing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -64,25 +64,30 @@ class Reference:
 
     @cached_property
     def minatar(self) -> pd.DataFrame:
+        """MinAtar's published scores, a row each. UserError for what is no number."""
         table = self._read(MINATAR, ("algorithm", "game", "metric", "score"))
         names = list(table.algorithm.astype(str) + " on " + table.game.astype(str))
         return _numbers(table, ["score"], self.folder / MINATAR, names)
 
     @cached_property
     def game_sets(self) -> dict[str, list[str]]:
+        """Name of a set -> its games, in the file's order."""
         table = self._read("game_sets.csv", ("game_set", "game"))
         return {str(name): list(rows.game) for name, rows in table.groupby("game_set")}
 
     @cached_property
     def published(self) -> pd.DataFrame:
+        """Per-game scores that papers printed, raw, a row each."""
         return self._read(PUBLISHED, ("paper", "algorithm", "game", "regime", "score", "source"))
 
     @cached_property
     def aggregates(self) -> pd.DataFrame:
+        """Headline numbers that papers printed, a row each, with unit and confidence."""
         needed = ("paper", "algorithm", "regime", "metric", "value", "unit", "confidence", "source")
         return self._read("published_aggregates.csv", needed)
 
     def game_set(self, name: str) -> list[str]:
+        """The games of a set; UserError for an unknown one."""
         if name not in self.game_sets:
             raise unknown("game set", name, self.game_sets, str(self.folder / "game_sets.csv"))
         return self.game_sets[name]
@@ -99,7 +104,7 @@ class Reference:
         return scores[scores.index.isin(self.game_set(game_set))] if game_set else scores
 
     def number(self, wanted: PublishedNumber) -> dict[str, object]:
-        """value, unit, confidence, source of one printed headline number."""
+        """value, unit, confidence, source of one printed headline number; UserError when there is none."""
         table, where = self.aggregates, str(self.folder / "published_aggregates.csv")
         for column in ("paper", "algorithm", "regime", "metric"):
             rows = table[table[column] == getattr(wanted, column)]
@@ -117,7 +122,7 @@ class Reference:
     def curve(self, file: str, algorithm: str, game: str | None = None) -> pd.DataFrame:
         """frames, mean, sd, n_seeds of one published curve, by frames; empty when the file lacks the game.
 
-        `game` may be 'suite/name' or 'name'; None keeps all rows of the algorithm.
+        `game` may be 'suite/name' or 'name'; None keeps all rows of the algorithm. UserError for an unknown algorithm.
         """
         table = self._read(f"curves/{file}", CURVE_COLUMNS)
         rows = table[table.algorithm == algorithm]

@@ -52,10 +52,10 @@ def make_report(
     out: Path,
     tables: Path | None = None,
 ) -> None:
-    """Write the page to `out`. `figures` (and `tables`, the same folder by default) hold
-    <paper>/<id>.<suffix>.
+    """Write the page to `out`. `figures` (and `tables`, the same folder by default) hold <paper>/<id>.<suffix>.
 
-    Figures, tables and runs whose files are absent are shown as missing. UserError for unreadable JSON.
+    Figures, tables and runs whose files are absent are shown as missing. UserError for unreadable JSON, a damaged run
+    and claims of a paper that is not among `papers`.
     """
     loaded = [_experiment(path) for path in experiments]
     results = {path.name.removesuffix(".json"): read_json(path) for path in map(Path, claims)}

@@ -128,6 +128,7 @@ def context() -> AbstractContextManager[None]:
 
 
 def width(venue: str, column: str) -> float:
+    """Inches of a venue's column (`single`) or page (`double`)."""
     return WIDTHS[venue][0 if column == "single" else 1]
 
 

@@ -1,4 +1,8 @@
-"""Make one table and save it: CSV (full precision), Markdown, LaTeX, JSON caption."""
+"""Make one table and save it: CSV (full precision), Markdown, LaTeX, JSON caption.
+
+A kind is a module of analysis/tables/ with `build(spec, scores, reference) -> Sheet`. It raises UserError for a mistake
+in the spec, and NoData where no run has anything to show.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Sheet:
 
 
 def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
-    """Build `spec` and write out.csv, .md, .tex and .json; returns their paths."""
+    """Build `spec` and write out.csv, .md, .tex and .json; returns their paths. UserError for mistakes of the input."""
     loaded = read_scores(scores)
     try:
         sheet: Sheet = resolve(TABLES[spec.kind])(spec, loaded, Reference(reference))
@@ -49,6 +53,7 @@ def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Pa
 
 
 def markdown(sheet: Sheet) -> str:
+    """A Markdown table, its first column to the left, with the caption below it."""
     lines = [sheet.head, ["---"] + ["---:"] * (len(sheet.head) - 1), *sheet.body]
     rule = lines[1]
     rows = ["| " + " | ".join(line if line is rule else map(markdown_escape, line)) + " |" for line in lines]

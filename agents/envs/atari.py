@@ -1,4 +1,4 @@
-"""Atari 2600 through ale-py's vector environment: B games in C++ threads.
+"""Atari 2600 through ale-py's vector environment: B games in C++ threads (Bellemare et al. 2013, arXiv:1207.4708).
 
 Observation [1, screen, screen]: the last two of `repeat` frames in grey, their maximum, and that resized by area
 averaging (INTER_AREA). All this is ale-py's doing. Mnih et al. 2015, dqn_zoo and baselines resize last too, but take
@@ -28,7 +28,7 @@ from agents.step import Step
 
 
 class Atari:
-    """B Atari games; see agents/step.py for the rows they give."""
+    """B Atari games: a `Stream` (envs/stream.py). agents/step.py says what rows they give."""
 
     scale = 1.0 / 255.0
     dtype = np.uint8

@@ -18,7 +18,7 @@ GOAL = 196  # steps from which `goal` rewards an episode's end: the blog's code 
 
 
 class CartPole:
-    """B poles; see agents/step.py for the rows they give."""
+    """B poles: a `Stream` (envs/stream.py). agents/step.py says what rows they give."""
 
     scale = 1.0
     shape = (4, 1, 1)

@@ -1,4 +1,4 @@
-"""MinAtar (Young & Tian 2019): B games from the `minatar` package, stepped together.
+"""MinAtar (Young & Tian 2019, arXiv:1903.03176): B games from the `minatar` package, stepped together.
 
 Observation [C, 10, 10] of 0 and 1 (C = 4 to 10 by game), six actions, sticky actions inside the package.
 One agent step is one frame. `last_action`, which sticky actions repeat, survives an episode's end.
@@ -32,7 +32,7 @@ def _environment() -> type:
 
 
 class MinAtar:
-    """B MinAtar games; see agents/step.py for the rows they give."""
+    """B MinAtar games: a `Stream` (envs/stream.py). agents/step.py says what rows they give."""
 
     scale = 1.0  # observations are 0 or 1 already
     dtype = np.uint8

@@ -1,4 +1,4 @@
-"""MiniGrid (Chevalier-Boisvert et al. 2023) through the `minigrid` package: B rooms, seen 7 x 7 squares far.
+"""MiniGrid (Chevalier-Boisvert et al. 2023, arXiv:2306.13831) through its package: B rooms, seen 7 x 7 squares far.
 
 Observation [20, 7, 7] of 0 and 1: the kind (11), colour (6) and state (3) of what stands on each square in view; the
 agent is in the middle of the last row and looks up. One agent step is one frame. An episode ends where the game ends
@@ -22,7 +22,7 @@ ACTIONS = {"full": 7, "movement": 3}
 
 
 class MiniGrid:
-    """B rooms; see agents/step.py for the rows they give. Raises ImportError where `minigrid` is not installed."""
+    """B rooms: a `Stream` (envs/stream.py). Raises ImportError where the package `minigrid` is not installed."""
 
     dtype = np.uint8
     scale = 1.0

@@ -1,7 +1,7 @@
 """A stream seen through a broken screen: hidden channels, and observations that are blank by chance.
 
-Blanking is flicker as Hausknecht & Stone (2015) have it: with a fixed chance, and independently at every step,
-the whole observation is zero. What is kept and acted on is the blanked observation.
+Blanking is flicker as Hausknecht & Stone (2015, arXiv:1507.06527) have it: with a fixed chance, and independently at
+every step, the whole observation is zero. What is kept and acted on is the blanked observation.
 """
 
 from typing import Any
@@ -13,7 +13,10 @@ from agents.step import Step
 
 
 class Obscured:
-    """A stream whose observations pass `hidden` channels as zeros and are all zero with the chance `flicker`."""
+    """A `Stream` (envs/stream.py) whose observations are zero in `hidden` channels, and all over with chance `flicker`.
+
+    Raises ValueError for a hidden channel that the stream does not have.
+    """
 
     def __init__(self, stream: Any, flicker: float, hidden: list[int], rng: np.random.Generator):
         if any(channel >= stream.shape[0] for channel in hidden):
@@ -55,7 +58,7 @@ class Obscured:
 
 
 def obscure(spec: Any, stream: Any, seed: int, name: str, *index: int) -> Any:
-    """The stream as its environment's spec lets it be seen; arguments as the suite's own."""
+    """The `Stream` as its environment's spec lets it be seen; seed, random stream and index as the suite's own."""
     if not spec.flicker and not spec.hidden:
         return stream
     rng = generator(seed, "observation", STREAMS.index(name), *index)

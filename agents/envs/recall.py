@@ -16,7 +16,7 @@ from agents.step import Step
 
 
 class Recall:
-    """B tasks side by side; see agents/step.py for the rows they give."""
+    """B tasks side by side: a `Stream` (envs/stream.py). agents/step.py says what rows they give."""
 
     dtype = np.uint8
     scale = 1.0

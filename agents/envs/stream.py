@@ -1,22 +1,51 @@
-"""What every stream of environments does alike: count frames and keep the book of raw returns.
+"""What a stream of environments is, and what every one does alike: count frames and keep the book of raw returns."""
 
-A stream has `obs` [B, *shape] of `dtype` (uint8, or float32 where observations are no pixels), `first` [B], `last` [B]
-(the rows now in view), `actions` (the game's own numbers of the actions offered), `shape`, `scale` (factor that brings
-observations to a size that suits a network), `statistics`, and `step(actions [B]) -> Step`, `state_dict()`,
-`load_state_dict(state)`.
-"""
-
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from agents.spec.base import load
 from agents.spec.environment import Suite
-from agents.step import Episode
+from agents.step import Episode, Step
+
+
+class Stream(Protocol):
+    """B environments that step together; its length is B. agents/step.py says what their rows are.
+
+    `obs`, `first` and `last` are the rows in view: what the next actions are chosen on.
+    """
+
+    obs: np.ndarray  # [B, *shape] of `dtype`
+    first: np.ndarray  # [B] bool: an episode starts here
+    last: np.ndarray  # [B] bool: an episode's final observation
+    shape: tuple[int, int, int]  # of one observation, [C, H, W]
+    dtype: type  # uint8, or float32 where observations are no pixels
+    scale: float  # factor that brings observations to a size that suits a network
+    actions: np.ndarray  # [A], the game's own numbers of the actions offered; agents name them by their place here
+    statistics: "EpisodeStatistics"
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Do `actions` [B] int64, from 0 to A - 1, and bring the next rows into view. -> the rows left behind.
+
+        An environment whose last row is in view ignores its action and begins its next episode: no frame, reward 0,
+        discount 1. Rewards are the training rewards (clipped, say); `statistics` books the game's own ones.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the future depends on, as arrays, lists and numbers: games, generators, rows in view."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s state, to the bit; made by the same spec, number of environments and version."""
+        ...
 
 
 class EpisodeStatistics:
-    """Frames and finished episodes in all; raw score and length of the episode under way in each environment."""
+    """Frames and finished episodes in all; raw score and length of the episode under way in each of B environments.
+
+    A step of an environment takes `repeat` frames.
+    """
 
     def __init__(self, streams: int, repeat: int):
         self.repeat = repeat
@@ -27,7 +56,7 @@ class EpisodeStatistics:
         self.finished: list[Episode] = []
 
     def add(self, reward: np.ndarray, moved: np.ndarray, ended: np.ndarray, truncated: np.ndarray) -> None:
-        """Book raw rewards [B] of the environments that `moved`; `ended` episodes join `finished`."""
+        """Book raw rewards [B] of the environments that `moved` [B] bool; `ended` episodes [B] join `finished`."""
         self.score += reward
         self.length += self.repeat * moved
         self.frames += self.repeat * int(moved.sum())
@@ -37,7 +66,7 @@ class EpisodeStatistics:
             self.episodes += 1
 
     def take(self) -> list[Episode]:
-        """The episodes finished since the last call."""
+        """The episodes finished since the last call, in the order in which they ended."""
         taken, self.finished = self.finished, []
         return taken
 
@@ -55,7 +84,10 @@ class EpisodeStatistics:
 
 
 def make_streams(environment: Suite, streams: int, cap_frames: int | None, *where: Any) -> Any:
-    """`streams` environments of a spec's suite, as they may be seen; `where`: seed, random stream, index."""
+    """A `Stream` of `streams` environments of a spec's suite, as they may be seen; `where`: seed, random stream, index.
+
+    `cap_frames`: frames after which an episode is truncated; None: as the suite has it.
+    """
     made = environment.make(streams, cap_frames, *where)
     hides = environment.flicker or environment.hidden
     return load(environment.partial)(environment, made, *where) if hides else made

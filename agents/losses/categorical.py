@@ -1,4 +1,4 @@
-"""C51: a categorical distribution over a fixed support of returns (Bellemare et al. 2017); torch only."""
+"""C51: a categorical distribution over fixed returns (Bellemare et al. 2017, arXiv:1707.06887); torch only."""
 
 import torch
 import torch.nn.functional as F
@@ -7,11 +7,12 @@ import torch.nn.functional as F
 def project(
     z_low: float, z_high: float, r_t: torch.Tensor, discount_t: torch.Tensor, p_t: torch.Tensor
 ) -> torch.Tensor:
-    """Phi T: the distribution of r + discount Z on the support of Z (Bellemare et al. 2017, eq. 7).
+    """Phi T: the distribution of r + discount Z on the support of Z (Bellemare et al. 2017, eq. 7, arXiv:1707.06887).
 
     r_t, discount_t [B], p_t [B, N] on N equidistant returns from z_low to z_high -> [B, N], rows summing to 1.
     Mass that falls between two atoms is shared by its distance; mass beyond the support goes to its ends.
     """
+    assert p_t.ndim == 2 and r_t.shape == discount_t.shape == p_t.shape[:1], (r_t.shape, discount_t.shape, p_t.shape)
     atoms = p_t.shape[-1]
     z = torch.linspace(z_low, z_high, atoms, device=p_t.device)
     shifted = (r_t[:, None] + discount_t[:, None] * z).clamp(z_low, z_high)
@@ -26,13 +27,16 @@ def project(
 
 
 class Categorical:
-    """Softmax over `atoms` returns from `low` to `high`; its mean is the action value."""
+    """Softmax over `atoms` equidistant returns from `low` to `high`; its mean is the action value.
+
+    Methods as in `Value` (losses/value.py), K = atoms.
+    """
 
     def __init__(self, low: float, high: float, atoms: int):
         self.size, self._low, self._high = atoms, low, high
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
-        """[..., N] logits -> [...]."""
+        """Logits [..., N] -> sum_i p_i z_i [...]."""
         z = torch.linspace(self._low, self._high, self.size, device=raw.device)
         return raw.softmax(-1) @ z
 
@@ -41,9 +45,11 @@ class Categorical:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy with the projected target. raw_* [B, N] logits -> loss [B], priority [B].
 
-        The priority is the cross-entropy, as in the public codes of Rainbow; the paper's KL divergence differs
-        from it by the target's entropy.
+        The priority is the cross-entropy, as in the public codes of Rainbow; the paper's KL divergence (Hessel et al.
+        2018, arXiv:1710.02298) differs from it by the target's entropy.
         """
+        assert raw_tm1.ndim == 2 and raw_t.shape == raw_tm1.shape, (raw_tm1.shape, raw_t.shape)
+        assert r_t.shape == discount_t.shape == raw_tm1.shape[:1], (r_t.shape, discount_t.shape, raw_tm1.shape)
         target = project(self._low, self._high, r_t, discount_t, raw_t.softmax(-1))
         loss = -(target * F.log_softmax(raw_tm1, -1)).sum(-1)
         return loss, loss.detach()

@@ -9,8 +9,15 @@ import torch
 
 
 class Penalty(Protocol):
-    def watch(self, x: torch.Tensor) -> torch.Tensor: ...
-    def terms(self, q: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]: ...
+    """What is added to the loss of one forward pass."""
+
+    def watch(self, x: torch.Tensor) -> torch.Tensor:
+        """The float input [B, …] of a forward pass, before it -> what the pass is to take, the same numbers."""
+        ...
+
+    def terms(self, q: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """q [B]: Q(s, a) computed from x [B, …], which `watch` gave -> name of each term -> scalar, to be added."""
+        ...
 
 
 class Nothing:
@@ -24,7 +31,9 @@ class Nothing:
 
 
 class Gradient:
-    """weight * mean of (|d Q(s, a) / d s| - norm)^2, Euclidean (Gulrajani et al. 2017, on Q in place of a critic).
+    """weight * mean of (|d Q(s, a) / d s| - norm)^2, Euclidean.
+
+    Gulrajani et al. 2017 (arXiv:1704.00028), on Q in place of a critic. `norm` is in units of Q per scaled input.
 
     The gradient is kept in the graph, so that the term can be differentiated by the parameters.
     """
@@ -38,6 +47,7 @@ class Gradient:
 
     def terms(self, q: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """q [B] computed from x [B, …] -> {"penalty": scalar}."""
+        assert q.ndim == 1 and x.ndim >= 2 and len(q) == len(x), (q.shape, x.shape)
         (gradient,) = torch.autograd.grad(q.sum(), x, create_graph=True)
         # At a gradient of exactly 0 (all units off) the norm has no derivative: the constant keeps it finite.
         norm = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()

@@ -1,14 +1,17 @@
 """What actor-critics climb, for a policy given by logits [..., A]; torch only.
 
-`floor` is added to probabilities inside logarithms (MinAtar's AC_lambda.py has 1e-4): it bounds what one unlikely
-action can do.
+Mnih et al. 2016 (arXiv:1602.01783), Espeholt et al. 2018 (arXiv:1802.01561); agents/actor_critic.py sums the terms.
+
+`floor` is added to probabilities inside logarithms (1e-4 in MinAtar's AC_lambda.py, arXiv:1903.03176): it bounds what
+one unlikely action can do.
 """
 
 import torch
 
 
 def log_probability(logits: torch.Tensor, action: torch.Tensor, floor: float) -> torch.Tensor:
-    """log(pi(a) + floor): logits [..., A], action [...] int64 -> [...]."""
+    """log(pi(a) + floor): logits [..., A], action [...] int64 -> [...], nats."""
+    assert logits.shape[:-1] == action.shape and logits.ndim >= 1, (logits.shape, action.shape)
     if floor == 0:  # straight from the logits: exact where pi(a) is too small for a float
         return logits.log_softmax(-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
     chosen = logits.softmax(-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
@@ -17,6 +20,7 @@ def log_probability(logits: torch.Tensor, action: torch.Tensor, floor: float) ->
 
 def entropy(logits: torch.Tensor, floor: float) -> torch.Tensor:
     """-sum_a pi(a) log(pi(a) + floor): logits [..., A] -> [...], nats."""
+    assert logits.ndim >= 1, logits.shape
     if floor == 0:
         log_pi = logits.log_softmax(-1)
         return -(log_pi.exp() * log_pi).sum(-1)
@@ -25,15 +29,22 @@ def entropy(logits: torch.Tensor, floor: float) -> torch.Tensor:
 
 
 def td_error(v_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, v_t: torch.Tensor) -> torch.Tensor:
-    """r + discount v(s') - v(s), without gradient; all [B]."""
+    """r + discount v(s') - v(s), without gradient; all [B] (Sutton & Barto 2018, section 13.5)."""
+    shapes = v_tm1.shape, r_t.shape, discount_t.shape, v_t.shape
+    assert v_tm1.ndim == 1 and len(set(shapes)) == 1, shapes
     return (r_t + discount_t * v_t - v_tm1).detach()
 
 
 def policy_gradient_loss(log_pi: torch.Tensor, advantage: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
-    """-rho log pi(a) A, elementwise; advantage and rho carry no gradient (Espeholt et al. 2018, section 4.2)."""
+    """-rho log pi(a) A, elementwise, all of one shape; advantage and rho carry no gradient.
+
+    Espeholt et al. 2018, section 4.2 (arXiv:1802.01561); with rho 1 the gradient of Mnih et al. 2016.
+    """
+    assert log_pi.shape == advantage.shape == rho.shape, (log_pi.shape, advantage.shape, rho.shape)
     return -(rho * advantage).detach() * log_pi
 
 
 def baseline_loss(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """1/2 (v - V)^2, elementwise; targets carry no gradient."""
+    """1/2 (v - V)^2, elementwise, both of one shape; targets carry no gradient (arXiv:1802.01561, section 4.2)."""
+    assert values.shape == targets.shape, (values.shape, targets.shape)
     return 0.5 * (targets.detach() - values).square()

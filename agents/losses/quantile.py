@@ -1,4 +1,4 @@
-"""QR-DQN: quantiles of the return (Dabney et al. 2018); torch only."""
+"""QR-DQN: quantiles of the return (Dabney et al. 2018, arXiv:1710.10044); torch only."""
 
 import torch
 
@@ -6,7 +6,7 @@ import torch
 def quantile_huber(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Tensor:
     """rho(u) = |tau - 1{u < 0}| L(u), L the Huber loss of width kappa, |u| at 0 (Dabney et al. 2018, eq. 9-10).
 
-    Not divided by kappa (IQN's paper and dopamine divide). u, tau broadcast -> their shape.
+    Not divided by kappa (IQN's paper, arXiv:1806.06923, and dopamine divide). u, tau broadcast -> their shape.
     """
     size = u.abs()
     huber = size if kappa == 0 else torch.where(size <= kappa, 0.5 * u * u, kappa * (size - 0.5 * kappa))
@@ -14,19 +14,24 @@ def quantile_huber(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Te
 
 
 class Quantile:
-    """`quantiles` returns at the midpoints tau_i = (i + 0.5) / N; their mean is the action value."""
+    """`quantiles` returns at the midpoints tau_i = (i + 0.5) / N; their mean is the action value.
+
+    Methods as in `Value` (losses/value.py), K = quantiles.
+    """
 
     def __init__(self, quantiles: int, kappa: float):
         self.size, self._kappa = quantiles, kappa
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
-        """[..., N] -> [...]."""
+        """Quantiles [..., N] -> their mean [...]."""
         return raw.mean(-1)
 
     def loss(
         self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed over predicted quantiles, mean over target ones. raw_* [B, N] -> loss [B], priority [B]: the loss."""
+        assert raw_tm1.ndim == 2 and raw_t.shape == raw_tm1.shape, (raw_tm1.shape, raw_t.shape)
+        assert r_t.shape == discount_t.shape == raw_tm1.shape[:1], (r_t.shape, discount_t.shape, raw_tm1.shape)
         target = r_t[:, None] + discount_t[:, None] * raw_t  # [B, N]
         tau = (torch.arange(self.size, device=raw_tm1.device) + 0.5) / self.size
         u = target[:, None, :] - raw_tm1[:, :, None]  # [B, predicted, target]

@@ -1,4 +1,7 @@
-"""Rescaling of values (Pohlen et al. 2018, Proposition A.2): large returns count by about their square root."""
+"""Rescaling of values (Pohlen et al. 2018, Proposition A.2, arXiv:1805.11593), as R2D2 has it.
+
+Large returns count by about their square root. Elementwise, for tensors of any shape; epsilon is 0 or more.
+"""
 
 import torch
 

@@ -1,4 +1,7 @@
-"""Q-learning on sequences; torch only. Time runs along the first axis."""
+"""Q-learning on sequences, as R2D2 does it; torch only. Time runs along the first axis.
+
+Kapturowski et al. 2019 (ICLR, OpenReview r1lyTjAqYX; not on arXiv). agents/r2d2.py draws the rows on a time line.
+"""
 
 import torch
 
@@ -25,6 +28,10 @@ def sequence_errors(
     y_t = h(R_t + D_t h^-1(Q_target(s, argmax_a Q_selector(s, a)))) with s = s_{t+n}, or the episode's final
     observation where that comes sooner; h is the identity when epsilon is None. y carries no gradient.
     """
+    assert q.ndim == 3 and q_target.shape == q_selector.shape == q.shape, (q.shape, q_target.shape, q_selector.shape)
+    assert last.shape == q.shape[:2], (last.shape, q.shape)
+    shapes = action.shape, reward.shape, discount.shape
+    assert set(shapes) == {last[1:].shape}, (*shapes, last.shape)
     m = len(q) - n
     end = (~last).long().cumprod(0).sum(0).clamp(max=m + n - 1)  # [B] row of the final observation
     at = torch.minimum(torch.arange(n, m + n, device=q.device)[:, None], end)
@@ -40,13 +47,18 @@ def sequence_errors(
 
 
 def mixed_priority(errors: torch.Tensor, valid: torch.Tensor, eta: float) -> torch.Tensor:
-    """eta max |error| + (1 - eta) mean |error| over a sequence's valid rows. errors, valid [m, B] -> [B]."""
+    """eta max |error| + (1 - eta) mean |error| over a sequence's valid rows. errors, valid [m, B] -> [B].
+
+    Kapturowski et al. 2019, section 2.3. No gradient. A sequence without a valid row gives NaN; none is ever drawn.
+    """
+    assert errors.ndim == 2 and errors.shape == valid.shape, (errors.shape, valid.shape)
     size = errors.detach().abs() * valid
     return eta * size.amax(0) + (1 - eta) * size.sum(0) / valid.sum(0)
 
 
 def ends(valid: torch.Tensor) -> torch.Tensor:
     """The first and the last valid row of each sequence. valid [m, B] bool, true from row 0 on -> [2, B] int64."""
+    assert valid.ndim == 2, valid.shape
     last = valid.sum(0) - 1
     return torch.stack([torch.zeros_like(last), last])
 
@@ -57,6 +69,8 @@ def discrepancy(q: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -
     q [m, B, A] of the replayed rows, reference [2, B, A] with another state at the rows `ends(valid)`, valid [m, B]
     bool -> [2, B]. The maximum is over the actions of all valid rows.
     """
+    assert q.ndim == 3 and valid.shape == q.shape[:2], (q.shape, valid.shape)
+    assert reference.shape == (2, *q.shape[1:]), (reference.shape, q.shape)
     largest = q.amax(-1).masked_fill(~valid, -torch.inf).amax(0)
     at = q[ends(valid), torch.arange(q.shape[1], device=q.device)]
     return torch.linalg.vector_norm(at - reference, dim=-1) / largest.abs()

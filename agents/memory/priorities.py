@@ -16,7 +16,7 @@ from agents.spec.memory import AnnealedWeights, ConstantWeights, NoWeights, Prio
 
 
 class Drawable:
-    """Which rows of a store may be drawn, followed as rows come and go.
+    """Which rows of a store may be drawn, followed as rows come and go. A slot is a key modulo the number of slots.
 
     A row may be drawn from the moment its window is stored until it, or an observation of its stack, is
     overwritten; an episode's last row never may. These are the valid rows of the store's span.
@@ -57,6 +57,7 @@ class Drawable:
             raise LookupError("the memory holds no row at which a transition starts")
 
     def slot(self, keys: np.ndarray) -> np.ndarray:
+        """Keys [N] -> the slots that their rows lie in, or lay in [N]."""
         return keys % self.slots
 
     def key(self, slots: np.ndarray) -> np.ndarray:
@@ -96,7 +97,10 @@ def annealed(spec: AnnealedWeights) -> "Importance":
 
 
 class Importance:
-    """w = (N P)^-beta / max w, for what prioritized draws do to the expectation (section 3.4); `beta` of a frame."""
+    """w = (N P)^-beta / max w, for what prioritized draws do to the expectation (section 3.4, arXiv:1511.05952).
+
+    `beta` gives its value at a frame.
+    """
 
     def __init__(self, beta: Callable[[int], float], normalise: str):
         self.beta, self.of_memory = beta, normalise == "memory"
@@ -120,7 +124,8 @@ def acted_errors(store: FrameStore, keys: np.ndarray) -> np.ndarray:
     """n-step TD errors of the rows at keys [N] by the action values they were acted on. -> float64 [N]
 
     G_t + gamma^n max_a Q(S_{t+n}, a) - Q(S_t, A_t), with the extras `q_best` and `q_taken` of the rows and n the
-    window (Horgan et al. 2018, section 3). The networks are the actor's: online ones, as old as each row.
+    window (Horgan et al. 2018, arXiv:1803.00933, section 3). The networks are the actor's: online ones, as old as each
+    row.
     """
     rows = store.sequence(keys)
     reward, discount = (

@@ -15,9 +15,10 @@ from agents.spec.memory import ProportionalSelect
 
 
 class Proportional:
-    """Draws a row with a probability proportional to p^exponent.
+    """Draws a row with a probability proportional to p^exponent. Methods as in `Select` (memory/replay.py).
 
-    A new row has the largest p seen so far; with `initial: actor` that of its own TD error (Ape-X).
+    A new row has the largest p seen so far; with `initial: actor` that of its own TD error (Ape-X, Horgan et al. 2018,
+    arXiv:1803.00933).
     """
 
     def __init__(self, spec: ProportionalSelect, store: FrameStore):

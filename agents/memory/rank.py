@@ -1,4 +1,4 @@
-"""Rank-based prioritized replay (Schaul et al. 2016, section 3.3): p_i = 1 / rank(i), rank by |error|.
+"""Rank-based prioritized replay (Schaul et al. 2016, arXiv:1511.05952, section 3.3): p_i = 1 / rank(i), by |error|.
 
 The paper ranks with a heap that is sorted now and then and only nearly in order between; here the order is exact
 at every draw (Ranking). Its k segments of equal probability become k equal shares of the running sum of
@@ -43,14 +43,14 @@ class Ranking:
         self.sort(np.empty(0, np.int64))
 
     def sort(self, numbers: np.ndarray) -> None:
-        """Hold exactly these numbers."""
+        """Hold exactly these numbers [N], distinct and below 2^63 - 1."""
         self.sorted = np.append(np.sort(numbers), END)
         self.recent = np.array([END])
         self.bucket = np.array([self.size + 1])  # of each recent number; END stands in none
         self.tree.fill(np.ones(len(numbers)))
 
     def replace(self, gone: np.ndarray, come: np.ndarray) -> None:
-        """Remove the numbers `gone` (all present), then add `come` (none present)."""
+        """Remove the numbers `gone` [N] (all present), then add `come` [M] (none present)."""
         at = self.recent.searchsorted(gone)
         found = self.recent[at] == gone
         left = np.concatenate((self.bucket[at[found]], self.sorted.searchsorted(gone[~found])))
@@ -67,14 +67,14 @@ class Ranking:
         return len(self.recent) > 1_000 + len(self.sorted) // 32
 
     def at(self, ranks: np.ndarray) -> np.ndarray:
-        """Ranks [N] from 0 -> numbers [N]."""
+        """Ranks [N] from 0, all below how many there are -> numbers [N], ascending with the rank."""
         bucket, rest = self.tree.find(ranks.astype(np.float64))
         at = self.bucket.searchsorted(bucket) + rest.astype(np.int64)
         return np.where(self.bucket[at] == bucket, self.recent[at], self.sorted[bucket])
 
 
 class Rank:
-    """Draws a row with a probability proportional to rank^-exponent.
+    """Draws a row with a probability proportional to rank^-exponent. Methods as in `Select` (memory/replay.py).
 
     A new row has the largest |error| seen so far and a touch more: where errors are clipped many rows have that error,
     all of them older, and behind those it would wait for its first draw, or be overwritten before.

@@ -1,4 +1,4 @@
-"""Which rows of a store are drawn: selectors share add, draw, update and their state.
+"""Which rows of a store are drawn: selectors share the methods of `Select` (memory/replay.py).
 
 `draw` gives keys and importance weights; a selector without priorities gives ones and ignores updates, so that
 nothing above this file asks which kind it is.
@@ -14,7 +14,7 @@ from agents.spec.memory import FifoSelect, NewestSelect, UniformSelect
 
 
 class Uniform:
-    """Every valid row with the same probability, with replacement."""
+    """Every valid row with the same probability, with replacement (experience replay of Mnih et al. 2015)."""
 
     def __init__(self, spec: UniformSelect, store: FrameStore):
         self.store = store
@@ -55,7 +55,8 @@ class Fifo:
     Windows follow each other without a gap, row k T to row (k + 1) T for each stream, so that what ends one (the
     observation to bootstrap from) begins the next. Learning follows the rows, not the clock of frames: an
     episode's last row takes no frame. With a `replay_share` that part of each batch, rounded, comes after the new
-    windows and is drawn uniformly, with replacement, from all complete windows in the memory.
+    windows and is drawn uniformly, with replacement, from all complete windows in the memory (Espeholt et al. 2018,
+    arXiv:1802.01561, section 5.2.2).
     """
 
     def __init__(self, spec: FifoSelect, store: FrameStore):
@@ -102,7 +103,8 @@ class Fifo:
 
 
 class Newest:
-    """Every transition once, in the order they were made: learning without replay.
+    """Every transition once, in the order they were made: learning without replay (Young & Tian 2019,
+    arXiv:1903.03176).
 
     The windows of a stream follow each other without overlap; an episode's end closes the window it falls into, and
     the next one begins with the next episode. Windows wait in a queue, stream by stream in order of completion, so
@@ -116,6 +118,7 @@ class Newest:
         self.ready: deque[int] = deque()  # keys of complete windows
 
     def add(self, keys: np.ndarray) -> None:
+        """Windows that the newest rows complete join the queue."""
         store, row = self.store, self.store.count - 1
         last = store.field["last"][row % store.rows]
         full = row - self.start == store.window  # the row after the window is its final observation

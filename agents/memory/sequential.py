@@ -1,4 +1,4 @@
-"""Sequential updates (Hausknecht & Stone 2015): finished episodes are replayed from first row to last, in sequences.
+"""Sequential updates (Hausknecht & Stone 2015, arXiv:1507.06527): finished episodes replayed from first row to last.
 
 Each place of the batch follows an episode of its own; the state that a sequence ends with is where the next one begins
 (`state: carried`, agents/r2d2.py). Where an episode is through, or its rows had to make room, the place takes another
@@ -14,7 +14,7 @@ from agents.spec.memory import SequentialSelect
 
 
 class Sequential:
-    """Sequences follow each other by `SequenceSpec.stride` rows."""
+    """Sequences follow each other by `SequenceSpec.stride` rows. Methods as in `Select` (memory/replay.py)."""
 
     def __init__(self, spec: SequentialSelect, store: FrameStore):
         self.store = store

@@ -16,7 +16,9 @@ FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "las
 class FrameStore:
     """The newest `capacity` observations of B streams, each kept once, and the extras that agents keep.
 
-    `sequence_spec` says what sequences are drawn; `discount` is gamma.
+    `shape` and `dtype` are those of one observation, `stack` the number of them that an agent sees together;
+    `sequence_spec` says what sequences are drawn; `discount` is gamma, per row. Raises ValueError where `capacity`
+    (rows of all streams) holds no sequence, and for extras with the name of a field.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class FrameStore:
         self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views
 
     def add(self, step: Step) -> None:
+        """Keep a row of each stream (agents/step.py) in place of the oldest; KeyError where an extra is missing."""
         slot = self.count % self.rows
         previous = self.field["age"][slot - 1]  # rows since the episode's first; slot -1 wraps
         self._frames[slot] = step.obs.reshape(self.streams, -1)
@@ -61,6 +64,8 @@ class FrameStore:
 
     def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:
         """Note the current rows, successors of the newest ones, for `SequenceSpec.bootstrap_on_current`.
+
+        obs [B, *shape], first and last [B].
 
         They take the place of the oldest rows; `add` writes them again when something was done there.
         """
@@ -100,7 +105,7 @@ class FrameStore:
         return np.stack(rows)
 
     def read(self, name: str, keys: np.ndarray) -> np.ndarray:
-        """A field or extra of the rows at `keys` [...]. -> [..., …]"""
+        """The field or extra `name` (KeyError if there is none) of the rows at `keys` [...]. -> [..., …]"""
         return self._flat[name][self._slot(keys)]
 
     def close(self, streams: np.ndarray) -> None:
@@ -119,7 +124,10 @@ class FrameStore:
             self._flat[name][slots] = value
 
     def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
-        """The sequences that start at `keys` [N]; after an episode's last row as `cross_episodes` says."""
+        """The sequences that start at `keys` [N], with `weight` [N]; after an episode's last row as `cross_episodes`.
+
+        -> a batch with B = N, T = window and M = len(obs_steps) (agents/step.py), on the CPU.
+        """
         rows = self.sequence(keys)
         slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}

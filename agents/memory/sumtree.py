@@ -32,11 +32,12 @@ class SumTree:
 
     @property
     def total(self) -> float:
+        """The sum of all values."""
         return float(self._top()[-1])
 
     @property
     def minimum(self) -> float:
-        """The smallest positive value; infinity when there is none."""
+        """The smallest positive value; infinity when there is none. IndexError where it is not kept."""
         return float(self._least[-1].min())
 
     def values(self, indices: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """From features to K numbers for each action, by hidden layers and an output.
 
 `linear(inputs, outputs, bias)` makes the layers, plain or noisy; `norm(width)` what follows each hidden one;
-`hidden()` new hidden layers, whose result is what a head's `features` are: what its output sees.
+`hidden()` new hidden layers, whose result is what a head's `features` are: what its output sees. `layers` are a head's
+linear layers from input to output. Heads take features [B, F].
 """
 
 from collections.abc import Callable
@@ -32,9 +33,10 @@ class Hidden(nn.Module):
 
 
 class Plain(nn.Module):
-    """A linear output [B, actions, K].
+    """A linear output: features [B, F] -> [B, actions, K], K = size.
 
-    With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016).
+    With `shared_bias` one bias [K] serves all actions (the tuned Double DQN of van Hasselt et al. 2016,
+    arXiv:1509.06461).
     """
 
     def __init__(self, hidden: Callable[[], Hidden], linear: Linear, actions: int, size: int, shared_bias: bool):
@@ -54,7 +56,9 @@ class Plain(nn.Module):
 
 
 class Dueling(nn.Module):
-    """Q = V + A - mean_a A, for each of the K numbers (Wang et al. 2016, eq. 9; Hessel et al. 2018 for K > 1).
+    """Q = V + A - mean_a A, for each of the K numbers: features [B, F] -> [B, actions, K].
+
+    Wang et al. 2016, eq. 9 (arXiv:1511.06581); Hessel et al. 2018 for K > 1 (arXiv:1710.02298).
 
     `layers` alternates the streams by depth, so that from the output -1 is A's and -2 V's last layer.
     """

@@ -8,7 +8,10 @@ from torch.nn import functional as F
 
 
 def dsilu(x: torch.Tensor) -> torch.Tensor:
-    """The derivative of SiLU, s(x) (1 + x (1 - s(x))), s the logistic function (Elfwing et al. 2018)."""
+    """The derivative of SiLU, s(x) (1 + x (1 - s(x))), s the logistic function; elementwise.
+
+    Elfwing et al. 2018, arXiv:1702.03118.
+    """
     s = torch.sigmoid(x)
     return torch.addcmul(s, s * (1 - s), x)
 
@@ -21,7 +24,7 @@ class Linear(nn.Linear):
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d without padding that remembers its input shape [C, H, W].
+    """nn.Conv2d without padding that remembers its input shape [C, H, W]. ValueError where the kernel does not fit in.
 
     With `gather`, patches are gathered by index, the batch innermost, and multiplied as one matrix: on small images
     library convolutions spend most of their time on set-up. It pays where the input needs no gradient, in the first

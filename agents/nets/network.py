@@ -9,7 +9,8 @@ from torch import nn
 class Network(nn.Module):
     """[B, C, H, W] uint8 -> what the head gives, [B, A, K] or a PolicyValue; step by step through time with `unroll`.
 
-    `layers` lists convolutions and linear layers from input to output, without those inside an LSTM.
+    `layers` lists convolutions and linear layers from input to output, without those inside an LSTM; `noisy` says
+    whether any of them is. `scale` is the factor that brings observations to a size that suits the network.
     """
 
     def __init__(self, torso: nn.Module, core: nn.Module | None, head: nn.Module, scale: float):
@@ -28,7 +29,7 @@ class Network(nn.Module):
         return bool(self._noisy)
 
     def resample(self, rng: torch.Generator) -> None:
-        """New noise in every noisy layer; nothing where there is none."""
+        """New noise in every noisy layer, from a generator on the network's device; nothing where there is none."""
         for module in self._noisy:
             module.resample(rng)
 
@@ -49,7 +50,10 @@ class Network(nn.Module):
         return self.head.features(self.torso(x))
 
     def sigma(self) -> dict[str, float]:
-        """Mean |sigma| of each noisy layer's weights, by index from the output (Fortunato et al. 2018, Figure 3)."""
+        """Mean |sigma| of each noisy layer's weights, by index from the output.
+
+        Fortunato et al. 2018, Figure 3 (arXiv:1706.10295).
+        """
         numbered = zip(range(-len(self.layers), 0), self.layers, strict=True)
         noisy = {i: layer.weight_sigma for i, layer in numbered if hasattr(layer, "weight_sigma")}
         return {f"sigma[{i}]": float(weight.detach().abs().mean()) for i, weight in noisy.items()}

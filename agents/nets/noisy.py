@@ -1,4 +1,4 @@
-"""Noisy linear layers (Fortunato et al. 2018): y = (mu + sigma * eps) x + (mu_b + sigma_b * eps_b).
+"""Noisy linear layers (Fortunato et al. 2018, arXiv:1706.10295): y = (mu + sigma * eps) x + (mu_b + sigma_b * eps_b).
 
 Noise is drawn only by `resample`, never by a forward pass, and stays for every input until the next draw. In
 evaluation mode (`module.eval()`) a layer uses its means.

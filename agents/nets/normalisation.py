@@ -1,4 +1,4 @@
-"""What stands between a layer and its ReLU: `none`, or batch normalisation (Ioffe & Szegedy 2015).
+"""What stands between a layer and its ReLU: `none`, or batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167).
 
 `make(width)` gives a module for the output [B, width, …] of one layer.
 """

@@ -10,12 +10,16 @@ from agents.nets.heads import Hidden, Linear
 
 
 class PolicyValue(NamedTuple):
+    """What an actor-critic's network gives, for each row; through time [T, B, A] and [T, B]."""
+
     logits: torch.Tensor  # [B, A], unnormalised log probabilities
     value: torch.Tensor  # [B]
 
 
 class ActorCritic(nn.Module):
-    """One linear output for the policy and one for the value, of the same hidden layers (Mnih et al. 2016).
+    """One linear output for the policy and one for the value, of the same hidden layers: [B, F] -> PolicyValue.
+
+    Mnih et al. 2016, arXiv:1602.01783.
 
     `layers` ends with value, policy: from the output -1 is the policy's and -2 the value's layer. `size` and
     `shared_bias` are those of value heads and say nothing here.

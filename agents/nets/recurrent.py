@@ -14,8 +14,9 @@ from agents.spec.network import Lstm as LstmSpec
 class Lstm(nn.Module):
     """Features over time -> what the head sees, state by state; a state is [B, 2, units], hidden and cell.
 
-    The LSTM's input is [features, one-hot previous action, previous reward] with `inputs` (Kapturowski et al. 2019),
-    else the features alone (Hausknecht & Stone 2015); `before` are hidden layers with ReLU that come first.
+    The LSTM's input is [features, one-hot previous action, previous reward] with `inputs` (Kapturowski et al. 2019,
+    section 2.3), else the features alone (Hausknecht & Stone 2015, arXiv:1507.06527); `before` are hidden layers with
+    ReLU that come first.
     """
 
     def __init__(self, spec: LstmSpec, linear: Callable[[int, int, bool], nn.Module], features: int, actions: int):

@@ -1,4 +1,4 @@
-"""The deep residual torso of IMPALA."""
+"""The deep residual torso of IMPALA (Espeholt et al. 2018, arXiv:1802.01561)."""
 
 import torch
 from torch import nn

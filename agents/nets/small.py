@@ -19,7 +19,7 @@ from agents.nets.torsos import Convolutional
 
 
 def fits(network: Network) -> bool:
-    """Whether `network` is one of those."""
+    """Whether `network` is one of those that have a compiled form."""
     torso, head = network.torso, network.head
     if not (isinstance(torso, Convolutional) and network.core is None and isinstance(head, Plain)):
         return False
@@ -37,7 +37,7 @@ def fits(network: Network) -> bool:
 
 
 class Small:
-    """The compiled form of a network that fits. Observations are [B, C, H, W] on the CPU."""
+    """The compiled form of a network that fits, on the same parameters. Observations are [B, C, H, W] on the CPU."""
 
     def __init__(self, network: Network):
         layer = network.torso.layers[0]
@@ -56,7 +56,7 @@ class Small:
         return self._arrays
 
     def values(self, obs: torch.Tensor) -> np.ndarray:
-        """-> action values [B, A]."""
+        """Observations [B, C, H, W] of any type -> action values [B, A] float32."""
         return q_learning.action_values(flat(obs), self.seen, self.arrays())
 
 

@@ -11,7 +11,10 @@ WIDE = 32  # pixels: from this side on channels-last convolutions are the faster
 
 
 class Convolutional(nn.Module):
-    """Convolutions with an activation after each, flattened (Mnih et al. 2015; Young & Tian 2019)."""
+    """Convolutions with an activation after each, flattened: [B, *shape] -> [B, size].
+
+    Mnih et al. 2015; Young & Tian 2019 (arXiv:1903.03176). ValueError where a kernel does not fit in.
+    """
 
     def __init__(self, spec: NetworkSpec, shape: tuple[int, int, int], norm: Norm):
         super().__init__()

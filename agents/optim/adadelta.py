@@ -1,4 +1,4 @@
-"""Adadelta (Zeiler 2012)."""
+"""Adadelta (Zeiler 2012, arXiv:1212.5701, Algorithm 1)."""
 
 from collections.abc import Iterable
 from typing import Any

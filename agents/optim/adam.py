@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) on torch's fused kernel.
+"""Adam (Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1) on torch's fused kernel.
 
 torch.optim.Adam calls the same kernel; on small networks its bookkeeping takes as long again, and its import
 costs every process two seconds. Epsilon is added to the root after bias correction (torch's form; TF1's
@@ -16,7 +16,10 @@ from agents.spec.optimizer import Adam as AdamSpec
 
 
 class Adam:
-    """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w <- w - lr m^ / (sqrt(v^) + epsilon)."""
+    """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w <- w - lr m^ / (sqrt(v^) + epsilon).
+
+    m^ = m / (1 - b1^k) and v^ = v / (1 - b2^k) at step k = 1, 2, ...; both averages start at 0.
+    """
 
     def __init__(self, spec: AdamSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec

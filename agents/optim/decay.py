@@ -1,4 +1,4 @@
-"""A learning rate that falls on a straight line to 0."""
+"""A learning rate that falls on a straight line to 0 (A3C, arXiv:1602.01783; IMPALA, arXiv:1802.01561, Table G.1)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -16,7 +16,9 @@ class Objective(Protocol):
     Both are scalars that may be differentiated. At the same parameters they are the same: noise is drawn beforehand.
     """
 
-    def loss(self) -> torch.Tensor: ...
+    def loss(self) -> torch.Tensor:
+        """What is to be made smaller."""
+        ...
 
     def divergence(self) -> torch.Tensor:
         """How far the networks' outputs are from what they were when this objective was made; 0 there, else above."""

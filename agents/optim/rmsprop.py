@@ -1,4 +1,7 @@
-"""RMSprop in the forms that the papers' codes use; they differ in where epsilon stands and the averages start."""
+"""RMSprop in the forms that the papers' codes use; they differ in where epsilon stands and the averages start.
+
+All go back to Tieleman & Hinton 2012 (a lecture, no paper); the centered ones are Graves' (2013, arXiv:1308.0850).
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,11 +18,11 @@ TINY = 1e-30  # its root lies far below every epsilon in use
 class RMSprop:
     """s <- decay s + (1 - decay) g^2, and centered: m <- decay m + (1 - decay) g, else m = 0; both from 0.
 
-    form `nature` (Mnih et al. 2015): w <- w - lr g / sqrt(s - m^2 + epsilon)
-    form `torch`:                     w <- w - lr g / (sqrt(s - m^2) + epsilon)
-    form `tensorflow`:                as nature, with s from 1, so that first steps are small
-    form `debiased` (Young & Tian 2019, AC_lambda.py): as nature, with s and m divided by 1 - decay^(k + 1) at update
-    k = 1, 2, ... (k + 1 since their code counts frames, and the first frame makes no update)
+    form `nature` (Mnih et al. 2015; arXiv:1602.01783, not centered): w <- w - lr g / sqrt(s - m^2 + epsilon)
+    form `torch`: w <- w - lr g / (sqrt(s - m^2) + epsilon)
+    form `tensorflow`: as nature, with s from 1, so that first steps are small
+    form `debiased` (Young & Tian 2019, arXiv:1903.03176, AC_lambda.py): as nature, with s and m divided by
+    1 - decay^(k + 1) at update k = 1, 2, … (k + 1: their code counts frames, and the first frame makes no update)
     """
 
     def __init__(self, spec: RMSpropSpec, parameters: Iterable[nn.Parameter]):

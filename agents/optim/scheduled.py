@@ -1,4 +1,4 @@
-"""Using spectral norms without normalising: divOut, divGrad, mulEps, divLR (Gogianu et al. 2021).
+"""Using spectral norms without normalising: divOut, divGrad, mulEps, divLR (Gogianu et al. 2021, arXiv:2105.05246).
 
 With rho_i the norms of the chosen layers' plain weights and P their product: divOut divides the network's output by
 P (P carries no gradient); divGrad divides gradients before the optimizer's step, mulEps multiplies its epsilon,
@@ -38,7 +38,10 @@ def divide_output(spec: SpectralOutput, network: Network, rng: np.random.Generat
 
 
 class Schedule:
-    """Called between the backward pass and the optimizer's step."""
+    """Called between the backward pass and the optimizer's step; changes gradients, epsilons or learning rates.
+
+    The network's meters have to travel with it (`meter_layers`); spec.kind says which of the three is changed.
+    """
 
     def __init__(self, spec: SpectralSchedule, network: Network, optimizer: Optimizer):
         self._gauge, self._spec, self._optimizer = attached(network), spec, optimizer

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum."""
+"""Stochastic gradient descent with momentum (Polyak 1964)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from agents.spec.optimizer import SGD as SGDSpec
 
 
 class SGD:
-    """b <- momentum b + g;  w <- w - lr b."""
+    """b <- momentum b + g;  w <- w - lr b. b starts at 0."""
 
     def __init__(self, spec: SGDSpec, parameters: Iterable[nn.Parameter]):
         self.parameters, self.spec = list(parameters), spec

@@ -1,4 +1,7 @@
-"""Spectral normalisation and its measurement (Gogianu et al. 2021; Miyato et al. 2018; Gouk et al. 2018).
+"""Spectral normalisation and its measurement.
+
+Gogianu et al. 2021 (arXiv:2105.05246), after Miyato et al. 2018 (arXiv:1802.05957) for linear layers and Gouk et al.
+2018 (arXiv:1804.04368) for convolutions.
 
 A `Meter` follows the largest singular value rho of one layer by power iteration: of the matrix for linear
 layers, of the true convolution operator (not of the reshaped kernel) for convolutions. It moves only when
@@ -56,7 +59,7 @@ class Meter(nn.Module):
         self.v.copy_(v)
 
     def rho(self, weight: torch.Tensor) -> torch.Tensor:
-        """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar."""
+        """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar. `weight` has the layer's shape."""
         # Clones: a later `advance` must not change what an earlier forward pass saved for its backward pass.
         return (self.u.clone() * self._apply_to(weight, self.v.clone())).sum()
 
@@ -81,6 +84,7 @@ class Gauge:
         self.members = members
 
     def advance(self, steps: int) -> None:
+        """`steps` power iterations of every meter, on the raw weights."""
         for layer, meter in self.members.values():
             meter.advance(raw_weight(layer), steps)
 
@@ -98,7 +102,7 @@ class Gauge:
 
 
 def measure(spec: Norms, network: Network, rng: np.random.Generator) -> Gauge:
-    """Meters beside the network: rho is read, nothing is changed."""
+    """Meters beside the network, in no state of its own: rho is read, nothing is changed."""
     return _metered(network, spec.layers, spec.power_steps, rng)
 
 
@@ -116,7 +120,7 @@ def meter_layers(spec: Normed, network: Network, rng: np.random.Generator) -> li
 
 
 def normalise(spec: SpectralWeights, network: Network, rng: np.random.Generator) -> None:
-    """SN: the layers of `spec` compute with their weights divided by their norms."""
+    """SN: the layers of `spec` compute with their weights divided by their norms (arXiv:2105.05246). In place."""
     for index, meter in zip(spec.layers, meter_layers(spec, network, rng), strict=True):
         parametrize.register_parametrization(network.layers[index], "weight", Normalise(meter, spec))
 

@@ -8,15 +8,26 @@ from torch import nn
 
 
 class Optimizer(Protocol):
-    """`rates` and `epsilons` stand beside `parameters`, one for each; schedules may change them before a step."""
+    """Moves parameters in place by their gradients, each at a rate of its own.
+
+    `rates` and `epsilons` stand beside `parameters`, one for each; schedules may change them before a step.
+    """
 
     parameters: list[nn.Parameter]
-    rates: list[float]
-    epsilons: list[float]
+    rates: list[float]  # learning rates
+    epsilons: list[float]  # 0 where the rule has none
 
-    def step(self) -> None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def step(self) -> None:
+        """One step along the parameters' gradients: each has a `grad` of its shape, which is left as it is."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Averages and counts that steps change, beside the parameters: lists of tensors, not copied, and numbers."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy what `state_dict` gave into the averages, which stay where they are."""
+        ...
 
 
 class GradientStep:
@@ -31,7 +42,7 @@ class GradientStep:
         self.steps = 0  # taken so far
 
     def down(self, loss: torch.Tensor) -> torch.Tensor:
-        """A step down the gradient of a scalar; -> the gradient's norm before clipping.
+        """A step down the gradient of a scalar; -> the gradient's Euclidean norm before clipping, scalar.
 
         No gradient is left in, or worked out for, other networks that the loss passes through.
         """
@@ -41,7 +52,7 @@ class GradientStep:
         return self._step()
 
     def along(self, gradients: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The same where the gradients to go down are known already, one for each parameter."""
+        """The same where the gradients to go down are known already, one for each parameter (else ValueError)."""
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         return self._step()
@@ -67,7 +78,8 @@ class GradientStep:
 class Follower(NamedTuple):
     """A network that follows another of its shape: into <- tau source + (1 - tau) into, every so many updates.
 
-    tau 1 copies (Mnih et al. 2015), less is a running average (Polyak; Lillicrap et al. 2016). Buffers are copied.
+    tau 1 copies (Mnih et al. 2015), less is a running average (Polyak; Lillicrap et al. 2016, arXiv:1509.02971).
+    Buffers are copied.
     """
 
     source: nn.Module

@@ -1,4 +1,4 @@
-"""What each part of an agent is worth, per game (Hessel et al. 2018, Figure 4).
+"""What each part of an agent is worth, per game (Hessel et al. 2018, Figure 4, arXiv:1710.02298).
 
 Performance is the area under the learning curve, 0 for the base agent and 1 for the full one; the drop is what an
 ablation lacks of 1. Each game's strongest drop is framed; games where the base beats the full agent are left out.

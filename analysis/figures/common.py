@@ -1,4 +1,8 @@
-"""What the kinds of figures share: the drawing they return, lines with bands, legends outside the data."""
+"""What the kinds of figures share: the drawing they return, lines with bands, legends outside the data.
+
+A kind is a module of this package with `draw(spec, scores, reference) -> Drawing`. It raises UserError for a mistake in
+the spec, and NoData where no run has anything to show; other errors are faults of ours.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +48,11 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
     def table(self) -> pd.DataFrame:
+        """The rows as the figure's data file has them; columns without rows too."""
         return pd.DataFrame(self.rows, columns=None if self.rows else list(row("", "", "", None, 0.0)))
 
     def note(self, text: str) -> None:
+        """A sentence for the caption, once however often it is said."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -66,7 +72,10 @@ def check_reference_lines(spec: Any, scores: Scores) -> None:
 
 
 def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """A figure of `panels` axes, `across` per row, with room below for a legend; unused axes are removed."""
+    """A figure of `panels` axes, `across` per row of `height` inches, with room below for a legend of these labels.
+
+    As wide as the spec's venue and column are; unused axes are removed.
+    """
     across = min(across, panels)
     rows = math.ceil(panels / across)
     wide = style.width(spec.venue, spec.column)
@@ -90,6 +99,7 @@ def _columns(labels: Sequence[str], wide: float) -> int:
 
 
 def legend_rows(labels: Sequence[str], wide: float) -> int:
+    """Rows of a legend of these labels below a figure `wide` inches wide."""
     return math.ceil(len(labels) / _columns(labels, wide)) if labels else 0
 
 
@@ -112,7 +122,7 @@ def line(
     value: Estimate,
     mark: style.Mark,
 ) -> None:
-    """A curve with its interval band, a dot where it has a single point; its numbers go to the sheet."""
+    """A curve with its interval band, a dot where it has a single point: frames, value [T]. Numbers go to the sheet."""
     marker = mark.marker or ("o" if len(frames) == 1 else "")
     every = max(1, len(frames) // MARKERS)
     look = {"color": mark.colour, "linestyle": mark.dash, "marker": marker, "markersize": 3, "markevery": every}
@@ -127,6 +137,7 @@ def line(
 
 
 def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves, shade: str) -> None:
+    """Each run of a label as a thin line behind its mean; the numbers go to the sheet."""
     for seed, values in zip(curves.seeds, curves.values, strict=True):
         axes.plot(curves.frames, values, color=shade, linewidth=0.5, alpha=0.45, zorder=1.5)
         for x, y in zip(curves.frames, values, strict=True):
@@ -157,7 +168,10 @@ def published_curve(
     last: int,
     shade: str,
 ) -> None:
-    """A dashed published curve up to frame `last` (our own budget); nothing where the file lacks the game."""
+    """A dashed published curve up to frame `last` (our own budget); nothing where the file lacks the game.
+
+    UserError for an unknown file or algorithm, and for several curves of one algorithm without a game to tell them.
+    """
     table = reference.curve(wanted.file, wanted.algorithm, game)
     if table.empty:
         sheet.note(f"{wanted.file} has no curve for {panel}.")
@@ -192,7 +206,7 @@ def row(
     high: float | None = None,
     n: int | None = None,
 ) -> dict[str, Any]:
-    """One line of a figure's data file."""
+    """One line of a figure's data file: value, low and high in units of the axis, n runs per game."""
     return {
         "panel": panel,
         "label": label,

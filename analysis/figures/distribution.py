@@ -1,6 +1,7 @@
-"""The memory's rows sorted by a recorded value, at several training times (Schaul et al. 2016, Figures 10 and 11).
+"""The memory's rows sorted by a recorded value, at several training times.
 
-Training records percentiles; a point is the share of rows with a larger value against the percentile.
+Schaul et al. 2016, Figures 10 and 11 (arXiv:1511.05952). Training records percentiles; a point is the share of rows
+with a larger value against the percentile.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
 
 
 def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:
-    """Percent -> name of the recorded metric, ascending."""
+    """Percent -> name of the recorded metric, ascending; UserError for a metric without percentiles."""
     mine = scores.rows[scores.rows.experiment.isin(spec.experiments)]
     names = [str(name) for name in mine.metric.unique()]
     found = {float(n[len(spec.metric) + 2 : -1]): n for n in names if n.startswith(f"{spec.metric}[q")}

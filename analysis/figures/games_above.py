@@ -1,4 +1,4 @@
-"""How many games a variant plays at a level or better, while it learns (Hessel et al. 2018, Figure 2)."""
+"""How many games a variant plays at a level or better (Hessel et al. 2018, Figure 2, arXiv:1710.02298)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon a variant reaches what a baseline ends with (Schaul et al. 2016, Figure 4).
+"""How soon a variant reaches what a baseline ends with (Schaul et al. 2016, Figure 4, arXiv:1511.05952).
 
 A run's score counts as its best, or its mean, up to each frame; 100 % is the baseline's at its own last frame, in
 each game by itself (mean over its seeds); 0 % is the zero of the normalisation (a random policy on Atari).

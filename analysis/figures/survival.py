@@ -67,7 +67,10 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
 
 
 def kaplan_meier(cost: np.ndarray, censored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(times at which a run got there, share of runs that had got there by then) from costs [R], censored [R]."""
+    """(times at which a run got there, share of runs that had got there by then) from costs [R], censored [R].
+
+    Kaplan & Meier 1958; no times where all runs gave up.
+    """
     times = np.unique(cost[~censored])
     still = [np.sum(cost >= t) for t in times]
     ends = [np.sum((cost == t) & ~censored) for t in times]

@@ -58,6 +58,8 @@ def kinds(names: Mapping[str, Any], base: type[BaseModel]) -> dict[str, type[Bas
 
 
 class Strict(BaseModel):
+    """A model that refuses unknown keys and cannot be changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

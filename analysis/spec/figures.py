@@ -26,6 +26,8 @@ Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most
 
 
 class Drawn(Shown):
+    """What every figure has."""
+
     venue: Venue = Field("icml", description="page format that sets the widths")
     column: Column = "double"
 

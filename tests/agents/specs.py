@@ -111,7 +111,11 @@ def prioritized(kind: str, **changes: Any) -> dict[str, Any]:
     numbers = {key: changes.get(key, value) for key, value in (shared | own).items()}
     beta, normalise, weights = numbers.pop("beta"), numbers.pop("normalise"), {"kind": "none"}
     if isinstance(beta, tuple):
-        weights = {"kind": "annealed", **dict(zip(("start", "end", "end_frames"), beta)), "normalise": normalise}
+        weights = {
+            "kind": "annealed",
+            **dict(zip(("start", "end", "end_frames"), beta, strict=True)),
+            "normalise": normalise,
+        }
     elif beta is not None:
         weights = {"kind": "constant", "beta": beta, "normalise": normalise}
     return {"kind": kind, "weights": weights, **numbers}

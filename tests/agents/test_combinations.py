@@ -91,7 +91,8 @@ PARTS: dict[str, list[Any]] = {
     ],
     "memory.select": [
         "uniform", {"kind": "fifo", "replay_share": 0.0}, {"kind": "fifo", "replay_share": 0.5}, "newest", "sequential",
-        prioritized("proportional", beta=None), prioritized("rank", beta=0.5), prioritized("proportional", initial="actor"),
+        prioritized("proportional", beta=None), prioritized("rank", beta=0.5),
+        prioritized("proportional", initial="actor"),
     ],
     "memory.copies": [1, 2],
     "memory.capacity_steps": [20, 200],

@@ -1,0 +1,56 @@
+"""Losses refuse tensors of a wrong rank, which broadcasting would otherwise let pass."""
+
+import pytest
+import torch
+
+from agents.losses import policy, returns, sequence, vtrace
+from agents.losses.categorical import Categorical, project
+from agents.losses.penalty import Gradient
+from agents.losses.quantile import Quantile
+from agents.losses.value import Scalar, at_action, q_loss
+
+LOG = torch.randn(3, 2, 4)  # logits [T, B, A]
+TB, B, BK = torch.ones(3, 2), torch.ones(2), torch.ones(2, 4)
+RAW, Q = torch.ones(2, 5, 4), torch.ones(5, 2, 4)  # [B, A, K], [m + n, B, A] with m 3 and n 2
+ACTION, ROWS = torch.zeros(2, dtype=torch.int64), torch.zeros(4, 2, dtype=torch.int64)
+LAST, VALID = torch.zeros(5, 2, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
+X = torch.ones(2, 3, requires_grad=True)
+
+# function, its arguments, the places of those that are tensors and may have no other rank
+CASES = {
+    "project": (project, (-1.0, 1.0, B, B, BK), (2, 3, 4)),
+    "categorical": (Categorical(-1.0, 1.0, 4).loss, (BK, B, B, BK), (0, 1, 2, 3)),
+    "quantile": (Quantile(4, 1.0).loss, (BK, B, B, BK), (0, 1, 2, 3)),
+    "scalar": (Scalar("huber").loss, (BK[:, :1], B, B, BK[:, :1]), (0, 1, 2, 3)),
+    "q_loss": (q_loss, (Quantile(4, 1.0), RAW, ACTION, B, B, RAW, RAW), (3, 4, 5, 6)),  # the others: test_losses.py
+    "at_action": (at_action, (RAW, ACTION), (0, 1)),
+    "gradient": (Gradient(1.0, 0.0).terms, (X.sum(1), X), (0,)),
+    "log_probability": (policy.log_probability, (LOG, ROWS[:3], 0.0), (0, 1)),
+    "td_error": (policy.td_error, (B, B, B, B), (0, 1, 2, 3)),
+    "policy_gradient_loss": (policy.policy_gradient_loss, (TB, TB, TB), (0, 1, 2)),
+    "baseline_loss": (policy.baseline_loss, (TB, TB), (0, 1)),
+    "n_step": (returns.n_step, (TB, TB), (0, 1)),
+    "n_steps": (returns.n_steps, (TB, TB, 2), (0, 1)),
+    "sequence_errors": (sequence.sequence_errors, (Q, ROWS, Q[1:, :, 0], Q[1:, :, 0], Q, Q, LAST, 2, None), range(7)),
+    "mixed_priority": (sequence.mixed_priority, (TB, VALID, 0.9), (0, 1)),
+    "ends": (sequence.ends, (VALID,), (0,)),
+    "discrepancy": (sequence.discrepancy, (Q[:3], Q[:2], VALID), (0, 1, 2)),
+    "vtrace": (vtrace.vtrace, (Q[:4, :, 0], TB, TB, TB, TB, 1.0, 1.0, "vs"), range(5)),
+    "n_step_targets": (vtrace.n_step_targets, (Q[:4, :, 0], TB, TB, TB, "vs"), range(4)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_tensor_of_a_wrong_rank_is_refused(name):
+    loss, arguments, places = CASES[name]
+    loss(*arguments)
+    for place in places:
+        wrong = [*arguments]
+        wrong[place] = wrong[place][None]
+        with pytest.raises(AssertionError):
+            loss(*wrong)
+
+
+def test_the_entropy_of_a_single_number_is_refused():
+    with pytest.raises(AssertionError):
+        policy.entropy(torch.tensor(0.0), 0.0)
