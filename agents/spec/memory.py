@@ -15,6 +15,10 @@ class Select(Part):
         """Steps of each of `streams` that the memory must hold for a draw."""
         return spec.agent.window
 
+    def fresh(self, batch: int) -> int:
+        """Sequences of a batch that were never drawn before, where each is drawn once."""
+        return batch
+
 
 class UniformSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Uniform"

@@ -56,7 +56,7 @@ def _shipped(algorithm: str) -> Algorithm:
 def spec(
     algorithm: str = "dqn_minatar_sn", game: str = "breakout", seed: int = 0, budget: int = 3_000, **changes
 ) -> Spec:
-    """A run of a few seconds; `changes` are dotted keys with `__` for the dot."""
+    """A run of a few seconds; `changes` are dotted keys with `__` for the dot, and ... takes one out of them."""
     shipped = _shipped(algorithm)
     fixed = {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
     small = {
@@ -75,7 +75,7 @@ def spec(
     }
     tree = copy.deepcopy(shipped.spec) | fixed
     tree["environment"]["game"] = game
-    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items()}
+    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items() if value is not ...}
     for dotted, value in small.items():
         if has(tree, dotted):
             tree = merge(tree, nested(dotted, value), shipped.alternatives)

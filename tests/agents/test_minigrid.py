@@ -10,7 +10,9 @@ BALL, KEY, WALL, GREEN = 6, 5, 2, 11 + 1
 
 
 def rooms(streams: int = 1, game: str = "memory_s7", cap: int | None = None, seed: int = 7) -> MiniGrid:
-    return MiniGrid(spec("r2d2_minigrid", game).environment, streams, cap, seed, "environment")
+    return MiniGrid(
+        spec("r2d2_minigrid", game, learning__clock__start_frames=1_000).environment, streams, cap, seed, "environment"
+    )
 
 
 def test_a_view_is_one_hot_in_kind_colour_and_state():

@@ -16,7 +16,7 @@ from tests.agents.specs import prioritized, spec
 from tests.agents.test_resume import assert_same
 from tests.agents.test_resume_kinds import PRIORITY, drive
 
-ALL = [{"kind": "feature_rank", "states": 512}, {"kind": "lipschitz", "states": 512}, "td_error"]
+ALL = [{"kind": "feature_rank", "states": 512}, {"kind": "lipschitz", "states": 64}, "td_error"]
 PROBED = {"feature_rank", "lipschitz", "td_error", "input_gradient", "replay_probability"}  # what they measure
 
 

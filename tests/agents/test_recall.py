@@ -43,7 +43,7 @@ def test_a_delay_within_a_sequence_is_learned(state):
     """Delay 2, sequences of 5: all 64 greedy episodes right, from either start. Chance: 0, a fixed choice too."""
     small = {"network__core": {"kind": "lstm", "before": [], "units": 32, "inputs": False}, "network__units": [32]}
     run, parts = parts_of(environment__delay=2, agent__state=state, optimizer__lr=2e-3, **small)
-    _, actor, memory, learner, *_ = parts
+    actor, memory, learner, *_ = parts
     while actor.frames < 5_000:
         memory.add(actor.step())
         if actor.frames >= 1_000:  # an update for each row of the 16 environments

@@ -23,6 +23,7 @@ PRIORITY = {
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__kind": "weights"}
 ON_POLICY = {
+    "learning__clock__start_frames": ...,
     "learning__target_every_frames": None,
     "environment__streams": 4,
     "learning__batch": 4,
