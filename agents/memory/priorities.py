@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from agents.clock import linear
-from agents.losses.returns import n_step
 from agents.memory.store import FrameStore
 from agents.spec.memory import ImportanceWeights, NoWeights, PrioritySelect
 
@@ -113,9 +112,8 @@ def acted_errors(store: FrameStore, keys: np.ndarray) -> np.ndarray:
     window (Horgan et al. 2018, section 3). The networks are the actor's: online ones, as old as each row.
     """
     rows = store.sequence(keys)
-    reward, discount = (
-        torch.from_numpy(np.stack([store.read(name, row) for row in rows[:-1]])).double()
-        for name in ("reward", "discount")
-    )
-    total, product = n_step(reward, discount)
-    return total.numpy() + product.numpy() * store.read("q_best", rows[-1]) - store.read("q_taken", keys)
+    total, product = np.zeros(len(keys)), np.ones(len(keys))
+    for row in rows[:-1]:
+        total += product * store.read("reward", row)
+        product *= store.read("discount", row)
+    return total + product * store.read("q_best", rows[-1]) - store.read("q_taken", keys)
