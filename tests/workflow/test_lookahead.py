@@ -110,7 +110,7 @@ def test_a_random_policy_never_learns_on_purpose(long: Path):
 
 def test_a_memory_that_holds_no_window_stops(long: Path):
     edit(long, (BUDGET, f"{BUDGET}, memory.capacity_steps: 12, agent.n_step: 20"))
-    with pytest.raises(ConfigError, match=r":13: .*memory.capacity_steps: 12 steps are 12 of each of 1 streams"):
+    with pytest.raises(ConfigError, match=r":13: .*memory.capacity_steps 12 are 12 rows of each of 1 streams"):
         said(long)
 
 
@@ -122,7 +122,7 @@ def test_learning_before_the_memory_holds_a_window_stops(long: Path):
 
 def test_a_kernel_larger_than_what_it_sees_stops(long: Path):
     edit(long, (BUDGET, f"{BUDGET}, network.convolutions: [[16, 3, 1], [16, 9, 1]]"))
-    with pytest.raises(ConfigError, match=r":13: .*network.convolutions: a 9x9 kernel does not fit into 8x8 pixels"):
+    with pytest.raises(ConfigError, match=r":13: .*network.convolutions of environment minatar: a 9x9 kernel does not fit into 8x8 pixels"):
         said(long)
 
 
