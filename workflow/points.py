@@ -15,10 +15,10 @@ from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts
 from workflow.models import Cluster, Config
-from workflow.overlay import chooses_anew, has, leaves, merge, nested, of_budget
+from workflow.overlay import chooses_anew, leaves, merge, nested, of_budget
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
-from workflow.typed import complaints, mentioned
+from workflow.typed import complaints, knows, mentioned
 
 _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
 
@@ -139,10 +139,10 @@ class Built:
 
         for number, layer in enumerate(layers):
             for key, _, value in layer:
-                if number >= shared or has(tree, key):
+                if number >= shared or knows(model_of(tree), tree, key):
                     tree = laid(key, value)
         for key, at, value in itertools.chain(*layers):
-            if has(tree, key):
+            if knows(model_of(tree), tree, key):
                 self.used.add(at)
                 if not chooses_anew(tree, key, value):
                     tree = laid(key, value)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from analysis.spec.common import NAME as NAME
 from analysis.spec.complaints import complaints as complaints
 from analysis.spec.complaints import dotted_keys as dotted_keys
+from analysis.spec.complaints import knows as knows
 from workflow.strict_yaml import Document, Location, Problem
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,7 +28,8 @@ def validate(model: type[Model], document: Document) -> tuple[Model | None, list
 def mentioned(message: str, location: Location, places: Iterable[tuple[str, Location]]) -> Location | None:
     """Where the first key was set that a sentence about several parts names.
 
-    `location`: of the part that the sentence is about. `places`: dotted keys and where they were set, what counts first.
+    `location`: of the part that the sentence is about. `places`: dotted keys and where they are set, the
+    uppermost first.
     """
     inside = "".join(f"{step}." for step in location)
     names = [(key.removeprefix(inside).removesuffix(".kind"), at) for key, at in places if key.startswith(inside)]

@@ -122,7 +122,10 @@ def test_learning_before_the_memory_holds_a_window_stops(long: Path):
 
 def test_a_kernel_larger_than_what_it_sees_stops(long: Path):
     edit(long, (BUDGET, f"{BUDGET}, network.convolutions: [[16, 3, 1], [16, 9, 1]]"))
-    with pytest.raises(ConfigError, match=r":13: .*network.convolutions of environment minatar: a 9x9 kernel does not fit into 8x8 pixels"):
+    with pytest.raises(
+        ConfigError,
+        match=r":13: .*network.convolutions of environment minatar: a 9x9 kernel does not fit into 8x8 pixels",
+    ):
         said(long)
 
 
