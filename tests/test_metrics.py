@@ -1,4 +1,4 @@
-"""The table of metrics: nothing is recorded that it does not describe, and it describes nothing that is not recorded."""
+"""The table of metrics: nothing is recorded that it does not describe, nor described that is not recorded."""
 
 import ast
 import csv
