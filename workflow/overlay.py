@@ -55,10 +55,10 @@ def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = ""
     """`over` laid on `under`, mapping by mapping; neither is changed. `at`: the dotted name of both.
 
     A part of another `kind` (or `suite`) has other keys: it starts from what `alternatives` say of that kind, and what
-    was there is gone. A part without keys may be written as its kind alone.
+    was there is gone. A part may be written as its kind alone.
     """
     kinds = alternatives.get(at, {})
-    if isinstance(over, str) and over in kinds:
+    if isinstance(over, str) and (over in kinds or (isinstance(under, dict) and "kind" in under)):
         over = {"kind": over}
     if not isinstance(over, dict):
         return over

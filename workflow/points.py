@@ -113,7 +113,8 @@ class Built:
         except ValidationError as error:
             for location, message, *words in complaints(error, model_of(tree), tree):
                 name = ".".join(map(str, location))
-                at = mentioned(message, location, places) or _placed(location, places, default)
+                chosen = (*location[:-1], "kind") if message == "is missing" else location  # what asks for the number
+                at = mentioned(message, location, places) or _placed(chosen, places, default)
                 self.problems.append(self.document.problem(at, f"{name}: {message}" if name else message, *words))
             return
 

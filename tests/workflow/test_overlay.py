@@ -44,6 +44,8 @@ TREE = {
         ({"spectral": {"steps": 3}}, "spectral", {"kind": "none", "steps": 3}),  # which its model refuses
         ({"optimizer": {"lr": 3}}, "optimizer", {"kind": "adam", "lr": 3, "beta1": 2}),
         ({"optimizer": {"kind": "adam", "lr": 3}}, "optimizer", {"kind": "adam", "lr": 3, "beta1": 2}),
+        ({"optimizer": "adam"}, "optimizer", {"kind": "adam", "lr": 1, "beta1": 2}),
+        ({"optimizer": "sgd"}, "optimizer", {"kind": "sgd"}),
         ({"optimizer": {"kind": "sgd", "lr": 3}}, "optimizer", {"kind": "sgd", "lr": 3}),
         ({"agent": {"value": {"kind": "quantile"}}}, "agent", {"kind": "dqn", "value": {"kind": "quantile", "kappa": 1.0}}),
         ({"agent": {"value": "quantile"}}, "agent", {"kind": "dqn", "value": {"kind": "quantile", "kappa": 1.0}}),
@@ -254,6 +256,21 @@ def test_a_number_of_another_kind_in_a_variant(project: Path):
     assert told(project) == [
         f"{PAPER}:16: experiments.base.variants.SN.spectral.scope: spectral.scope: unknown key; valid: bound, flow, kind, "
         "layers, only_shrink, power_steps, target_power_steps, warmup_steps"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ("exploration.kind: ladder", "exploration.kind"),
+        ("exploration: ladder", "exploration"),
+        ("exploration: { kind: ladder }", "exploration"),
+    ],
+)
+def test_numbers_that_are_missing_are_told_where_the_kind_is_chosen(project: Path, change: str, at: str):
+    edit(project, (SET, "set: { exploration: { kind: linear, end: 0.1 } }"), ("DQN: {}", f"DQN: {{ {change} }}"))
+    assert told(project) == [
+        f"{PAPER}:15: experiments.base.variants.DQN.{at}: exploration.{key}: is missing" for key in ("alpha", "base")
     ]
 
 
