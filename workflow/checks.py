@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
+from agents.spec import model_of
 from workflow.models import Experiment, Paper, Scale
-from workflow.overlay import set_by
+from workflow.overlay import Alternatives, merge, nested, set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
+from workflow.typed import complaints, dotted_keys
 
 GIVEN_ELSEWHERE = {
     "version": "the code's",
@@ -17,6 +21,25 @@ GIVEN_ELSEWHERE = {
     "threads": "config.yaml's",
     "environment.game": "the experiment's `games`",
 }
+
+
+def alternative_problems(document: Document, spec: dict[str, Any], alternatives: Alternatives) -> Iterator[Problem]:
+    """All that is wrong with what an algorithm's file says of parts of other kinds. They need not be whole."""
+    keys = dotted_keys(model_of(spec))
+    for part, kinds in alternatives.items():
+        if part not in keys:
+            yield document.problem(("alternatives", part), "unknown key of the spec", part, keys)
+            continue
+        at = tuple(part.split("."))
+        for kind, numbers in kinds.items():
+            tree = merge(spec, nested(part, {**numbers, "kind": kind}))
+            try:
+                model_of(tree).model_validate(tree)
+            except ValidationError as error:
+                for location, message, *words in complaints(error, model_of(tree), tree):
+                    if location[: len(at)] == at and message != "is missing":
+                        inside = location[len(at) :] if location != (*at, "kind") else ()
+                        yield document.problem(("alternatives", part, kind, *inside), message, *words)
 
 
 def paper_problems(project: Any, document: Document, paper: Paper) -> Iterator[Problem]:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agents.spec import VERSION, model_of
-from workflow.checks import GIVEN_ELSEWHERE, paper_problems
+from workflow.checks import GIVEN_ELSEWHERE, alternative_problems, paper_problems
 from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset
 from workflow.overlay import Alternatives, flatten, laid, merge, unwritten
 from workflow.presets import complete, named_presets
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
-from workflow.typed import complaints, dotted_keys, validate
+from workflow.typed import complaints, dotted_keys, mentioned, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced")
@@ -169,7 +169,7 @@ class Project:
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
                 raise ConfigError(problems)
             parent = self.algorithm(file.extends)
-            alternatives = parent.alternatives | alternatives
+            alternatives = merge(parent.alternatives, alternatives)
             spec, cluster = merge(parent.spec, spec, alternatives), cluster or parent.cluster
         if not problems:
             trial = merge(spec, {"environment": {"game": "any"}}, alternatives)
@@ -178,8 +178,11 @@ class Project:
             try:
                 model.model_validate(trial)
             except ValidationError as error:
-                for location, *said in complaints(error, model, trial):
-                    problems.append(document.problem(("spec", *location), *said))
+                places = [(".".join(map(str, at[1:])), at) for at in document.places if at[:1] == ("spec",) and at[1:]]
+                for location, message, *words in complaints(error, model, trial):
+                    at = mentioned(message, location, places) if not location else None
+                    problems.append(document.problem(at or ("spec", *location), message, *words))
+            problems += alternative_problems(document, trial, file.alternatives)
         if problems:
             raise ConfigError(problems)
         return Algorithm(name, file.label, spec, cluster, dotted_keys(model_of(spec)), file.extends, alternatives)  # type: ignore[arg-type]

@@ -171,12 +171,8 @@ EPISODE = 250  # agent steps of an evaluation episode, where only their number i
 
 def updates(spec: Mapping[str, Any]) -> float:
     """Updates of the network in a whole run."""
-    learning, select, agent, clock = (
-        spec["learning"],
-        spec["memory"]["select"],
-        spec["agent"],
-        spec["learning"]["clock"],
-    )
+    learning, select, agent = spec["learning"], spec["memory"]["select"], spec["agent"]
+    clock = learning["clock"]
     if clock["kind"] == "unrolls":
         fresh = max(1, learning["batch"] - round(learning["batch"] * select["replay_share"]))
         return spec["budget_frames"] / (spec["environment"].get("repeat", 1) * fresh * agent["unroll"])

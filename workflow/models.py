@@ -113,7 +113,7 @@ class AlgorithmFile(Strict):
     source: Text = Field(description="where the numbers come from")
     extends: Text | None = Field(None, description="another algorithm (itself complete) whose spec is overlaid")
     spec: dict[str, Any] = Field(description="see agents/spec/; without seed, budget, device, threads and game")
-    alternatives: dict[str, Any] = Field(
+    alternatives: dict[str, dict[str, dict[str, Any]]] = Field(
         default_factory=dict,
         description="part -> kind -> the numbers that it starts from where an experiment chooses that kind of the part",
     )

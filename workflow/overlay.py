@@ -55,10 +55,10 @@ def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = ""
     """`over` laid on `under`, mapping by mapping; neither is changed. `at`: the dotted name of both.
 
     A part of another `kind` (or `suite`) has other keys: it starts from what `alternatives` say of that kind, and what
-    was there is gone. A part without keys may be written as its kind alone.
+    was there is gone. A part may be written as its kind alone.
     """
     kinds = alternatives.get(at, {})
-    if isinstance(over, str) and over in kinds:
+    if isinstance(over, str) and (over in kinds or (isinstance(under, dict) and "kind" in under)):
         over = {"kind": over}
     if not isinstance(over, dict):
         return over
@@ -71,12 +71,26 @@ def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = ""
 
 
 def has(tree: Any, dotted: str) -> bool:
-    """Whether the tree has something at a dotted key."""
+    """Whether the tree has something at a dotted key. A part written as its kind alone has a `kind`."""
     for name in dotted.split("."):
+        tree = {"kind": tree} if isinstance(tree, str) else tree
         if not isinstance(tree, dict) or name not in tree:
             return False
         tree = tree[name]
     return True
+
+
+def chooses_anew(tree: dict[str, Any], dotted: str, value: Any) -> bool:
+    """Whether a leaf of an overlay would make a part another kind than it has in the tree."""
+    name = dotted.removesuffix(".kind")
+    now = _at(tree, tuple(name.split(".")))
+    if name == dotted and not isinstance(value, dict) and not isinstance(now, dict):
+        return False  # a number, or a word that is no part
+    return _kind(value) != _kind(now)
+
+
+def _kind(part: Any) -> Any:
+    return part.get("kind") if isinstance(part, dict) else part
 
 
 def of_budget(value: Any, budget_frames: int) -> Any:

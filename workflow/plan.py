@@ -76,7 +76,7 @@ def why(context: Context, run: Run, former: str | None) -> str:
     old = runs.read(results / "runs" / former) if former and former != run.name else None
     if old is None:
         return "new"
-    keys = runs.differing([old.spec, dict(flatten(json.loads(run.spec)))])
+    keys = runs.telling([old.spec, dict(flatten(json.loads(run.spec)))])
     again = [key for key in keys if key.startswith("evaluation.")]
     because = "; evaluations are made on the way, by networks that are not kept" if keys and again == keys else ""
     return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}{because})"

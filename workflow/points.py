@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,10 +15,10 @@ from agents.spec.base import Identified
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts
 from workflow.models import Cluster, Config
-from workflow.overlay import has, leaves, merge, nested, of_budget
+from workflow.overlay import chooses_anew, leaves, merge, nested, of_budget
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
-from workflow.typed import complaints
+from workflow.typed import complaints, knows, mentioned
 
 _GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
 
@@ -112,7 +113,8 @@ class Built:
         except ValidationError as error:
             for location, message, *words in complaints(error, model_of(tree), tree):
                 name = ".".join(map(str, location))
-                at = _placed(location, places, default) if name else _mentioned(message, places, default)
+                chosen = (*location[:-1], "kind") if message == "is missing" else location  # what asks for the number
+                at = mentioned(message, location, places) or _placed(chosen, places, default)
                 self.problems.append(self.document.problem(at, f"{name}: {message}" if name else message, *words))
             return
 
@@ -128,25 +130,34 @@ class Built:
     def _laid(self, algorithm: Algorithm, layers: list[list[tuple[str, Location, Any]]]) -> dict[str, Any]:
         """The algorithm's spec with the layers on it.
 
-        What all variants share goes to those that have it: a network without noise has no sigma. It may belong to a
-        part that an upper layer chooses, so that all are laid twice.
+        What all variants share goes to those that have it: a network without noise has no sigma. A number may belong to
+        a part whose kind an upper layer chooses, so that all is laid once more when every kind is known.
         """
         tree, shared = algorithm.spec, len(self.scaled.sets())
-        for _ in range(2):
-            for number, layer in enumerate(layers):
-                for key, at, value in layer:
-                    if number >= shared or has(tree, key):
-                        change = nested(key, of_budget(value, self.budget))
-                        tree = merge(tree, change, algorithm.alternatives)
-                        self.used.add(at)
+
+        def laid(key: str, value: Any) -> dict[str, Any]:
+            return merge(tree, nested(key, of_budget(value, self.budget)), algorithm.alternatives)
+
+        for number, layer in enumerate(layers):
+            for key, _, value in layer:
+                if number >= shared or knows(model_of(tree), tree, key):
+                    tree = laid(key, value)
+        for key, at, value in itertools.chain(*layers):
+            if knows(model_of(tree), tree, key):
+                self.used.add(at)
+                if not chooses_anew(tree, key, value):
+                    tree = laid(key, value)
         return merge(tree, nested("environment.game", "any"))
 
     def _unused(self) -> Iterator[Problem]:
-        """What all variants share and none has."""
-        for where, layer in self.scaled.sets():
-            for _, at, _ in leaves(layer, where):
-                if at not in self.used:
-                    yield self.document.problem(at, "no variant has this key, given the kinds of its parts")
+        """What all variants share and none has. A scale may leave out those that have it, or choose other kinds."""
+        shared = [at for where, layer in self.scaled.sets() for _, at, _ in leaves(layer, where)]
+        unused = [at for at in shared if at not in self.used]
+        if unused and self.scaled.scale is not None:
+            self.used |= Built(self.project, self.document, self.scaled.as_published()).used
+        for at in unused:
+            if at not in self.used:
+                yield self.document.problem(at, "no variant has this key, given the kinds of its parts")
 
 
 def _on_gpu(config: Config, scale: str, spec: Identified, cluster: Cluster) -> bool:
@@ -158,16 +169,10 @@ def _on_gpu(config: Config, scale: str, spec: Identified, cluster: Cluster) -> b
 def _placed(location: Location, places: list[tuple[str, Location]], default: Location) -> Location:
     """Where in the paper's file the value at a location of the spec was set."""
     dotted = ".".join(map(str, location))
-    for key, where in places:
+    for key, where in places if location else ():
         if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
             return where
     return default
-
-
-def _mentioned(message: str, places: list[tuple[str, Location]], default: Location) -> Location:
-    """Where the first key was set that a sentence about several parts names."""
-    found = [(message.find(key), -len(key), n) for n, (key, _) in enumerate(places) if key in message]
-    return places[min(found)[2]][1] if found else default
 
 
 def _described(spec: Identified, variant: str, vary: dict[str, Any], algorithm: Algorithm, cluster: Cluster) -> Point:

@@ -57,19 +57,30 @@ def differing(specs: list[dict[str, Any]]) -> list[str]:
     return [key for key in keys if len({json.dumps(spec.get(key, "absent")) for spec in specs}) > 1]
 
 
+def _told_by_kind(key: str, specs: list[dict[str, Any]]) -> bool:
+    """Whether a key is there in some only, since others have another kind of its part, and the same wherever it is."""
+    steps = key.split(".")
+    kinds = [kind for n in range(1, len(steps)) if (kind := ".".join([*steps[:n], "kind"])) != key]
+    values = {json.dumps(spec[key]) for spec in specs if key in spec}
+    return len(values) == 1 and any(len({spec.get(kind) for spec in specs}) > 1 for kind in kinds)
+
+
+def telling(specs: list[dict[str, Any]]) -> list[str]:
+    """Keys whose values are not the same in all, but for those that a part's kind already tells."""
+    return [key for key in differing(specs) if not _told_by_kind(key, specs)]
+
+
 def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
     """The table of finished runs: the keys that differ among them, or all of them."""
     runs = finished(results)
+    specs = [run.spec for run in runs]
     asked: dict[str, list[str]] = {}
     for row in index.read(results / "index.csv"):
         asked.setdefault(row.run, []).append(f"{row.paper}.{row.experiment}: {row.variant}")
     hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
-    keys = (
-        list(dict.fromkeys(key for run in runs for key in run.spec))
-        if all_columns
-        else differing([r.spec for r in runs])
-    )
-    keys = [key for key in keys if all_columns or key not in hidden]
+    keys = list(dict.fromkeys(key for spec in specs for key in spec))
+    if not all_columns:
+        keys = [key for key in telling(specs) if key not in hidden]
     head = ["run", "asked for by", "status", "frames", "frames/s", "time", *keys]
     rows = [
         [

@@ -41,6 +41,10 @@ class Scaled(NamedTuple):
         every = self.experiment.variants or {label: {}}
         return {name: every[name] for name in self.scale.variants} if self.scale and self.scale.variants else every
 
+    def as_published(self) -> Scaled:
+        """The experiment as in the paper."""
+        return Scaled(self.at, "paper", self.experiment, None)
+
     def cluster(self) -> dict[str, Any]:
         """What changes of an algorithm's requests."""
         change = self.experiment.cluster.model_dump(exclude_none=True)
@@ -59,11 +63,10 @@ class Scaled(NamedTuple):
         """The sentence on what was reduced, with what can be counted filled in; empty at the paper's scale."""
         if self.scale is None:
             return ""
-        full = Scaled(self.at, "paper", self.experiment, None)
         counts = [
             (len(games_of(each.chosen("games")[1])), len(each.chosen("seeds")[1]), len(each.variants("")),
              sum(1 for _ in each.points()))
-            for each in (self, full)
+            for each in (self, self.as_published())
         ]  # fmt: skip
         words = zip(("games", "seeds", "variants", "settings"), *counts, strict=True)
         said = [f"{few} of {many} {word}" for word, few, many in words if few != many]

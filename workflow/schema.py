@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 from agents.spec import OFFLINE, Spec
+from agents.spec.base import by_kind
 from workflow.checks import GIVEN_ELSEWHERE
 from workflow.models import AlgorithmFile, Config, Paper, Preset
 from workflow.write import write_if_changed
@@ -58,10 +60,20 @@ def write(root: Path) -> list[Path]:
     return [path for path, content in paths.items() if write_if_changed(path, content)]
 
 
+class _Schema(GenerateJsonSchema):
+    """Pydantic's, but that a part may be written as its kind alone where its model takes it so."""
+
+    def function_before_schema(self, schema: Any) -> dict[str, Any]:
+        found = super().function_before_schema(schema)
+        if schema["function"]["function"] is by_kind:
+            found["oneOf"] = [{"enum": list(found["discriminator"]["mapping"])}, *found["oneOf"]]
+        return found
+
+
 def _draft7(model: type[BaseModel], **also: str) -> dict[str, Any]:
     """Pydantic's schema (2020-12) in the older words; `also`: more words that take the place of others."""
     words = {"$defs": "definitions", "prefixItems": "items", **also}
-    schema = _in_words(model.model_json_schema(mode="validation"), words)
+    schema = _in_words(model.model_json_schema(mode="validation", schema_generator=_Schema), words)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from agents.clock import linear
-from agents.losses.returns import n_step
 from agents.memory.store import FrameStore
 from agents.spec.memory import AnnealedWeights, ConstantWeights, NoWeights, PrioritySelect
 
@@ -128,9 +127,8 @@ def acted_errors(store: FrameStore, keys: np.ndarray) -> np.ndarray:
     row.
     """
     rows = store.sequence(keys)
-    reward, discount = (
-        torch.from_numpy(np.stack([store.read(name, row) for row in rows[:-1]])).double()
-        for name in ("reward", "discount")
-    )
-    total, product = n_step(reward, discount)
-    return total.numpy() + product.numpy() * store.read("q_best", rows[-1]) - store.read("q_taken", keys)
+    total, product = np.zeros(len(keys)), np.ones(len(keys))
+    for row in rows[:-1]:
+        total += product * store.read("reward", row)
+        product *= store.read("discount", row)
+    return total + product * store.read("q_best", rows[-1]) - store.read("q_taken", keys)

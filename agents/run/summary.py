@@ -43,10 +43,9 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
 
     if spec.environment.suite == "cartpole":  # no other is ever solved
         length = episodes["length"].to_numpy()
-        limit = spec.environment.solved_episodes
-        count, solved = episodes_to_solve(
-            frame, length, spec.learning.clock.start_frames, spec.environment.solved_length, limit
-        )
+        limit, clock = spec.environment.solved_episodes, spec.learning.clock
+        start = clock.start_frames if clock.kind == "frames" else 0
+        count, solved = episodes_to_solve(frame, length, start, spec.environment.solved_length, limit)
         rows.append(("episodes_to_solve", budget, float(count), 1))
         rows.append(("episodes_to_solve_censored", budget, float(not solved), 1))
 

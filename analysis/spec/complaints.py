@@ -113,6 +113,19 @@ def dotted_keys(model: Any) -> frozenset[str]:
     return frozenset(found)
 
 
+def knows(model: Any, tree: Any, dotted: str) -> bool:
+    """Whether a model has a dotted key, given the kinds of the parts in raw data of it."""
+    for name in dotted.split("."):
+        model = _bare(model)
+        if get_origin(model) in (Union, types.UnionType):
+            chosen = (tree.get("kind"), tree.get("suite")) if isinstance(tree, dict) else (tree,)
+            model = next((m for m in map(_bare, get_args(model)) if _tags(m) & set(chosen)), None)
+        if (known := getattr(model, "model_fields", {}).get(name)) is None:
+            return False
+        model, tree = known.annotation, tree.get(name) if isinstance(tree, dict) else None
+    return True
+
+
 def _bare(annotation: Any) -> Any:
     """Without Annotated and without `| None`."""
     while get_origin(annotation) is Annotated:
@@ -136,7 +149,9 @@ def _step(annotation: Any, part: str | int) -> Any:
     return args[0] if args else None
 
 
-def _tags(model: Any) -> set[str]:
-    """The values of a union member's one-valued Literal fields: what a discriminator chooses by."""
-    fields = getattr(model, "model_fields", {}).values()
-    return {get_args(f.annotation)[0] for f in fields if get_origin(f.annotation) is Literal}
+@functools.cache
+def _tags(model: Any) -> frozenset[str]:
+    """The values by which a discriminator chooses a union's member."""
+    fields = getattr(model, "model_fields", {})
+    tags = (fields[name].annotation for name in ("kind", "suite") if name in fields)
+    return frozenset(value for tag in tags if get_origin(tag) is Literal for value in get_args(tag))

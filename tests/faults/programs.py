@@ -39,7 +39,7 @@ experiments:
     seeds: 2
     budget_frames: 3_000
     set:
-      spectral.track: []
+      record.norms: none
       exploration.warmup_frames: 200
       exploration.end_frames: 600
       learning.clock.start_frames: 200

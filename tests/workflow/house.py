@@ -36,7 +36,7 @@ experiments:
     games: [minatar/breakout, minatar/asterix]
     seeds: 2
     budget_frames: 1000
-    set: { spectral.track: [], optimizer.lr: 1e-3 }
+    set: { record.norms: none, optimizer.lr: 1e-3 }
     variants:
       DQN: {}
       SN: { spectral.kind: weights, spectral.layers: [-2] }
@@ -48,7 +48,7 @@ experiments:
     games: [minatar/breakout]
     seeds: [0, 1]
     budget_frames: 1000
-    set: { spectral.track: [] }
+    set: { record.norms: none }
     vary: { optimizer.lr: [1e-3, 1e-2] }
     scales:
       smoke: { reduced: nothing but seeds, seeds: [0] }

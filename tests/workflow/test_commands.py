@@ -145,8 +145,7 @@ def test_runs_shows_what_differs(house: Path):
         "frames/s",
         "time",
         "optimizer.lr",
-        "spectral.layers",
-        "spectral.kind",
+        "spectral.kind",  # which tells that spectral.layers and its other numbers are there
     ]
     assert len(rows) == 10
     assert any("house.base: DQN; house.sweep: DQN" in row for row in rows)
@@ -178,6 +177,22 @@ def test_diff_and_explain(house: Path):
 
 def test_differing():
     assert runs.differing([{"a": 1, "b": [1]}, {"a": 1.0, "b": [1]}, {"b": [1], "c": None}]) == ["a", "c"]
+    none, one = {"x": 1, "p.kind": "none"}, {"x": 2, "p.kind": "sn", "p.bound": 1, "p.q.kind": "r"}
+    assert runs.differing([none, one]) == ["x", "p.kind", "p.bound", "p.q.kind"]
+    assert runs.telling([none, one]) == runs.telling([one, none]) == ["x", "p.kind"]
+    assert runs.telling([none, one, one | {"p.bound": 2}]) == ["x", "p.kind", "p.bound"]
+
+
+def test_numbers_that_a_kind_brings_have_a_column_where_they_differ(tmp_path: Path):
+    parts = [{"kind": "none"}, {"kind": "sn", "layers": [-1], "bound": 1}, {"kind": "sn", "layers": [-2], "bound": 1}]
+    for i, part in enumerate(parts):
+        (tmp_path / f"runs/run{i}").mkdir(parents=True)
+        (tmp_path / f"runs/run{i}/run.json").write_text(json.dumps({"spec": {"spectral": part, "lr": 1}}))
+    head, *rows = runs.overview(tmp_path, all_columns=False, as_csv=True).splitlines()
+    assert head.split(",")[6:] == ["spectral.kind", "spectral.layers"]
+    assert [row.split(",", 6)[-1] for row in rows] == ["none,", "sn,[-1]", "sn,[-2]"]
+    every = runs.overview(tmp_path, all_columns=True, as_csv=True).splitlines()[0]
+    assert every.split(",")[6:] == ["spectral.kind", "lr", "spectral.layers", "spectral.bound"]
 
 
 def beat(folder: Path, run: str, **more: object) -> None:

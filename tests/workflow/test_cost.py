@@ -22,9 +22,9 @@ def runs(project: Path, **changes: str) -> list[Run]:
     """The sweep's runs, by the experiment's `set` with more keys."""
     path = project / "config/papers/house.yaml"
     more = "".join(f", {key.replace('__', '.')}: {value}" for key, value in changes.items())
-    old = "    budget_frames: 1000\n    set: { spectral.track: [] }"
+    old = "    budget_frames: 1000\n    set: { record.norms: none }"
     assert old in path.read_text()
-    new = f"    budget_frames: 10_000\n    set: {{ spectral.track: []{more} }}"
+    new = f"    budget_frames: 10_000\n    set: {{ record.norms: none{more} }}"
     path.write_text(path.read_text().replace(old, new))
     return list(Papers(Project(project)).runs("house.sweep").values())
 
@@ -51,7 +51,7 @@ def test_seconds_of_a_run(project: Path):
 def test_what_parts_cost(project: Path):
     spec = specs(project)
     assert cost._heavier(spec, DQN) == 1
-    spec["network"]["head"] = "dueling"
+    spec["network"]["head"] = {"kind": "dueling"}
     assert cost._heavier(spec, DQN) == 2.2 and cost._heavier(spec, DQN._replace(dueling=True)) == 1
     for kind in ("factorised", "independent"):
         spec["network"]["linear"] = {"kind": kind, "sigma": 0.5}

@@ -176,4 +176,4 @@ def test_the_demo(tmp_path: Path):
         random_policy = json.loads(demo.points[-1].spec("breakout", 0))
         assert random_policy["exploration"]["start"] == random_policy["exploration"]["end"] == 1
         assert random_policy["evaluation"]["epsilon"] == 1
-        assert random_policy["learning"]["start_frames"] > demo.budget_frames
+        assert random_policy["learning"]["clock"]["start_frames"] > demo.budget_frames

@@ -120,7 +120,7 @@ def test_each_ablation_of_rainbow_takes_one_part_away():
 
     assert changed("no double") == {"agent"}
     assert changed("no priority") == {"memory.select"}
-    assert changed("no dueling") == {"network"}
+    assert changed("no dueling") == {"network.head"}
     assert changed("no multi-step") == {"agent"} and spec["no multi-step"]["agent"]["n_step"] == 1
     assert changed("no distribution") == {"agent.value"}
     assert changed("no noise") == {"network.linear", "exploration"}
@@ -185,7 +185,8 @@ def test_lock_free_workers_run_at_the_papers_scale_on_cpus_and_take_turns_at_the
         project = Project(ROOT, {"scale": scale, "device": "cuda"})
         points = expand(project, "a3c")["atari"].points + expand(project, "noisynet")["a3c"].points
         for point in points:
-            kinds[scale, point.variant] = point.executor, point.threads, json.loads(point.template)["device"]
+            spec = json.loads(point.template)
+            kinds[scale, point.variant] = spec["executor"]["kind"], point.threads, spec["device"]
     names = ("A3C", "A3C, LSTM", "NoisyNet-A3C")
     assert {kinds["paper", name] for name in names} == {("hogwild", 16, "cpu")}
     assert {kinds[scale, name] for scale in ("reduced", "smoke") for name in names} == {("inline", 1, "cpu")}  # gpu: 0

@@ -23,7 +23,7 @@ reduced:
   budget_frames: 400
   set:
     exploration: { warmup_frames: 10, end_frames: 25 % }
-    learning.start_frames: 100
+    learning.clock.start_frames: 100
 smoke:
   seeds: 1
 """
@@ -68,7 +68,7 @@ def test_a_preset_shrinks_and_says_what_it_reduced(project: Path):
     assert spec["exploration"]["end"] == 0.01  # the algorithm's
     assert expansion.reduced == "1 of 2 games, 1 of 2 seeds, 400 of 1k frames; all shortened."
     assert at(project, "smoke")[0].reduced == "1 of 2 seeds."
-    assert (at(project, "paper")[0].reduced, at(project, "paper")[1]["learning"]["start_frames"]) == ("", 5000)
+    assert (at(project, "paper")[0].reduced, at(project, "paper")[1]["learning"]["clock"]["start_frames"]) == ("", 5000)
 
 
 def test_an_experiment_lays_its_own_scales_on_the_preset(project: Path):
@@ -77,7 +77,7 @@ def test_an_experiment_lays_its_own_scales_on_the_preset(project: Path):
     expansion, spec = at(project, "reduced")
     assert (len(expansion.games), expansion.seeds, expansion.budget_frames) == (2, [0], 800)
     assert (spec["exploration"]["warmup_frames"], spec["exploration"]["end_frames"]) == (10, 50)
-    assert (spec["learning"]["batch"], spec["learning"]["start_frames"]) == (7, 100)
+    assert (spec["learning"]["batch"], spec["learning"]["clock"]["start_frames"]) == (7, 100)
     assert expansion.reduced == "1 of 2 seeds, 800 of 1k frames; all shortened."
 
 
@@ -90,7 +90,7 @@ def test_an_experiment_extends_another(project: Path):
     expansion, spec = at(small(project, child), "paper", "child")
     assert [point.vary for point in expansion.points] == [{"agent.n_step": 1}, {"agent.n_step": 2}]
     assert (expansion.seeds, expansion.games) == ([0, 1, 2], ["minatar/breakout"])
-    assert (spec["learning"]["batch"], spec["spectral"]["track"]) == (7, [])
+    assert (spec["learning"]["batch"], spec["record"]["norms"]) == (7, {"kind": "none"})
     assert at(project, "smoke", "child")[0].reduced == "nothing but seeds"
 
 
@@ -100,7 +100,7 @@ BAD = {
     "preset": ({"paper": ("preset: small", "preset: smal")}, f"{PAPER}:17: experiments.base.preset: unknown preset 'smal'; did you mean 'small'?"),
     "key of a preset": ({"preset": ("budget_frames", "budget")}, f"{PRESET}:5: reduced.budget: unknown key; did you mean 'budget_frames'?"),
     "scale of a preset": ({"preset": ("smoke:", "smoky:")}, f"{PRESET}:9: smoky: unknown key; did you mean 'smoke'?"),
-    "key of the spec": ({"preset": ("learning.start_frames", "learning.start_frame")}, f"{PRESET}:8: reduced.set.learning.start_frame: unknown key of the spec; did you mean 'learning.start_frames'? {BASE}set.learning.start_frame)"),
+    "key of the spec": ({"preset": ("learning.clock.start_frames", "learning.clock.start_frame")}, f"{PRESET}:8: reduced.set.learning.clock.start_frame: unknown key of the spec; did you mean 'learning.clock.start_frames'? {BASE}set.learning.clock.start_frame)"),
     "key in a mapping": ({"preset": ("end_frames", "end_frame")}, f"{PRESET}:7: reduced.set.exploration.end_frame: unknown key of the spec; did you mean 'exploration.end_frames'? {BASE}set.exploration.end_frame)"),
     "game of a preset": ({"preset": ("minatar/breakout", "minatar/brekout")}, f"{PRESET}:3: reduced.games.0: unknown game 'minatar/brekout'; did you mean 'minatar/breakout'? {BASE}games.0)"),
     "value of a preset": ({"preset": ("warmup_frames: 10", "warmup_frames: -10")}, f"{PRESET}:7: reduced.set.exploration.warmup_frames: exploration.warmup_frames: must be greater than or equal to 0, not -10 {BASE}set.exploration.warmup_frames)"),

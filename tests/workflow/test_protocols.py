@@ -60,14 +60,14 @@ IMPALA = ACTORS | {
     "executor.chunk_steps": 20,
     "learning.batch": 32,  # Table G.1, as the rest
     "agent.unroll": 20,
-    "agent.correction": "vtrace",
+    "agent.correction.kind": "vtrace",
 }
 R2D2 = ACTORS | {  # Kapturowski et al. 2019
     "environment.streams": 256,
     "executor.actors": 16,  # ours
     "executor.pull_every_steps": 400,
 }
-LAGGING = {"environment.streams": 4, "learning.batch": 4, "learning.clock.every_frames": 80, "executor.kind": "inline"}
+LAGGING = {"environment.streams": 4, "learning.batch": 4, "learning.clock.kind": "unrolls", "executor.kind": "inline"}
 ALIKE = {  # both arms of drqn.minatar are evaluated alike
     "evaluation.every_frames": 50_000,
     "evaluation.cap_frames": 10_000,
@@ -75,6 +75,12 @@ ALIKE = {  # both arms of drqn.minatar are evaluated alike
     "evaluation.streams": 16,
     "evaluation.episodes": 32,
     "evaluation.frames": None,
+}
+METERED = {  # snrl configs/minatar_dqn_size/default.yaml, the same in all of these studies
+    "spectral.power_steps": 5,
+    "spectral.target_power_steps": 1,
+    "spectral.warmup_steps": 30,
+    "spectral.flow": "linear",
 }
 PENALISED = {  # floringogianu/snrl configs/dqn_minatar.yaml
     "network.convolutions": [[32, 3, 1], [32, 3, 1]],
@@ -89,8 +95,8 @@ CARTPOLE = {  # y-kamiya/machine-learning-samples, cartpole_rainbow.py
     "environment.solved_episodes": 500,
     "budget_frames": 101_200,  # 1,000 + 200 of warm-up, 500 episodes of 200
 }
-NORMS_AS_THEY_ARE = {"spectral.only_shrink": False, "spectral.bound": 1.0}
-ONE_AT_LEAST = {"spectral.only_shrink": True, "spectral.bound": 1.0}  # configs/minatar__grad_div_by_rho: leave_smaller
+NORMS_AS_THEY_ARE = {"spectral.only_shrink": False}
+ONE_AT_LEAST = {"spectral.only_shrink": True}  # configs/minatar__grad_div_by_rho: leave_smaller
 
 WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("a3c", "atari", "A3C"): {**A3C, "network.units": [512]},
@@ -113,8 +119,8 @@ WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("a3c", "batched", "A3C"): {"agent.reduction": "sum"},
     ("a3c", "workers", "A3C"): {"agent.reduction": "sum"},
     ("impala", "throughput", "A3C, 16 workers"): {"agent.reduction": "sum"},
-    ("impala", "atari", "IMPALA, shallow"): {**IMPALA, "network.torso": "convolutional"},
-    ("impala", "atari", "IMPALA, deep"): {**IMPALA, "network.torso": "residual"},
+    ("impala", "atari", "IMPALA, shallow"): {**IMPALA, "network.torso.kind": "convolutional"},
+    ("impala", "atari", "IMPALA, deep"): {**IMPALA, "network.torso.kind": "residual"},
     **{("impala", "lag", name): LAGGING for name in ("V-trace", "1-step", "epsilon-correction", "No correction")},
     ("impala", "rho_bar", "V-trace"): {**LAGGING, "executor.lags_updates": [10]},
     ("impala", "q_estimate", "v(s+1)"): {**LAGGING, "executor.lags_updates": [10], "agent.q": "vs"},
@@ -126,14 +132,14 @@ WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("apex", "atari", "Ape-X"): {**ACTORS, "environment.streams": 360, "executor.actors": 18},
     ("r2d2", "atari", "R2D2"): R2D2,
     ("r2d2", "feed_forward", "R2D2-FF"): R2D2,
-    ("r2d2", "ablations", "submission"): {**R2D2, "memory.select.weights.end": 0.0},
+    ("r2d2", "ablations", "submission"): {**R2D2, "memory.select.weights.kind": "none"},
     ("r2d2", "truncation", "zero state"): {**R2D2, "agent.state": "zero"},
     ("per", "atari", "rank-based"): {**QUARTER, "memory.select.kind": "rank"},
     ("per", "atari", "proportional"): {**QUARTER, "memory.select.kind": "proportional"},
     ("per", "dqn", "DQN, rank-based"): {**QUARTER, "memory.select.kind": "rank", "agent.selector": "target"},
     ("per", "dqn", "DQN"): {"optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32**2},  # dqn_zoo/dqn/run_atari.py
     ("per", "cartpole", "baseline"): {**CARTPOLE, "agent.value.loss": "huber"},
-    ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weights.end": 0.0},
+    ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weights.kind": "none"},
     ("per", "cartpole", "+PER +IS"): {**CARTPOLE, "agent.value.loss": "absolute", "memory.select.weights.start": 0.4},
     ("noisynet", "dueling", "Dueling"): QUARTER,
     ("noisynet", "dueling", "NoisyNet-Dueling"): QUARTER,
@@ -146,7 +152,8 @@ WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     },
     ("drqn", "standard", "DRQN"): {"environment.noop_max": 0},  # dqn_main.cpp, PlayOneEpisode
     ("drqn", "standard", "DQN"): {"environment.noop_max": 0, "environment.stack": 4},
-    **{("sn", "schedulers", name): NORMS_AS_THEY_ARE for name in ("SN", "divOut")},
+    ("sn", "schedulers", "SN"): {**NORMS_AS_THEY_ARE, "spectral.bound": 1.0},
+    ("sn", "schedulers", "divOut"): NORMS_AS_THEY_ARE,
     **{
         ("sn", "schedulers", name): ONE_AT_LEAST
         for name in ("divGrad", "mulEps", "divGrad (product)", "mulEps (product)")
@@ -176,8 +183,10 @@ def test_the_baselines_of_bound_and_schedulers_are_plain_dqn_on_their_network():
     (base,) = specs("sn", "base")["DQN"]
     others = [spec for name in ("bound", "schedulers") for points in specs("sn", name).values() for spec in points]
     for spec in others:
-        differing = {key for key in spec if spec[key] != base[key] and not isinstance(spec[key], dict)}
-        assert differing <= {f"spectral.{key}" for key in ("use", "layers", "bound", "only_shrink", "scope")}
+        differing = {key for key in spec if spec[key] != base.get(key) and not isinstance(spec[key], dict)}
+        studied = {f"spectral.{key}" for key in ("kind", "layers", "bound", "only_shrink", "scope")}
+        assert differing <= studied | METERED.keys()
+        assert METERED | {key: spec[key] for key in METERED.keys() & differing} == METERED
     paper, _ = Project(ROOT).paper("sn")
     drawn = {figure.id: figure for figure in paper.figures}
     for name in ("bound", "schedulers"):
@@ -190,7 +199,7 @@ def test_on_whole_atari_every_plain_torso_is_the_nature_network(paper: str):
     for name, experiment in expanded(paper).items():
         if experiment.games[0].startswith("atari/") and len(experiment.games) >= 49:
             for variant, points in specs(paper, name).items():
-                nets = [(spec["network.torso"], spec["network.convolutions"]) for spec in points]
+                nets = [(spec["network.torso.kind"], spec["network.convolutions"]) for spec in points]
                 assert all(torso == "residual" or net == NATURE for torso, net in nets), (name, variant)
 
 
@@ -211,7 +220,7 @@ def test_distributed_agents_keep_their_actors_and_may_spread_them_over_nodes(pap
         for point in expanded(paper)[name].points:
             tree = json.loads(point.spec("pong", 0))
             executor = tree["executor"]
-            assert (point.executor, point.threads) == ("processes", 1 + executor["actors"])
+            assert (executor["kind"], point.launcher, point.threads) == ("processes", "env", 1 + executor["actors"])
             assert tree["environment"]["streams"] % executor["actors"] == 0
             tree["executor"]["kind"] = "ray"
             assert model_of(tree).model_validate(tree).executor.actors == executor["actors"]
@@ -221,7 +230,8 @@ def test_at_small_scales_impala_and_r2d2_act_in_one_process():
     for scale in ("reduced", "smoke"):
         for paper, name in (("impala", "atari"), ("r2d2", "atari"), ("r2d2", "ablations"), ("r2d2", "truncation")):
             for point in expanded(paper, scale)[name].points:
-                assert (point.executor, point.threads, point.cluster.cpus) == ("inline", 1, 1)
+                kind = json.loads(point.spec("any", 0))["executor"]["kind"]
+                assert (kind, point.threads, point.cluster.cpus) == ("inline", 1, 1)
 
 
 @pytest.mark.parametrize("scale", ["paper", "reduced", "smoke"])
@@ -232,7 +242,8 @@ def test_in_the_study_of_lags_an_unroll_of_all_streams_makes_one_update(scale: s
             spec = Spec.model_validate_json(point.spec("breakout", 0))
             fresh = spec.memory.select.fresh(spec.learning.batch)
             assert fresh == spec.environment.streams
-            assert spec.learning.clock.every_frames == fresh * spec.agent.unroll
+            assert spec.learning.clock.kind == "unrolls"
+            assert spec.first_update_frame == fresh * spec.agent.unroll
 
 
 def test_lags_that_would_not_be_those_asked_for_are_refused():

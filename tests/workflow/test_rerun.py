@@ -82,7 +82,7 @@ def test_nothing_reruns_after_edits_that_say_the_same(finished: Path, tmp_path: 
                 "# a comment\n    algorithm: dqn_minatar_sn\n    title: Base",
             ),
         ),
-        (PAPER, ("{ spectral.track: [], optimizer.lr: 1e-3 }", "{ optimizer.lr: 0.001, spectral.track: [] }")),
+        (PAPER, ("{ record.norms: none, optimizer.lr: 1e-3 }", "{ optimizer.lr: 0.001, record.norms: none }")),
         (PAPER, ("seeds: [0, 1]", "seeds: 2")),
         ("config/algorithms/dqn_minatar_sn.yaml", ("source:", "# more\nsource:")),
         ("rules/train.smk", ("# One training run.", "# One run of training.")),

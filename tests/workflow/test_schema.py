@@ -53,3 +53,43 @@ def test_a_typing_error_is_seen_by_an_editor():
     messages = [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(data)]
     assert len(messages) == 1
     assert "'bach' was unexpected" in messages[0]
+
+
+def complaints(spec: dict) -> list[str]:
+    data = {"label": "x", "source": "y", "extends": "dqn_minatar_sn", "spec": spec}
+    schema = json.loads(schemas()["algorithm.json"])
+    return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(data)]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"network": {"head": "dueling", "torso": "residual", "linear": "plain", "normalisation": "batch"}},
+        {"network": {"head": {"kind": "dueling"}}},
+        {"spectral": "none", "exploration": "none", "learning": {"clock": "unrolls"}, "record": {"norms": "none"}},
+        {"spectral": "weights"},  # whose numbers stand under `alternatives`
+        {"agent": {"correction": "vtrace"}, "memory": {"select": {"weights": "none"}}},
+        {"agent": {"value": "scalar", "penalty": "none"}},
+        {"memory": {"select": "uniform"}, "record": {"probes": [{"kind": "feature_rank", "states": 2}, "td_error"]}},
+        {"environment": {"suite": "atari"}},
+    ],
+)
+def test_a_part_may_be_its_kind_alone(spec: dict):
+    assert complaints(spec) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"network": {"head": "duelling"}},
+        {"spectral": "weight"},
+        {"exploration": {"kind": "linar"}},
+        {"agent": "dqn"},  # never without its numbers
+        {"environment": "atari"},
+        {"optimizer": {"kind": "adam", "lr": "fast"}},
+        {"spectral": {"kind": "output", "bound": 1.0}},
+        {"learning": {"start_frames": 5}},
+    ],
+)
+def test_what_is_no_part_is_seen_by_an_editor(spec: dict):
+    assert len(complaints(spec)) == 1
