@@ -1,7 +1,8 @@
 """Whether every number of every shipped algorithm does something: `python -m tests.numbers [ALGORITHM …]`.
 
 Each algorithm is trained for a few hundred frames, small enough that all its clocks come round, and again for each of
-its numbers with that number changed. One whose change leaves all bytes as they were is dead, unless SILENT says why.
+its numbers with that number changed. One whose change leaves all bytes as they were is dead, unless SILENT says why;
+one that may have no other value, the rest being as it is, is not.
 tests/agents/test_numbers.py does this once for each number of each kind of part.
 """
 
@@ -165,8 +166,9 @@ def dead(tree: dict[str, Any], wanted: list[tuple[Any, ...]] | None = None) -> l
         key = ".".join(map(str, at))
         if (wanted is not None and at not in wanted) or any(f"{key}.".startswith(f"{quiet}.") for quiet in SILENT):
             continue
-        changed = (parsed(replaced(spec.model_dump(mode="json"), at, other)) for other in others(value))
-        if not any(trained(other) != before for other in changed if other is not None):
+        changed = [parsed(replaced(spec.model_dump(mode="json"), at, other)) for other in others(value)]
+        valid = [other for other in changed if other is not None]
+        if valid and all(trained(other) == before for other in valid):
             found.append(key)
     return found
 
