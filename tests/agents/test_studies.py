@@ -176,7 +176,7 @@ def imbalanced(budget: int = 400, **agent) -> Identified:
 
 
 def test_the_memory_of_digits_draws_in_proportion_to_the_last_loss():
-    spec = imbalanced(select="proportional", exponent=1.0, epsilon=0.0).agent
+    spec = imbalanced(select={"kind": "proportional", "exponent": 1.0, "epsilon": 0.0}).agent
     store = digits.Memory(spec, 4, rng(1))
     store.store(np.array([0, 1, 2]), np.array([0.5, 3.0, 0.0]))
     assert store.shares.tolist() == [0.5, 3.0, 0.0, 3.0]  # the last one is unseen: like the largest
