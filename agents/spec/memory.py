@@ -15,6 +15,10 @@ class Select(Part):
         """Steps of each of `streams` that the memory must hold for a draw."""
         return spec.agent.window
 
+    def fresh(self, batch: int) -> int:
+        """New windows in a batch, where learning follows the rows; the others are replayed."""
+        return batch
+
 
 class UniformSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Uniform"
@@ -36,7 +40,6 @@ class FifoSelect(Select):
         return -(-self.fresh(spec.learning.batch) // streams) * spec.agent.window
 
     def fresh(self, batch: int) -> int:
-        """New windows in a batch; the others are replayed."""
         return max(1, batch - round(batch * self.replay_share))
 
 

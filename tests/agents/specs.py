@@ -17,7 +17,7 @@ from agents.spec import Spec
 from agents.spec.optimizer import SGD as SGDSpec
 from agents.step import ActorInput, Batch
 from workflow.config import Algorithm, Project
-from workflow.overlay import has, merge, nested
+from workflow.overlay import Alternatives, has, merge, nested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,9 +43,18 @@ def without_step(agent, batch: Batch) -> Learned:
     return found if isinstance(found, Learned) else found[1]
 
 
-def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
-    """The `spec` section of a shipped algorithm file, with what it extends."""
-    return copy.deepcopy(_shipped(algorithm).spec)
+def fields(algorithm: str = "dqn_minatar_sn", **changes) -> dict[str, Any]:
+    """The `spec` section of a shipped algorithm file, with what it extends; `changes` as in `spec`."""
+    shipped = _shipped(algorithm)
+    return _laid(copy.deepcopy(shipped.spec), changes, shipped.alternatives)
+
+
+def _laid(tree: dict[str, Any], changes: dict[str, Any], alternatives: Alternatives) -> dict[str, Any]:
+    """`changes`, dotted keys with `__` for the dot, laid on a tree; what chooses a part's kind comes first."""
+    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items()}
+    for dotted, value in sorted(wanted.items(), key=lambda item: item[0].removesuffix(".kind").count(".")):
+        tree = merge(tree, nested(dotted, value), alternatives)
+    return tree
 
 
 @functools.cache
@@ -75,13 +84,8 @@ def spec(
     }
     tree = copy.deepcopy(shipped.spec) | fixed
     tree["environment"]["game"] = game
-    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items()}
-    for dotted, value in small.items():
-        if has(tree, dotted):
-            tree = merge(tree, nested(dotted, value), shipped.alternatives)
-    for dotted, value in sorted(wanted.items(), key=lambda item: item[0].removesuffix(".kind").count(".")):
-        tree = merge(tree, nested(dotted, value), shipped.alternatives)
-    return Spec.model_validate(tree)
+    tree = _laid(tree, {dotted: value for dotted, value in small.items() if has(tree, dotted)}, shipped.alternatives)
+    return Spec.model_validate(_laid(tree, changes, shipped.alternatives))
 
 
 @functools.cache

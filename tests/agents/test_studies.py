@@ -19,9 +19,8 @@ from tests.agents.specs import fields
 
 
 def study(algorithm: str, game: str, budget: int, seed: int = 0, **agent) -> Identified:
-    tree = fields(algorithm)
+    tree = fields(algorithm, **{f"agent__{name}": value for name, value in agent.items()})
     tree["environment"]["game"] = game
-    tree["agent"] |= agent
     tree |= {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
     return model_of(tree).model_validate(tree)
 
