@@ -175,7 +175,8 @@ class R2D2:
         metrics = {"loss": loss.detach(), "q_mean": learned.mean(-1)[valid].mean()}
         if spec.measure_delta_q and not begins.all():
             metrics |= self._delta_q(learned, valid, picked, ~begins)
-        return loss, Learned(mixed_priority(errors, valid, spec.priority_mix), metrics)
+        eta = spec.priority_mix or 0.0  # null: no draw goes by priorities
+        return loss, Learned(mixed_priority(errors, valid, eta), metrics)
 
     def _burn_in(self, net: Network, batch: Batch, start: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
         """The state before the first row to learn from, by this network's own weights and without gradient."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,18 @@ from workflow.overlay import has, merge, nested
 
 ROOT = Path(__file__).resolve().parents[1]
 GAMES = {
-    "minatar": "asterix", "atari": "pong", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
+    "minatar": "asterix", "atari": "breakout", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
     "cliffwalk": "blind", "digits": "imbalanced",
 }  # fmt: skip
 
-# Dotted key -> why changing it alone may change nothing.
-SILENT: dict[str, str] = {
-    "network.shared_bias": "of heads of action values: refused with an actor-critic's",
-    "evaluation.noise": "of noisy layers: others have none to keep or to leave out",
-    "executor": "processes never give the same bits twice: trained in turns here",
+# Dotted key -> where changing it alone may change nothing, and why.
+SILENT: dict[str, tuple[Callable[[Spec], bool], str]] = {
+    "evaluation.noise": (lambda spec: spec.network.linear.kind == "plain", "there is no noise to keep or leave out"),
+    "memory.capacity_steps": (
+        lambda spec: spec.memory.select.kind in ("fifo", "newest"),
+        "what was just made is learned from, and a memory that is too short for it is refused",
+    ),
+    "executor": (lambda spec: True, "processes never give the same bits twice: trained in turns here"),
 }
 
 # Where an algorithm has them: clocks that come round within the budget, networks that take no time.
@@ -52,13 +55,13 @@ SMALL: dict[str, Any] = {
     "exploration.end_frames": 200,
     "memory.capacity_steps": 128,
     "memory.select.weights.end_frames": 250,
-    "memory.select.sort_every": 3,
     "learning.batch": 4,
     "learning.clock.start_frames": 100,
     "learning.clock.every_frames": 8,
     "learning.target_every_frames": 40,
     "learning.lr_decay_frames": 400,
-    "environment.reseed_every_steps": 20,
+    "environment.cap_frames": 60,
+    "environment.reseed_every_steps": 70,
     "environment.streams": 2,
     "evaluation.every_frames": 200,
     "evaluation.epsilon": 0.1,
@@ -95,8 +98,9 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     if tree["agent"]["kind"] == "actor_critic":
         del changes["evaluation.epsilon"]
     if tree["executor"]["kind"] != "inline":
-        changes["executor"] = {"kind": "inline", "lags_updates": [0]}
-    if tree["executor"].get("lags_updates", [0]) != [0]:
+        lags = [1, 2] if agent == "actor_critic" and tree["memory"]["select"]["replay_share"] == 0 else [0]
+        changes["executor"] = {"kind": "inline", "lags_updates": lags}
+    if agent == "actor_critic":
         changes["learning.batch"] = changes["environment.streams"]
     for key, value in changes.items():
         frames = key.endswith("frames") and isinstance(value, int)
@@ -164,7 +168,8 @@ def dead(tree: dict[str, Any], wanted: list[tuple[Any, ...]] | None = None) -> l
     before, found = trained(spec), []
     for at, value in numbers(spec.model_dump(mode="json")):
         key = ".".join(map(str, at))
-        if (wanted is not None and at not in wanted) or any(f"{key}.".startswith(f"{quiet}.") for quiet in SILENT):
+        quiet = (where for name, (where, _) in SILENT.items() if f"{key}.".startswith(f"{name}."))
+        if (wanted is not None and at not in wanted) or any(isinstance(spec, Spec) and where(spec) for where in quiet):
             continue
         changed = [parsed(replaced(spec.model_dump(mode="json"), at, other)) for other in others(value)]
         valid = [other for other in changed if other is not None]

@@ -70,10 +70,9 @@ def q_loss(
 
     raw_* [B, A, K], a_tm1 [B] int64, r_t and discount_t [B] -> loss [B], priority [B].
     The target r + discount * Q_value(s', argmax_a Q_selector(s', a)) carries no gradient
-    (van Hasselt et al. 2016, eq. 4, arXiv:1509.06461). Raises ValueError for raw_tm1 or a_tm1 of another rank.
+    (van Hasselt et al. 2016, eq. 4, arXiv:1509.06461).
     """
-    if raw_tm1.dim() != 3 or a_tm1.dim() != 1:
-        raise ValueError(f"wanted raw [B, A, K] and actions [B], got {raw_tm1.shape} and {a_tm1.shape}")
+    assert raw_tm1.ndim == 3 and a_tm1.shape == raw_tm1.shape[:1], (raw_tm1.shape, a_tm1.shape)
     assert raw_t_value.shape == raw_t_selector.shape == raw_tm1.shape, (raw_t_value.shape, raw_t_selector.shape)
     assert r_t.shape == discount_t.shape == a_tm1.shape, (r_t.shape, discount_t.shape, a_tm1.shape)
     best = value.mean(raw_t_selector).argmax(-1)

@@ -85,7 +85,6 @@ class Rank:
         self.errors = np.zeros(self.rows.slots, np.float32)  # clipped |error| of the row in each slot
         self.largest = 1.0  # |error|
         self.ranking = Ranking(self.rows.slots)
-        self.updates = 0  # since the last sort
         self.sums = (np.arange(1, self.rows.slots + 1) ** -spec.exponent).cumsum()  # of the shares of ranks 1, 2, …
         self.count = 0  # rows that may be drawn
 
@@ -100,7 +99,7 @@ class Rank:
         self._catch_up()
         if not self.count:
             self.rows.require()
-        if self.updates >= self.spec.sort_every or self.ranking.crowded():
+        if self.ranking.crowded():
             self._sort()
         sums = self.sums[: self.count]
         ranks = sums.searchsorted(points(rng, size, self.spec.stratified) * sums[-1], "right")
@@ -125,7 +124,6 @@ class Rank:
         before = code(self.errors[slots], keys)
         self.errors[slots] = errors
         self.ranking.replace(before, code(errors, keys))
-        self.updates += 1
 
     def seen(self) -> tuple[np.ndarray, np.ndarray]:
         """|error| [N] and probability [N] of every row that may be drawn, in the order of the ranking."""
@@ -147,7 +145,7 @@ class Rank:
     def _sort(self) -> None:
         slots = np.flatnonzero(self.rows.mask)
         self.ranking.sort(code(self.errors[slots], self.rows.key(slots)))
-        self.count, self.updates = len(slots), 0
+        self.count = len(slots)
 
     def state_dict(self) -> dict[str, Any]:
         """Without the ranking, which follows from the errors."""

@@ -161,7 +161,9 @@ class R2D2(Agent):
         description="of h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, the scale that values are learned on; "
         "null: returns as they are"
     )
-    priority_mix: Probability = Field(description="eta: priority = eta max |error| + (1 - eta) mean |error|")
+    priority_mix: Probability | None = Field(
+        description="eta: priority = eta max |error| + (1 - eta) mean |error|; null where the memory has no priorities"
+    )
     reduction: Literal["sum", "mean"] = Field(description="of half the squared errors over a sequence's rows")
     measure_delta_q: bool = Field(
         description="record how far Q lies from its value with the state it was acted with (costs a forward pass)"
@@ -185,6 +187,9 @@ class R2D2(Agent):
         yield from super().misfits(spec)
         if (self.state == "carried") != (spec.memory.select.kind == "sequential"):
             yield f"agent.state {self.state} with memory.select {spec.memory.select.kind}: carried needs sequential"
+        if (self.priority_mix is None) == spec.memory.select.prioritized:
+            number = "a number" if spec.memory.select.prioritized else "null"
+            yield f"agent.priority_mix must be {number} with memory.select {spec.memory.select.kind}"
 
 
 class ACLambda(Agent):

@@ -9,6 +9,7 @@ from agents.spec.base import Count, Frames, OneOf, Part, Period, Probability, Re
 
 
 class Select(Part):
+    prioritized: ClassVar[bool] = False  # whether it draws by the priorities that agents give
     keep: ClassVar[tuple[str, ...]] = ()  # extras that agents have to keep with each step
 
     def steps(self, spec: Any, streams: int) -> int:
@@ -16,7 +17,7 @@ class Select(Part):
         return spec.agent.window
 
     def fresh(self, batch: int) -> int:
-        """Sequences of a batch that were never drawn before, where each is drawn once."""
+        """New windows in a batch, where learning follows the rows; the others are replayed."""
         return batch
 
 
@@ -40,7 +41,6 @@ class FifoSelect(Select):
         return -(-self.fresh(spec.learning.batch) // streams) * spec.agent.window
 
     def fresh(self, batch: int) -> int:
-        """New windows in a batch; the others are replayed."""
         return max(1, batch - round(batch * self.replay_share))
 
 
@@ -95,6 +95,8 @@ class AnnealedWeights(Part):
 class PrioritySelect(Select):
     """Prioritized replay (Schaul et al. 2016, arXiv:1511.05952). P(i) = p_i^exponent / sum p^exponent."""
 
+    prioritized: ClassVar[bool] = True
+
     exponent: Annotated[Real, Field(ge=0)] = Field(description="alpha; 0 is uniform")
     weights: Annotated[NoWeights | ConstantWeights | AnnealedWeights, *OneOf] = Field(
         description="what corrects for it"
@@ -123,7 +125,6 @@ class ProportionalSelect(PrioritySelect):
 class RankSelect(PrioritySelect):
     code: ClassVar[str] = "agents.memory.rank:Rank"
     kind: Literal["rank"] = Field(description="p_i = 1 / rank(|error|)")
-    sort_every: Count = Field(description="updates between full sorts")
 
     def misfits(self, spec: Any) -> Iterator[str]:
         rows = 2 * spec.budget_frames // spec.environment.repeat * spec.memory.copies  # steps, and the ends of episodes

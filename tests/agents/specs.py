@@ -17,7 +17,7 @@ from agents.spec import Spec
 from agents.spec.optimizer import SGD as SGDSpec
 from agents.step import ActorInput, Batch
 from workflow.config import Algorithm, Project
-from workflow.overlay import has, merge, nested
+from workflow.overlay import Alternatives, has, merge, nested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,7 @@ def given(network: Network, actions: int, noise: torch.Generator | None = None, 
     def step(net: torch.nn.Module) -> GradientStep:
         return GradientStep(SGDSpec(kind="sgd", lr=lr, momentum=0.0).make(net.parameters()), None, [])
 
-    return Given(network, actions, noise or torch.Generator(), step, 1)
+    return Given(network, actions, noise or torch.Generator(), step, 1, keep=())
 
 
 def without_step(agent, batch: Batch) -> Learned:
@@ -43,9 +43,21 @@ def without_step(agent, batch: Batch) -> Learned:
     return found if isinstance(found, Learned) else found[1]
 
 
-def fields(algorithm: str = "dqn_minatar_sn") -> dict[str, Any]:
-    """The `spec` section of a shipped algorithm file, with what it extends."""
-    return copy.deepcopy(_shipped(algorithm).spec)
+def fields(algorithm: str = "dqn_minatar_sn", **changes) -> dict[str, Any]:
+    """The `spec` section of a shipped algorithm file, with what it extends; `changes` as in `spec`."""
+    shipped = _shipped(algorithm)
+    return _laid(copy.deepcopy(shipped.spec), changes, shipped.alternatives)
+
+
+def _laid(tree: dict[str, Any], changes: dict[str, Any], alternatives: Alternatives) -> dict[str, Any]:
+    """`changes`, dotted keys with `__` for the dot, laid on a tree; what chooses a part's kind comes first.
+
+    A value of ... takes a key out of the changes.
+    """
+    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items() if value is not ...}
+    for dotted, value in sorted(wanted.items(), key=lambda item: item[0].removesuffix(".kind").count(".")):
+        tree = merge(tree, nested(dotted, value), alternatives)
+    return tree
 
 
 @functools.cache
@@ -75,13 +87,8 @@ def spec(
     }
     tree = copy.deepcopy(shipped.spec) | fixed
     tree["environment"]["game"] = game
-    wanted = {dotted.replace("__", "."): value for dotted, value in changes.items() if value is not ...}
-    for dotted, value in small.items():
-        if has(tree, dotted):
-            tree = merge(tree, nested(dotted, value), shipped.alternatives)
-    for dotted, value in sorted(wanted.items(), key=lambda item: item[0].removesuffix(".kind").count(".")):
-        tree = merge(tree, nested(dotted, value), shipped.alternatives)
-    return Spec.model_validate(tree)
+    tree = _laid(tree, {dotted: value for dotted, value in small.items() if has(tree, dotted)}, shipped.alternatives)
+    return Spec.model_validate(_laid(tree, changes, shipped.alternatives))
 
 
 @functools.cache
@@ -107,7 +114,7 @@ def prioritized(kind: str, **changes: Any) -> dict[str, Any]:
     `beta` is (start, end, end_frames), a number where it stays the same, None: no weights.
     """
     shared = {"exponent": 1, "beta": (0.5, 0.5, 0), "normalise": "batch", "maximum": None, "stratified": False}
-    own = {"proportional": {"epsilon": 0, "initial": "largest"}, "rank": {"sort_every": 7}}[kind]
+    own = {"proportional": {"epsilon": 0, "initial": "largest"}, "rank": {}}[kind]
     numbers = {key: changes.get(key, value) for key, value in (shared | own).items()}
     beta, normalise, weights = numbers.pop("beta"), numbers.pop("normalise"), {"kind": "none"}
     if isinstance(beta, tuple):

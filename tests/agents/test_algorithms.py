@@ -26,7 +26,7 @@ ADAM_C51 = {"optimizer.kind": "adam", "optimizer.lr": 2.5e-4, "optimizer.epsilon
 SUPPORT = {"agent.value.low": -10.0, "agent.value.high": 10.0, "agent.value.atoms": 51}
 TUNED = {"agent.selector": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
 QUARTER = {"optimizer.lr": 0.00025 / 4, "optimizer.epsilon": 0.01 / 32**2 / 16}  # dqn_zoo/prioritized/run_atari.py
-SILENT = {"exploration.start": 0.0, "exploration.end": 0.0}
+SILENT = {"exploration.kind": "none"}  # epsilon 0 throughout
 LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
 INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
@@ -35,7 +35,7 @@ A2C = {  # openai/baselines a2c/a2c.py: learn()
     **ON_POLICY,
     **TENSORFLOW,
     "agent.unroll": 5,
-    "agent.correction": "none",
+    "agent.correction.kind": "none",
     "agent.entropy_weight": 0.01,
     "agent.baseline_weight": 0.5 * 2,
     "agent.reduction": "mean",
@@ -63,9 +63,9 @@ IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
     **TENSORFLOW,
     "agent.unroll": 20,
-    "agent.correction": "vtrace",
-    "agent.rho_bar": 1.0,
-    "agent.c_bar": 1.0,
+    "agent.correction.kind": "vtrace",
+    "agent.correction.rho_bar": 1.0,
+    "agent.correction.c_bar": 1.0,
     "agent.entropy_weight": 0.01,
     "agent.baseline_weight": 0.5,
     "agent.reduction": "sum",
@@ -106,9 +106,9 @@ TABLES = {
     },
     "c51": {**NATURE, **ADAM_C51, **SUPPORT, "agent.selector": "target", "exploration.end": 0.01},
     "qr_dqn": {**NATURE, "agent.value.quantiles": 200, "agent.value.kappa": 1.0, "optimizer.lr": 5e-5},
-    "dueling": {**NATURE, **QUARTER, "network.head": "dueling", "learning.clip_norm": 10.0},
+    "dueling": {**NATURE, **QUARTER, "network.head.kind": "dueling", "learning.clip_norm": 10.0},
     "noisy_dqn": {**NATURE, **SILENT, "network.linear.kind": "factorised", "network.linear.sigma": 0.5},
-    "noisy_dueling": {**NATURE, **SILENT, **QUARTER, "network.head": "dueling", "network.linear.sigma": 0.5},
+    "noisy_dueling": {**NATURE, **SILENT, **QUARTER, "network.head.kind": "dueling", "network.linear.sigma": 0.5},
     "rainbow": {  # Hessel et al. 2018, Table 1
         **NATURE,
         **SUPPORT,
@@ -117,7 +117,7 @@ TABLES = {
         "optimizer.lr": 0.0000625,
         "optimizer.epsilon": 1.5e-4,
         "network.linear.sigma": 0.5,
-        "network.head": "dueling",
+        "network.head.kind": "dueling",
         "learning.target_every_frames": 32_000,
         "memory.select.kind": "proportional",
         "memory.select.exponent": 0.5,
@@ -219,7 +219,7 @@ TABLES = {
     },
     "cartpole_dueling_double": {  # the blog's repository
         "agent.selector": "online",
-        "network.head": "dueling",
+        "network.head.kind": "dueling",
         "network.convolutions": [(32, 1, 1), (32, 1, 1)],
         "network.units": [],
         "agent.discount": 0.99,
@@ -236,7 +236,7 @@ TABLES = {
         "environment.solved_length": 150,  # MEAN_STEPS_TO_SUCCEED
         "environment.solved_episodes": 500,  # NUM_EPISODE
     },
-    "cliffwalk": {"agent.step_size": 0.25, "agent.tolerance": 1e-3, "agent.values": "tabular"},
+    "cliffwalk": {"agent.step_size": 0.25, "agent.tolerance": 1e-3, "agent.values.kind": "tabular"},
     "digits": {"environment.kept": 0.01, "agent.rare_weight": 1.0},
     "a2c": {  # openai/baselines a2c
         **A2C,
@@ -268,7 +268,7 @@ TABLES = {
     "impala_deep": {
         **IMPALA,
         "learning.batch": 32,
-        "network.torso": "residual",
+        "network.torso.kind": "residual",
         "network.convolutions": [(16, 3, 2), (32, 3, 2), (32, 3, 2)],
         "network.units": [256],
     },
@@ -286,15 +286,15 @@ TABLES = {
         "learning.clip_norm": 40.0,
         "memory.capacity_steps": 2_000_000,
         "memory.select.exponent": 0.6,
-        "memory.select.weights.start": 0.4,
-        "memory.select.weights.end": 0.4,
+        "memory.select.weights.kind": "constant",
+        "memory.select.weights.beta": 0.4,
         "memory.select.initial": "actor",
         "optimizer.lr": 0.00025 / 4,
         "optimizer.epsilon": 1.5e-7,
         "optimizer.decay": 0.95,
         "optimizer.centered": True,
         "optimizer.form": "tensorflow",
-        "network.head": "dueling",
+        "network.head.kind": "dueling",
         "executor.pull_every_steps": 400 // STEP,
     },
     "apex_minatar": {
@@ -327,8 +327,8 @@ TABLES = {
         "agent.priority_mix": 0.9,
         "memory.capacity_steps": 4_000_000,
         "memory.select.exponent": 0.9,
-        "memory.select.weights.start": 0.6,
-        "memory.select.weights.end": 0.6,
+        "memory.select.weights.kind": "constant",
+        "memory.select.weights.beta": 0.6,
         "learning.batch": 64,
         "learning.target_every_frames": 2500 * 53_248,
         "learning.clip_norm": 40.0,
@@ -338,7 +338,7 @@ TABLES = {
         "network.core.units": 512,
         "network.core.inputs": True,
         "network.units": [512],
-        "network.head": "dueling",
+        "network.head.kind": "dueling",
         "environment.streams": 256,
         "environment.stack": 4,
         "environment.sticky": 0.0,
@@ -387,7 +387,7 @@ TABLES = {
         "network.core.units": 512,
         "network.core.inputs": False,
         "network.units": [],
-        "network.head": "plain",
+        "network.head.kind": "plain",
         "evaluation.epsilon": 0.05,
         "evaluation.every_frames": 50_000 * STEP,
         "evaluation.episodes": 10,

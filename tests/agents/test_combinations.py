@@ -46,7 +46,7 @@ PARTS: dict[str, list[Any]] = {
         },
         {
             "kind": "r2d2", **VALUE_AGENT, "sequence": 4, "burn_in": 0, "period": 4, "state": "carried",
-            "rescale_epsilon": None, "priority_mix": 0.9, "reduction": "sum", "measure_delta_q": True,
+            "rescale_epsilon": None, "priority_mix": None, "reduction": "sum", "measure_delta_q": True,
         },
         {
             "kind": "ac_lambda", "discount": 0.99, "trace_decay": 0.8, "policy_weight": 1.0, "entropy_weight": 0.01,
@@ -57,6 +57,7 @@ PARTS: dict[str, list[Any]] = {
             "entropy_weight": 0.01, "baseline_weight": 0.5, "reduction": "mean",
         },
     ],
+    "agent.priority_mix": [None, 0.9],
     "agent.value": [
         {"kind": "scalar", "loss": "absolute"}, {"kind": "categorical", "low": -5.0, "high": 5.0, "atoms": 11},
         {"kind": "quantile", "quantiles": 5, "kappa": 1.0},

@@ -110,5 +110,5 @@ def test_stored_states_and_unchanged_parameters_give_no_fresh_delta_q_either():
 
 
 def test_fresh_delta_q_is_for_sequences():
-    with pytest.raises(ValueError, match="needs an agent of kind r2d2"):
+    with pytest.raises(ValueError, match=r"record\.probes fresh_delta_q needs agent r2d2, not dqn"):
         spec(record__probes=[{"kind": "fresh_delta_q", "states": 8}])

@@ -90,7 +90,7 @@ def test_a_run_that_diverges_late_says_so(case, tmp_path):
     assert program.main(["train", "--spec", run.canonical(), "--results", str(tmp_path)]) == 0
     folder = tmp_path / "runs" / run.name()
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
-    every, start = run.evaluation.every_frames, run.learning.clock.start_frames
+    every, start = run.evaluation.every_frames, run.first_update_frame
     evaluated = {frame // every for frame in pq.read_table(folder / "evaluations.parquet")["frame"].to_pylist()}
     assert evaluated == set(range(start // every + 1))
     assert max(pq.read_table(folder / "summary.parquet")["frame"].to_pylist()) <= 3_000

@@ -255,5 +255,5 @@ def test_where_no_worker_reported_there_is_no_speed():
 
 
 def test_streams_are_shared_equally():
-    with pytest.raises(ValidationError, match="3 streams cannot be shared equally by 2 actors"):
+    with pytest.raises(ValidationError, match=r"3 environment\.streams cannot be shared equally by 2 executor\.actors"):
         plan(**TWO | {"environment__streams": 3})

@@ -230,11 +230,12 @@ def test_a_recurrent_unroll_sees_what_acting_saw(tmp_path):
         agent__unroll=20,
         network__core={"kind": "lstm", "before": [], "units": 6, "inputs": True},
         environment__cap_frames=7,
-        learning__batch=1_000,
+        learning__batch=16,  # more than are made here: nothing is learned
     )
     for _ in range(50):
         run.iterate()
     store, agent = run.parts.memory.store, run.parts.learner.agent
+    assert not run.parts.learner.updates
     batch = store.gather(np.array([0, 1, 20 * 4 + 2, 20 * 4 + 3]), np.ones(4, np.float32))
     assert batch.last[:-1].any() and batch.first[1:].any()
     with torch.no_grad():
@@ -292,7 +293,7 @@ def test_the_lag_that_is_recorded_is_the_one_asked_for(tmp_path, lag, share, bat
 
 def test_lags_change_nothing_where_parameters_are_the_same(tmp_path):
     """Before the first update a run with lags acts as one without; and without lags the ratios are 1."""
-    plain, ring = begin(tmp_path / "a", learning__batch=400), begin(tmp_path / "b", learning__batch=400)
+    plain, ring = begin(tmp_path / "a", learning__batch=40), begin(tmp_path / "b", learning__batch=40)
     acting = ring.parts.executor.acting
     acting.__init__(ring.parts.learner.agent, [0, 0, 0, 1], 4)
     assert len(acting.groups) == 2
@@ -342,12 +343,15 @@ def test_the_residual_network_has_the_papers_shape():
 
 
 def test_specs_that_make_no_sense_are_refused():
+    clock = {"kind": "frames", "start_frames": 0, "every_frames": 4}
     for changes, text in [
-        ({"exploration": {"kind": "fixed", "values": [0.1]}}, "exploration"),
-        ({"evaluation__epsilon": 0.1}, "epsilon"),
-        ({"memory__select": {"kind": "uniform"}}, "fifo"),
-        ({"agent__correction": {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 2.0}}, "rho_bar"),
-        ({"network__head": "plain"}, "actor_critic"),
+        ({"exploration": {"kind": "fixed", "values": [0.1]}}, "exploration none and"),
+        ({"evaluation__epsilon": 0.1}, r"evaluation\.epsilon 0"),
+        ({"memory__select": "uniform"}, r"memory\.select fifo, not uniform"),
+        ({"memory__select": "newest"}, r"learning\.clock unrolls is for memory\.select fifo, not newest"),
+        ({"learning__clock": clock}, r"memory\.select fifo needs learning\.clock unrolls, not frames"),
+        ({"agent__correction": {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 2.0}}, "rho_bar must be at least c_bar"),
+        ({"network__head": "plain"}, r"agent actor_critic needs network\.head actor_critic, not plain"),
     ]:
         with pytest.raises(ValueError, match=text):
             plan(**changes)

@@ -35,7 +35,7 @@ def test_exploration_is_linear_between_its_frames():
 
 def step_with(optimizer_of, part, grads: list[float]) -> float:
     weight = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
-    optimizer = optimizer_of([weight], part)
+    optimizer = optimizer_of(part, [weight])
     for g in grads:
         weight.grad = torch.tensor([g], dtype=torch.float64)
         optimizer.step()
@@ -301,8 +301,8 @@ def test_digests_follow_values_and_nothing_else():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning__target_every_frames": 401}, "multiple of every_frames"),
-        ({"spectral__layers": [-2]}, "use: none"),
+        ({"learning__target_every_frames": 401}, "multiple of clock.every_frames"),
+        ({"spectral__layers": [-2]}, r"spectral\.none\.layers\s+Extra inputs are not permitted"),
         ({"record__norms__layers": [-7]}, "beyond the network's 3 layers"),
         ({"budget": -5}, "greater than or equal to 1"),
         ({"optimizer__lr": "1e-3"}, "a number is wanted"),

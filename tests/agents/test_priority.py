@@ -1,12 +1,14 @@
 """Prioritized replay: the tree, both selectors and their weights against naive ones and numbers by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from agents.memory.proportional import Proportional
-from agents.memory.rank import KEY, Rank
+from agents.memory.rank import KEY, Rank, Ranking
 from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
@@ -250,25 +252,20 @@ def test_of_equal_errors_the_oldest_row_ranks_first():
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.7])
-def test_how_often_is_sorted_changes_no_draw(exponent):
+def test_how_often_is_sorted_changes_no_draw(exponent, monkeypatch):
     keys = []
-    for sort_every in (1, 5, 10**9):
-        end = [s for s, _ in play("rank", 3, 4, 3, 200, 1_000, exponent, sort_every=sort_every)][-1]
+    for every in (1, 5, 10**9):
+        turns = itertools.count(1)
+        monkeypatch.setattr(Ranking, "crowded", lambda ranking, every=every, turns=turns: next(turns) % every == 0)
+        end = [s for s, _ in play("rank", 3, 4, 3, 200, 1_000, exponent)][-1]
         keys.append(end.draw(generator(0, "memory"), 500, 0)[0])
     assert np.array_equal(keys[0], keys[1]) and np.array_equal(keys[0], keys[2])
 
 
-def test_ranks_are_sorted_after_sort_every_updates_or_when_too_much_has_come():
+def test_ranks_are_sorted_when_too_much_has_come():
     rng = generator(0, "memory")
-    selector, _ = filled("rank", [1.0] * 20, sort_every=3)  # its first update
-    pending = []
-    for _ in range(4):
-        selector.draw(rng, 4, 0)
-        pending.append(len(selector.ranking.recent) - 1)
-        selector.update(np.array([1, 2]), np.array([0.5, 0.25]))
-    assert pending == [20, 20, 0, 2]
     store = memory(rows=3_000)
-    selector = select("rank", store, sort_every=10**9)
+    selector = select("rank", store)
     for rows, expected in ((999, 999), (1_000, 0)):
         while store.count < rows + 1:
             add(store, selector)
@@ -369,7 +366,7 @@ def test_a_new_row_ranks_before_all_rows_of_clipped_error(clipped):
 def first_draws(share: float) -> np.ndarray:
     """Rows added between a row's own and its first draw of 4 for each row; a share of all errors is clipped."""
     rng, store = np.random.default_rng(0), memory(rows=3_000)
-    selector = select("rank", store, maximum=1.0, exponent=0.7, stratified=True, sort_every=10**9)
+    selector = select("rank", store, maximum=1.0, exponent=0.7, stratified=True)
     for _ in range(2_001):
         add(store, selector)
     selector.update(np.arange(2_000), np.where(rng.random(2_000) < share, 5.0, 0.5 * rng.random(2_000)))

@@ -18,7 +18,6 @@ PRIORITY = {
     "maximum": 1.0,
     "normalise": "batch",
     "stratified": True,
-    "sort_every": 10,
     "initial": "largest",
 }
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__kind": "weights"}

@@ -134,8 +134,8 @@ def test_states_are_those_of_one_unroll_over_the_whole_episode():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"memory__select": {"kind": "uniform"}}, "go together"),
-        ({"agent__state": "zero"}, "go together"),
+        ({"memory__select": {"kind": "uniform"}}, "agent.state carried with memory.select uniform: carried needs"),
+        ({"agent__state": "zero"}, "agent.state zero with memory.select sequential: carried needs sequential"),
         ({"agent__period": 2}, "period is sequence"),
         ({"agent__burn_in": 2}, "burn_in 0"),
     ],

@@ -19,9 +19,8 @@ from tests.agents.specs import fields
 
 
 def study(algorithm: str, game: str, budget: int, seed: int = 0, **agent) -> Identified:
-    tree = fields(algorithm)
+    tree = fields(algorithm, **{f"agent__{name}": value for name, value in agent.items()})
     tree["environment"]["game"] = game
-    tree["agent"] |= agent
     tree |= {"version": 1, "seed": seed, "budget_frames": budget, "device": "cpu", "threads": 1}
     return model_of(tree).model_validate(tree)
 
@@ -176,7 +175,7 @@ def imbalanced(budget: int = 400, **agent) -> Identified:
 
 
 def test_the_memory_of_digits_draws_in_proportion_to_the_last_loss():
-    spec = imbalanced(select="proportional", exponent=1.0, epsilon=0.0).agent
+    spec = imbalanced(select={"kind": "proportional", "exponent": 1.0, "epsilon": 0.0}).agent
     store = digits.Memory(spec, 4, rng(1))
     store.store(np.array([0, 1, 2]), np.array([0.5, 3.0, 0.0]))
     assert store.shares.tolist() == [0.5, 3.0, 0.0, 3.0]  # the last one is unseen: like the largest
