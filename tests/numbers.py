@@ -39,6 +39,10 @@ SILENT: dict[str, tuple[Callable[[Spec], bool], str]] = {
         lambda spec: spec.memory.select.kind in ("fifo", "newest"),
         "what was just made is learned from, and a memory that is too short for it is refused",
     ),
+    "environment.clip_reward": (
+        lambda spec: spec.environment.game == "breakout",
+        "the bricks that are hit so soon are worth 1",
+    ),
     "executor": (lambda spec: True, "processes never give the same bits twice: trained in turns here"),
 }
 
@@ -97,9 +101,9 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
         }
     if tree["agent"]["kind"] == "actor_critic":
         del changes["evaluation.epsilon"]
-    if tree["executor"]["kind"] != "inline":
-        lags = [1, 2] if agent == "actor_critic" and tree["memory"]["select"]["replay_share"] == 0 else [0]
-        changes["executor"] = {"kind": "inline", "lags_updates": lags}
+    corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] != "none"
+    lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
+    changes["executor"] = {"kind": "inline", "lags_updates": lags}
     if agent == "actor_critic":
         changes["learning.batch"] = changes["environment.streams"]
     for key, value in changes.items():
@@ -130,7 +134,7 @@ def others(value: bool | int | float) -> list[Any]:
         return [not value]
     if isinstance(value, int):
         return [n for n in (value + 1, value - 1, 2 * value, value // 2, 1, 0, value + 40) if n != value]
-    return [x for x in (value / 2, value * 2, value + 0.25, value * 1e-3, 0.0, 1.0) if x != value]
+    return [x for x in (value / 2, value * 2, value + 0.25, 0.5, value * 1e-3, 0.0, 1.0) if x != value]
 
 
 def replaced(tree: Any, at: tuple[Any, ...], value: Any) -> Any:
