@@ -117,11 +117,20 @@ class Project:
         results = config.results if config else ""
         try:
             results = folder_name(results)
+            if results and (whose := self._not_for_results(results)):
+                raise ValueError(f"{whose} is not a folder for results alone: {results!r}")
         except ValueError as error:
             problems.append(document.problem(("results",), str(error)))
         if problems or config is None:
             raise ConfigError(problems)
         return config.model_copy(update={"results": results})
+
+    def _not_for_results(self, folder: str) -> str | None:
+        """What else a folder is: results are removed there by name, and listed by Snakemake."""
+        wanted, root, home = (Path(self.root / folder).resolve(), self.root.resolve(), Path.home().resolve())
+        if wanted == root or wanted in root.parents:
+            return "the checkout" if wanted == root else "a folder above the checkout"
+        return "a home folder" if wanted == home else None
 
     @functools.cached_property
     def game_sets(self) -> dict[str, list[str]]:

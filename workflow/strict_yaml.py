@@ -59,6 +59,9 @@ class ConfigError(Exception):
         super().__init__(text)
 
 
+DEEPEST = 100  # mappings and lists in each other; the reader is recursive, in C
+
+
 class Place(NamedTuple):
     """Where a value stands. `line` is 0 where there is none (the command line)."""
 
@@ -122,6 +125,16 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _int)
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 
 
+def _too_deep(text: str) -> int:
+    """The line on which nesting passes DEEPEST; 0 where it never does."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return event.start_mark.line + 1
+    return 0
+
+
 def load(path: Path, name: str | None = None) -> Document:
     """Read one YAML file whose top level is a mapping.
 
@@ -130,7 +143,10 @@ def load(path: Path, name: str | None = None) -> Document:
     """
     name = name or str(path)
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if line := _too_deep(text):
+            raise ConfigError([Problem(name, line, (), "mappings and lists lie in each other too deeply")])
+        loader = _Loader(text)
         root = loader.get_single_node()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(name, 0, (), f"cannot be read: {error}")]) from None

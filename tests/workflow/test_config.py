@@ -276,9 +276,20 @@ def test_results_with_home_and_variables_are_put_in_once(project: Path, monkeypa
         "~nobody_of_that_name/x": "nobody's home is '~nobody_of_that_name'",
         "a{b}": "a results folder cannot have '{' in its name: 'a{b}'",
         ".": "'.' is not a folder for results alone",
+        "~": "a home folder is not a folder for results alone: '/home/me'",
+        str(project): f"the checkout is not a folder for results alone: {str(project)!r}",
+        "config/..": "the checkout is not a folder for results alone: 'config/..'",
+        "../": "'../' is not a folder for results alone",
+        str(project.parent): f"a folder above the checkout is not a folder for results alone: {str(project.parent)!r}",
     }.items():
         config.write_text(before.replace("results: results", f"results: {given!r}"))
         assert f"config/config.yaml:{line}: results: {message}" in complaints(project)
+
+
+@pytest.mark.parametrize("depth", [3_000, 100_000])
+def test_a_file_without_end_of_nesting_is_named(project: Path, depth: int):
+    (project / PAPER).write_text(f"title: {'[' * depth}{']' * depth}\n")
+    assert f"{PAPER}:1: mappings and lists lie in each other too deeply" in complaints(project)
 
 
 def test_seeds_are_what_a_run_can_hold(project: Path):
