@@ -17,6 +17,7 @@ from agents.losses.returns import n_step
 from agents.losses.value import Scalar
 from agents.nets import small
 from agents.nets.network import Network
+from agents.optim.small import SmallStep
 from agents.optim.step import Follower
 from agents.spec.agent import DQN as DQNSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
@@ -33,10 +34,12 @@ class CompiledDQN:
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
             small.form(network)  # compiles now, before training begins, if that was never done here
-        self.gradients = [torch.empty_like(parameter) for parameter in given.online.parameters()]
-        self._gradient_arrays = small.views(self.gradients)
+        gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
+        self.gradients = list(gradients.values())
+        self._gradient_arrays = small.views([gradients[each] for each in small.form(given.online).parameters])
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
+        self._down = SmallStep(self.step, self.gradients)
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
@@ -59,7 +62,7 @@ class CompiledDQN:
     def learn(self, batch: Batch) -> Learned:
         """One update; batch of `sequence_spec`."""
         learned = self.loss(batch)
-        norm = self.step.along(self.gradients)
+        norm = self._down()
         self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
@@ -67,7 +70,7 @@ class CompiledDQN:
         """The gradients of the loss go to `gradients`."""
         r_t, discount_t = n_step(batch.reward, batch.discount)
         online, target = small.form(self.online), small.form(self.target)
-        obs = small.flat(batch.obs)
+        obs, scales = small.flat(batch.obs), online.scales()
         priorities, loss, q_mean = q_learning(
             obs[0],
             batch.action[0].numpy(),
@@ -78,10 +81,13 @@ class CompiledDQN:
             online.seen,
             online.arrays(),
             target.arrays(),
+            small.factors(scales),
+            small.factors(target.scales()),
             self.spec.selector == "online",
             self.value.huber,
             self._gradient_arrays,
         )
+        online.to_plain(self._gradient_arrays, scales)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:

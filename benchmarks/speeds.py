@@ -77,16 +77,16 @@ def measure(name: str, reference: float) -> dict[str, float]:
 
 def _training(tree: dict) -> dict[str, float]:
     import numpy as np
-    import torch
 
     from agents.acting.actor import Actor
     from agents.acting.exploration import Constant
+    from agents.arithmetic import settle
     from agents.envs.stream import make_streams
     from agents.run.checkpoint import Checkpoints
     from agents.run.loop import Run
     from agents.spec import Spec
 
-    torch.set_num_threads(1)
+    settle(1)
     environment, select = tree["environment"], tree["memory"]["select"]["kind"]
     tree["executor"] = {"kind": "inline", "lags_updates": [0]}
     tree["memory"]["capacity_steps"] = min(tree["memory"]["capacity_steps"], 40_000)

@@ -13,8 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
+from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
@@ -74,7 +73,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("only", nargs="*", help="beginnings of names (default: all)")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    settle(1)
     before = json.loads(options.file.read_text()) if options.command == "compare" else {}
     found, different = {}, []
     for name, text in points().items():

@@ -30,6 +30,7 @@ WATCHED = (
 
 # A shell starts background jobs with SIGINT ignored, nohup those with SIGHUP, which would pass on to the programs that
 # tests signal.
+torch.set_flush_denormal(True)  # as all processes that compute do (agents/arithmetic.py)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
+from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
@@ -187,7 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.numbers", description=__doc__)
     parser.add_argument("algorithms", nargs="*")
     names = parser.parse_args().algorithms or project.algorithm_names
-    torch.set_num_threads(1)
+    settle(1)
     wrong = 0
     for name in names:
         found = dead(tree_of(project, name))

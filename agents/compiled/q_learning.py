@@ -6,6 +6,10 @@ every output that sees it, and backwards the kernel's gradient collects from the
 a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden
 weight [H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is
 float32.
+
+Spectral normalisation divides weights by their norms, divOut the output: `scales` [4] are what kernel, hidden weight,
+output weight and the output as a whole are multiplied by (1: as they are). `gradients` are then those by the weights
+after that.
 """
 
 from typing import NamedTuple
@@ -57,11 +61,11 @@ def _through(
 
 
 @njit(cache=True)
-def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
-    """y [B, O, places] <- the rectified convolution."""
+def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, scale: float, bias: np.ndarray, y: np.ndarray) -> None:
+    """y [B, O, places] <- the rectified convolution with scale * kernel."""
     channels = len(kernel)
     parts = np.uint64(channels // LANES)
-    columns, sums = np.ascontiguousarray(kernel.T), np.empty((y.shape[2], channels), np.float32)
+    columns, sums = np.ascontiguousarray(kernel.T * scale), np.empty((y.shape[2], channels), np.float32)
     columns8, sums8 = columns.reshape(-1, LANES), sums.reshape(-1, LANES)
     for b in range(len(x)):
         sums[:] = bias
@@ -77,9 +81,11 @@ def _convolve_back(
     seen: Sight,
     y: np.ndarray,
     y_gradient: np.ndarray,
+    scale: float,
     kernel_gradient: np.ndarray,
     bias_gradient: np.ndarray,
 ) -> None:
+    """`scale` times y_gradient [B, O, places] back through the rectifier, to the scaled kernel and the bias."""
     channels, taps = kernel_gradient.shape
     parts = np.uint64(channels // LANES)
     columns, passed = np.zeros((taps, channels), np.float32), np.empty((y.shape[2], channels), np.float32)
@@ -88,7 +94,7 @@ def _convolve_back(
     for b in range(len(x)):
         for o in range(channels):
             for p in range(len(passed)):
-                passed[p, o] = ZERO if y[b, o, p] <= 0 else y_gradient[b, o, p]
+                passed[p, o] = ZERO if y[b, o, p] <= 0 else scale * y_gradient[b, o, p]
         for p in range(np.uint64(len(passed))):
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)
@@ -98,24 +104,24 @@ def _convolve_back(
 
 
 @njit(cache=True)
-def _layers(x: np.ndarray, seen: Sight, weights: tuple) -> tuple:
+def _layers(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray) -> tuple:
     """-> rectified outputs of the convolution y [B, O * places] and of the hidden layer h [B, H], values q [B, A]."""
     kernel, bias, hidden_weight, hidden_bias, weight, output_bias = weights
     y = np.empty((len(x), hidden_weight.shape[1]), np.float32)
-    _convolve(x, seen, kernel, bias, y.reshape(len(x), len(kernel), -1))
+    _convolve(x, seen, kernel, scales[0], bias, y.reshape(len(x), len(kernel), -1))
     h = np.dot(y, hidden_weight.T)
     for b in range(len(h)):
         row = h[b]
         for k in range(len(row)):
-            value = row[k] + hidden_bias[k]
+            value = scales[1] * row[k] + hidden_bias[k]
             row[k] = ZERO if value < 0 else value
-    return y, h, np.dot(h, weight.T) + output_bias
+    return y, h, (np.dot(h, weight.T) * scales[2] + output_bias) * scales[3]
 
 
 @njit(cache=True)
-def action_values(x: np.ndarray, seen: Sight, weights: tuple) -> np.ndarray:
+def action_values(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray) -> np.ndarray:
     """-> [B, A]."""
-    return _layers(x, seen, weights)[2]
+    return _layers(x, seen, weights, scales)[2]
 
 
 @njit(cache=True)
@@ -129,6 +135,8 @@ def q_learning(
     seen: Sight,
     online: tuple,
     target: tuple,
+    online_scales: np.ndarray,
+    target_scales: np.ndarray,
     double: bool,
     huber: bool,
     gradients: tuple,
@@ -138,9 +146,9 @@ def q_learning(
     a_tm1, r_t, discount_t and weight [B]; losses/value.py says what is computed. -> |TD error| [B], loss, mean of Q(s)
     """
     batch, share = len(x_tm1), ONE / np.float32(len(x_tm1))
-    q_t = action_values(x_t, seen, target)
-    selector = action_values(x_t, seen, online) if double else q_t
-    y, h, q = _layers(x_tm1, seen, online)
+    q_t = action_values(x_t, seen, target, target_scales)
+    selector = action_values(x_t, seen, online, online_scales) if double else q_t
+    y, h, q = _layers(x_tm1, seen, online, online_scales)
 
     kernel_gradient, bias_gradient, hidden_gradient, hidden_bias_gradient, output_gradient, output_bias_gradient = (
         gradients
@@ -158,23 +166,40 @@ def q_learning(
         else:
             loss += weight[b] * e * e * (HALF if huber else ONE)
             gradient = weight[b] * share * e * (ONE if huber else TWO)
+        gradient *= online_scales[3]
         output_bias_gradient[a] += gradient
+        through = gradient * online_scales[2]
         active, below, row, row_gradient = h[b], h_gradient[b], online[4][a], output_gradient[a]
         for k in range(len(row)):
             row_gradient[k] += gradient * active[k]
-            below[k] = ZERO if active[k] <= 0 else gradient * row[k]
+            below[k] = ZERO if active[k] <= 0 else through * row[k]
             hidden_bias_gradient[k] += below[k]
     np.dot(h_gradient.T, y, hidden_gradient)
     y_gradient = np.dot(h_gradient, online[2])
     shape = (batch, len(bias_gradient), -1)
-    _convolve_back(x_tm1, seen, y.reshape(shape), y_gradient.reshape(shape), kernel_gradient, bias_gradient)
+    back = y_gradient.reshape(shape)
+    _convolve_back(x_tm1, seen, y.reshape(shape), back, online_scales[1], kernel_gradient, bias_gradient)
     return error, loss * share, q.mean()
 
 
 def prepare(seen: Sight, weights: tuple) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
+    plain = np.ones(4, np.float32)
     gradients = tuple(np.empty_like(array) for array in weights)
     q_learning(
-        blank, np.zeros(1, np.int64), nothing, nothing, blank, nothing, seen, weights, weights, False, False, gradients
+        blank,
+        np.zeros(1, np.int64),
+        nothing,
+        nothing,
+        blank,
+        nothing,
+        seen,
+        weights,
+        weights,
+        plain,
+        plain,
+        False,
+        False,
+        gradients,
     )

@@ -19,12 +19,11 @@ def main() -> None:
         return
 
     # Imported late: from here on the process ends with its learner, also while it imports torch.
-    import torch
-
+    from agents.arithmetic import settle
     from agents.spec import Spec
     from agents.spec.base import load
 
-    torch.set_num_threads(1)
+    settle(1)
     spec = Spec.model_validate_json(options.spec)
     load(spec.executor.worker)(spec, options)
 

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 
+from agents.arithmetic import settle
 from agents.rng import generator, integer_seed
 from agents.run.summary import Row
 from agents.spec.offline import Classifier, OfflineDigits
@@ -24,7 +25,7 @@ RARE = 5  # digits below this one are rare in training
 
 def perform(spec: OfflineDigits, say: Callable[[int], None]) -> tuple[list[Row], int]:
     """Rows of the summary, with updates as frames, and the updates in all."""
-    torch.set_num_threads(spec.threads)
+    settle(spec.threads)
     agent = spec.agent
     train, test = split(spec.environment.kept, generator(spec.seed, "environment"))
     net = network(agent.units, integer_seed(spec.seed, "initialisation"))

@@ -39,8 +39,7 @@ class RMSprop:
         spec, grads = self.spec, [p.grad for p in self.parameters]
         torch._foreach_mul_(self.square, spec.decay)
         torch._foreach_addcmul_(self.square, grads, grads, value=1 - spec.decay)
-        self.steps += 1
-        bias = 1 - spec.decay ** (self.steps + 1) if spec.form == "debiased" else 1.0
+        bias = self.count()
         if spec.centered:
             torch._foreach_mul_(self.mean, spec.decay)
             torch._foreach_add_(self.mean, grads, alpha=1 - spec.decay)
@@ -64,6 +63,11 @@ class RMSprop:
                 torch._foreach_add_(root, epsilon)
                 torch._foreach_rsqrt_(root)
                 torch._foreach_addcmul_(parameters, grad, root, value=-rate)
+
+    def count(self) -> float:
+        """Count a step; -> what its averages are divided by."""
+        self.steps += 1
+        return 1 - self.spec.decay ** (self.steps + 1) if self.spec.form == "debiased" else 1.0
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}

@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from agents.nets.network import Network
+from agents.nets.scaling import Scale, Scaling
 from agents.optim.spectral import Meter, attached, meter_layers
 from agents.optim.step import Optimizer
 from agents.spec.spectral import SpectralOutput, SpectralSchedule
 
 
-class Divide(nn.Module):
+class Divide(Scaling):
     """Divides by the product of the layers' norms, taken as constant."""
 
     def __init__(self, layers: list[nn.Module], meters: list[Meter], only_shrink: bool):
@@ -29,6 +30,12 @@ class Divide(nn.Module):
         for layer, meter in self._members:
             raw = raw / meter.rho(layer.weight.detach()).clamp(min=self._least)
         return raw
+
+    def scale(self, weight: torch.Tensor | None = None) -> Scale:
+        by = 1.0
+        for layer, meter in self._members:
+            by /= max(meter.value(layer.weight), self._least)
+        return Scale(by)
 
 
 def divide_output(spec: SpectralOutput, network: Network, rng: np.random.Generator) -> None:

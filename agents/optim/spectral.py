@@ -14,14 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from agents.compiled import power
 from agents.nets.network import Network
+from agents.nets.scaling import Scale, Scaling, raw_weight
 from agents.spec.record import Norms
 from agents.spec.spectral import Normed, SpectralWeights
-
-
-def raw_weight(layer: nn.Module) -> torch.Tensor:
-    """The parameter behind a layer's weight, before any normalisation."""
-    return layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight
 
 
 def _unit(x: torch.Tensor) -> torch.Tensor:
@@ -52,11 +49,24 @@ class Meter(nn.Module):
     @torch.no_grad()
     def advance(self, weight: torch.Tensor, steps: int) -> None:
         """`steps` power iterations on the raw weight."""
+        if self._compiled(weight):
+            power.advance(weight.detach().numpy(), self.u.numpy(), self.v.numpy(), steps)
+            return
         v = self.v
         for _ in range(steps):
             v = _unit(self._adjoint(weight, _unit(self._apply_to(weight, v))))
         self.u.copy_(_unit(self._apply_to(weight, v)))
         self.v.copy_(v)
+
+    def _compiled(self, weight: torch.Tensor) -> bool:
+        return self._stride is None and weight.device.type == "cpu"
+
+    @torch.no_grad()
+    def value(self, weight: torch.Tensor) -> float:
+        """rho as a number."""
+        if self._compiled(weight):
+            return power.rho(weight.detach().numpy(), self.u.numpy(), self.v.numpy())
+        return float(self.rho(weight))
 
     def rho(self, weight: torch.Tensor) -> torch.Tensor:
         """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar. `weight` has the layer's shape."""
@@ -64,7 +74,7 @@ class Meter(nn.Module):
         return (self.u.clone() * self._apply_to(weight, self.v.clone())).sum()
 
 
-class Normalise(nn.Module):
+class Normalise(Scaling):
     """W -> W / (rho / bound), or W / max(rho / bound, 1) with only_shrink; biases stay as they are."""
 
     def __init__(self, meter: Meter, spec: SpectralWeights):
@@ -75,6 +85,16 @@ class Normalise(nn.Module):
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         rho = self.meter.rho(weight if self._flow else weight.detach()) / self._bound
         return weight / (rho.clamp(min=1) if self._only_shrink else rho)
+
+    def scale(self, weight: torch.Tensor | None = None) -> Scale | None:
+        assert weight is not None
+        matrix = weight.dim() == 2
+        if self._flow and not matrix:
+            return None  # the norm of a convolution has another gradient
+        rho = self.meter.value(weight) / self._bound
+        if not self._flow or (self._only_shrink and rho < 1):
+            return Scale(1 / (max(rho, 1.0) if self._only_shrink else rho))
+        return Scale(1 / rho, -1 / (rho * rho * self._bound), self.meter.u.numpy(), self.meter.v.numpy())
 
 
 class Gauge:
@@ -91,7 +111,7 @@ class Gauge:
     def rho(self) -> dict[str, float]:
         """Layer index -> largest singular value of its raw weight."""
         with torch.no_grad():
-            return {f"rho[{i}]": float(meter.rho(raw_weight(layer))) for i, (layer, meter) in self.members.items()}
+            return {f"rho[{i}]": meter.value(raw_weight(layer)) for i, (layer, meter) in self.members.items()}
 
     def state_dict(self) -> dict[int, dict[str, torch.Tensor]]:
         return {i: meter.state_dict() for i, (_, meter) in self.members.items()}

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 import pyarrow as pa
-import torch
 
 from agents.agent import acting_state
+from agents.arithmetic import settle
 from agents.build import Parts, build
 from agents.clock import ticks
 from agents.run.checkpoint import Checkpoints
@@ -156,7 +156,7 @@ def joined(*readings: dict[str, float]) -> dict[str, float]:
 
 def train(run: Run, heartbeat: Heartbeat, stop: Callable[[], bool], renew: Callable[[], None], every: float) -> Outcome:
     """Train to the budget, saving every `every` seconds; `stop()` asks to save and leave."""
-    torch.set_num_threads(run.spec.threads)
+    settle(run.spec.threads)
     try:
         return _train(run, heartbeat, stop, renew, every)
     finally:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from agents import __main__ as program
+from agents.arithmetic import settle
 from agents.run import attempts
 from agents.run.checkpoint import Checkpoints
 from tests.agents.specs import spec, warm
@@ -29,7 +30,7 @@ def start(run, results: Path, seconds: float = 0.1) -> multiprocessing.Process:
 
     def child() -> None:
         sys.stderr = open(results / "log", "a")
-        torch.set_num_threads(1)
+        settle(1)
         arguments = ["train", "--spec", run.canonical(), "--results", str(results), "--keep-work"]
         os._exit(program.main([*arguments, "--checkpoint-seconds", str(seconds)]))
 

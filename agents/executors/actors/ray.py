@@ -18,6 +18,7 @@ import ray
 import torch
 from ray.exceptions import RayError
 
+from agents.arithmetic import settle
 from agents.executors.actors.chunks import Layout
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.rows import Rows
@@ -35,7 +36,7 @@ class RayRolloutWorker:
     """The Ray actor: a RolloutWorker that gives its chunks away."""
 
     def __init__(self, spec: str, number: int, incarnation: int):
-        torch.set_num_threads(1)
+        settle(1)
         self.worker = RolloutWorker(Spec.model_validate_json(spec), number, incarnation)
         self.layout: Layout = self.worker.layout
 
