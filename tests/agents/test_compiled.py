@@ -68,21 +68,23 @@ def test_only_losses_that_have_a_compiled_form_take_it():
 @pytest.mark.parametrize(
     "shape, kernel, stride", [((4, 10, 10), 3, 1), ((10, 10, 10), 3, 1), ((2, 9, 7), 3, 2), ((1, 5, 5), 5, 1)]
 )
-@pytest.mark.parametrize("channels", [8, 16, 24])
-def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, stride, channels):
+@pytest.mark.parametrize(("channels", "scale"), [(8, 1.0), (16, 1.0), (24, 0.5)])
+def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, stride, channels, scale):
     torch.manual_seed(0)
     layer = Conv2d(shape, channels, kernel, stride, gather=True)
     x = torch.randn(5, *shape) * (torch.rand(5, *shape) < 0.2)  # sparse, of any values
-    expected = F.conv2d(x, layer.weight, layer.bias, stride).relu()
+    scaled = (layer.weight * scale).detach().requires_grad_()
+    expected = F.conv2d(x, scaled, layer.bias, stride).relu()
     gradient = torch.randn_like(expected)
-    wanted = torch.autograd.grad(expected, (layer.weight, layer.bias), gradient)
+    wanted = torch.autograd.grad(expected, (scaled, layer.bias), gradient)
     seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
     weight, bias = small.views([layer.weight, layer.bias])
     y = np.empty(expected.flatten(2).shape, np.float32)
-    compiled._convolve(x.flatten(1).numpy(), seen, weight, bias, y)
+    compiled._convolve(x.flatten(1).numpy(), seen, weight, np.float32(scale), bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
     gradients = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
-    compiled._convolve_back(x.flatten(1).numpy(), seen, y, gradient.flatten(2).numpy(), *gradients)
+    halved = 0.5 * gradient.flatten(2).numpy()
+    compiled._convolve_back(x.flatten(1).numpy(), seen, y, halved, np.float32(2), *gradients)
     assert np.allclose(gradients[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(
         gradients[1], wanted[1], atol=1e-4
     )
@@ -104,16 +106,46 @@ def test_a_transition_by_hand():
     s[0, [0, 4]] = 1
     one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
     given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
-    error, loss, mean = compiled.q_learning(*given, False, False, gradients)
+    plain = (np.ones(4, np.float32), np.ones(4, np.float32))
+    error, loss, mean = compiled.q_learning(*given, *plain, False, False, gradients)
     assert (error.tolist(), loss, mean) == ([0.25], 0.0625, 0.25)
     assert gradients[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not gradients[0][1:].any()
     assert gradients[1].tolist() == [-1] + 7 * [0] and gradients[2][0].tolist() == [-0.5] + 7 * [0]
     assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
-    _, loss, _ = compiled.q_learning(*given, False, True, gradients)
+    _, loss, _ = compiled.q_learning(*given, *plain, False, True, gradients)
     assert loss == 0.03125 and gradients[5].tolist() == [-0.25, 0]
+    # Kernel twice, hidden weight half: y = 0.25 + 2 (0.5 + 0.25) = 1.75, h = 1.75 - 1 = 0.75; output weight twice, all
+    # half: q = 0.5 (1.5, 0.5 - 1.5); of s' h = 0 as before, q = 0.5 (0, 0.5), target 1.125. The error is -0.375.
+    scales = np.array([2, 0.5, 2, 0.5], np.float32)
+    error, loss, mean = compiled.q_learning(*given, scales, scales, False, False, gradients)
+    assert (error.tolist(), loss, mean) == ([0.375], 0.140625, 0.125)
+    # dL/dq_0 = -0.75, before the last factor -0.375; dL/dh = -0.375 * 2, dL/dy = -0.75 * 2 * 0.5
+    assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.75], [-0.28125, 0], [-0.375, 0]]
+    assert gradients[2][0].tolist() == [-0.75 * 1.75] + 7 * [-0.0] and gradients[1].tolist()[0] == -0.75
+    assert gradients[0][0].tolist() == [-0.75, 0, 0, 0, -0.75, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("changes", [HUBER, SQUARED])
+def weights(**changes) -> dict:
+    """Spectral normalisation of the hidden layer, but for `changes`."""
+    of = {"layers": [-2], "power_steps": 2, "warmup_steps": 3, "only_shrink": False, "target_power_steps": 1}
+    return {"spectral": {"kind": "weights", "bound": 1.0, "flow": "linear", **of, **changes}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        HUBER,
+        SQUARED,
+        weights(),
+        weights(flow="none"),
+        weights(layers=[-1, -2], bound=2.0),
+        weights(layers=[-1, -2, -3]),
+        weights(only_shrink=True, bound=0.5),
+        weights(only_shrink=True, bound=50.0),
+        {**SPECTRAL, "spectral__kind": "output"},
+        {"spectral__layers": [-1, -2, -3], "spectral__kind": "output", "spectral__only_shrink": True},
+    ],
+)
 @pytest.mark.parametrize("selector", ["target", "online"])
 def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, changes):
     agent, data = agent_of(agent__selector=selector, **changes), batch()
@@ -145,8 +177,7 @@ def test_weights_that_are_no_numbers_are_not_hidden():
 @pytest.mark.parametrize(
     "changes",
     [
-        {**SPECTRAL, "spectral__kind": "weights"},
-        {**SPECTRAL, "spectral__kind": "output"},
+        weights(layers=[-3], flow="all"),  # the norm of a convolution has a gradient of another form
         {"network__head": "dueling"},
         {"network__linear": {"kind": "factorised", "sigma": 0.5}},
         {"network__units": [128, 128]},
