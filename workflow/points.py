@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -44,19 +45,31 @@ class Point(NamedTuple):
         """Canonical JSON of the run's spec; `game` without its suite."""
         return self.template.replace(f'"{_GAME}"', f'"{game}"').replace(str(_SEED), str(seed))
 
+    def parsed(self) -> dict[str, Any]:
+        """What the spec says, but for game and seed. Read once for all runs of the point: not to be changed."""
+        return _parsed(self.template)
+
     def run(self, game: str, seed: int) -> Run:
         name = game.partition("/")[2]
         text = self.spec(name, seed)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest}", text, game, seed, self)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest[:12]}", text, game, seed, self, digest)
+
+
+@functools.cache
+def _parsed(template: str) -> dict[str, Any]:
+    return json.loads(template)
 
 
 class Run(NamedTuple):
+    """`digest`: the SHA-256 of `spec`, hexadecimal; 12 digits of it stand in the name."""
+
     name: str
     spec: str
     game: str
     seed: int
     point: Point
+    digest: str
 
 
 class Built:
