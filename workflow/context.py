@@ -18,8 +18,8 @@ from workflow.models import Config
 @dataclass(frozen=True)
 class Context:
     """`shown`: the folder of what is drawn. It is one per scale; runs are shared, since their names say all that made
-    them. `trains`: whether runs that are not finished are trained, not passed over. `limits`: resource -> the most of it
-    that the runs at work on this machine may use together.
+    them. `trains`: whether runs that are not finished are trained, not passed over. `limits`: resource -> the most of
+    it that the runs at work on this machine may use together.
     """
 
     root: Path

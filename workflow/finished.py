@@ -10,6 +10,7 @@ from agents.run.code import CODE_DIGITS, Code, fingerprint, roots
 from agents.run.store import Sealed, Store
 from workflow.expand import Run
 from workflow.inputs import code_text
+from workflow.points import digest_of
 
 
 class Finished:
@@ -83,4 +84,4 @@ class Finished:
 
 def digest(run: Run) -> str:
     """The SHA-256 of a run's canonical spec, hexadecimal; 12 digits of it stand in the run's name."""
-    return run.digest
+    return digest_of(run.spec)

@@ -52,8 +52,13 @@ class Point(NamedTuple):
     def run(self, game: str, seed: int) -> Run:
         name = game.partition("/")[2]
         text = self.spec(name, seed)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest[:12]}", text, game, seed, self, digest)
+        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest_of(text)[:12]}", text, game, seed, self)
+
+
+@functools.cache
+def digest_of(spec: str) -> str:
+    """The SHA-256 of a canonical spec, hexadecimal."""
+    return hashlib.sha256(spec.encode()).hexdigest()
 
 
 @functools.cache
@@ -62,14 +67,11 @@ def _parsed(template: str) -> dict[str, Any]:
 
 
 class Run(NamedTuple):
-    """`digest`: the SHA-256 of `spec`, hexadecimal; 12 digits of it stand in the name."""
-
     name: str
     spec: str
     game: str
     seed: int
     point: Point
-    digest: str
 
 
 class Built:
