@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ from agents.run.attempts import saved
 from agents.run.code import changed
 from agents.run.lease import living
 from agents.run.store import CODE
-from workflow import cost, index, machine, runs, scores, text
+from workflow import cost, index, machine, runs, text
 from workflow.context import Context
 from workflow.environment import NO_TRAINING, snakemake_command, snakemake_environment
 from workflow.expand import Run
 from workflow.finished import digest
 from workflow.overlay import flatten
 from workflow.strict_yaml import ConfigError
-from workflow.targets import experiments, names, runs_behind
+from workflow.targets import names, runs_behind
 
 
 class Job(NamedTuple):
@@ -31,23 +31,23 @@ class Job(NamedTuple):
     reason: str
 
 
-def dry_run(context: Context, targets: list[str], forced: Iterable[str] = ()) -> Callable[[], list[Job]]:
-    """Ask Snakemake, in a process beside this one, what it would draw of finished runs; -> what waits for its answer.
+def dry_run(context: Context, targets: list[str], trains: bool) -> Callable[[], list[Job]]:
+    """Ask Snakemake, in a process beside this one, what it would draw; -> what waits for its answer.
 
-    A graph of thousands of trainings takes it longer than all else, and the store knows which of them are due. What
-    waits raises ConfigError with Snakemake's words if it refuses. `forced`: files that will be made again in any case.
+    Without the trainings (not `trains`) it takes runs for finished whose marks are there, and is asked in seconds: a
+    graph of thousands of trainings takes it longer than all else. What waits raises ConfigError with Snakemake's words
+    if it refuses.
     """
     wanted = [target for target in targets or ["all"] if not target.startswith(f"{context.results}/sealed/")]
     if not wanted:
         return list
-    options = ("--forcerun", *forced) if forced else ()
     process = subprocess.Popen(
-        snakemake_command(context, wanted, "--dry-run", "--quiet", "host", *options),
+        snakemake_command(context, wanted, "--dry-run", "--quiet", "host"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        env=snakemake_environment(context) | {NO_TRAINING: "yes"},
+        env=snakemake_environment(context) | ({} if trains else {NO_TRAINING: "yes"}),
     )
 
     def jobs() -> list[Job]:
@@ -55,7 +55,7 @@ def dry_run(context: Context, targets: list[str], forced: Iterable[str] = ()) ->
         if process.returncode:
             noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")
             raise ConfigError("\n".join(line for line in said.splitlines() if not line.startswith(noise)).strip())
-        return [job for job in parse(said) if job.rule not in names(context)]
+        return [job for job in parse(said) if job.rule not in ("train", *names(context))]
 
     return jobs
 
@@ -99,19 +99,17 @@ def why(context: Context, run: Run, former: str | None, begun: bool) -> str:
 
 def plan(context: Context, targets: list[str]) -> str:
     """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
-    drawing, finished = dry_run(context, targets), context.finished
-    training, hidden = [], 0
+    drawing, finished = dry_run(context, targets, trains=False), context.finished
+    training, hidden, marked = [], 0, True
     for run in runs_behind(context, targets).values():
         if sealed := finished.sealed(run):
             hidden += not finished.store.is_shown(sealed)
         elif not context.config.partial:
             training.append(run)
-    # Snakemake knows of results that are new or gone by their marks, not of damaged ones, whose marks are still there.
-    damaged = {run.name for run in training if os.path.exists(finished.mark(run))}
-    if again := [n for n in experiments(context, targets) if not damaged.isdisjoint(context.papers.runs(n))]:
-        drawing()
-        drawing = dry_run(context, targets, scores.files(context, again))
+        marked &= os.path.exists(finished.mark(run)) == bool(sealed)
     rest = drawing()
+    if not marked:  # a result that is damaged, or whole and without its mark: then it takes the whole graph
+        rest = dry_run(context, targets, trains=True)()
     if not (training or rest or hidden):
         return "nothing to do: everything is up to date"
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]

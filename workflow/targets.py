@@ -39,11 +39,10 @@ def check(context: Context, words: Iterable[str]) -> None:
 
 def runs_behind(context: Context, targets: Iterable[str]) -> dict[str, Run]:
     """Run name -> run, of all that these targets are made of (papers, their figures, files; none: `all`)."""
-    targets = list(targets) or ["all"]
     found: dict[str, Run] = {}
-    for name in experiments(context, targets):
-        found |= context.papers.runs(name)
-    for target in targets:
+    for target in list(targets) or ["all"]:
+        for name in _experiments(context, target):
+            found |= context.papers.runs(name)
         if target.startswith(f"{context.results}/sealed/"):
             run = context.papers.run(target.removeprefix(f"{context.results}/sealed/").partition("/")[0])
             found[run.name] = run
@@ -53,11 +52,6 @@ def runs_behind(context: Context, targets: Iterable[str]) -> dict[str, Run]:
 def missing(context: Context, targets: Iterable[str]) -> list[Run]:
     """The runs behind the targets that have left no whole result yet."""
     return [run for run in runs_behind(context, targets).values() if context.finished.problem(run) is not None]
-
-
-def experiments(context: Context, targets: Iterable[str]) -> list[str]:
-    """The experiments behind targets, as "paper.experiment", each once (none: `all`)."""
-    return list(dict.fromkeys(name for target in list(targets) or ["all"] for name in _experiments(context, target)))
 
 
 def _experiments(context: Context, target: str) -> list[str]:
