@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 try:
     from workflow import drawn, index, pages, scores, targets, training
     from workflow.retries import Retries
-    from workflow.start import start
+    from workflow.start import start, work_on
 except ModuleNotFoundError as error:
     from workflow.missing import explain
 
@@ -38,7 +38,7 @@ rule all:
 include: "rules/targets.smk"
 
 
-if not P.config.partial:
+if P.trains:
 
     include: "rules/train.smk"
 
@@ -50,6 +50,7 @@ include: "rules/report.smk"
 
 # Only now Snakemake knows where jobs run.
 onstart:
+    work_on()
     index.write(P)
     if not (workflow.local_exec or P.config.partial):
         Retries(P.results).install()

@@ -12,19 +12,19 @@
 rule train:
     output:
         f"{RESULTS}/sealed/{{run}}/{{code}}",
-    priority: lambda wildcards: max(0, 1000 - P.papers.run(wildcards.run).seed)  # first seeds of everything first
-    threads: lambda wildcards: P.papers.run(wildcards.run).point.threads
+    priority: training.of(P, lambda run: max(0, 1000 - run.seed))  # first seeds of everything first
+    threads: training.of(P, lambda run: run.point.threads)
     resources:
-        runtime=lambda wildcards: P.papers.run(wildcards.run).point.cluster.runtime_minutes,
-        mem_mb=lambda wildcards: training.mem_mb(P, P.papers.run(wildcards.run)),
-        cpus_per_task=lambda wildcards: P.papers.run(wildcards.run).point.cluster.cpus,
-        gpu=lambda wildcards: training.gpus(P.papers.run(wildcards.run)),
-        nodes=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
-        tasks=lambda wildcards: P.papers.run(wildcards.run).point.cluster.nodes,
+        runtime=training.of(P, lambda run: run.point.cluster.runtime_minutes),
+        mem_mb=training.of(P, lambda run: training.mem_mb(P, run)),
+        cpus_per_task=training.of(P, lambda run: run.point.cluster.cpus),
+        gpu=training.of(P, training.gpus),
+        nodes=training.of(P, lambda run: run.point.cluster.nodes),
+        tasks=training.of(P, lambda run: run.point.cluster.nodes),
         # Not a parameter, which would retrain when reworded.
-        launcher=lambda wildcards: P.papers.run(wildcards.run).point.launcher,
+        launcher=training.of(P, lambda run: run.point.launcher),
     params:
-        spec=lambda wildcards: P.papers.run(wildcards.run).spec,
+        spec=training.of(P, lambda run: run.spec),
         results=lambda wildcards, output: output[0].rsplit("/sealed/", 1)[0],
     shell:
         """

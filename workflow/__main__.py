@@ -15,6 +15,7 @@ schema           write config/schema/*.json
 from __future__ import annotations
 
 import argparse
+import gc as garbage
 import signal
 import sys
 import time
@@ -96,6 +97,7 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
             asked = invocation(environment.snakemake_command(context, options.targets, *passed)[3:])
             _note(lookahead.look(context, asked))
             return run(context, options.targets, passed)
+        garbage.disable()  # thousands of runs, which all stay
         print(plan(context, options.targets))
         _note(lookahead.doubts(context, options.targets))
     return 0

@@ -18,7 +18,8 @@ from workflow.models import Config
 @dataclass(frozen=True)
 class Context:
     """`shown`: the folder of what is drawn. It is one per scale; runs are shared, since their names say all that made
-    them. `limits`: resource -> the most of it that the runs at work on this machine may use together.
+    them. `trains`: whether runs that are not finished are trained, not passed over. `limits`: resource -> the most of
+    it that the runs at work on this machine may use together.
     """
 
     root: Path
@@ -28,6 +29,7 @@ class Context:
     shown: str
     inputs: Inputs
     finished: Finished
+    trains: bool
     limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -37,6 +39,7 @@ class Context:
         overrides: dict[str, Any] | None = None,
         main: bool = True,
         dryrun: Callable[[], bool] = lambda: False,
+        trains: bool = True,
     ) -> Context:
         """The context of a checkout; `overrides` go over config/config.yaml. Raises ConfigError.
 
@@ -55,6 +58,7 @@ class Context:
             f"{results}/{config.scale}" + ("/partial" if config.partial else ""),
             Inputs(results, code, main, dryrun),
             Finished(Path(results), code, config.code_changes == "ignore", main, dryrun),
+            trains and not config.partial,
         )
 
     @property

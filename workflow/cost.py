@@ -87,7 +87,7 @@ def estimate(
     core = gpu = size = 0.0
     bounded = 0
     for each in planned:
-        point, spec = each.run.point, json.loads(each.run.spec)
+        point, spec = each.run.point, each.run.point.parsed()
         speed = speeds.of.get(point.algorithm) or speeds.of.get(point.extends or "")
         left = 1 - min(1.0, each.done / spec["budget_frames"])
         if speed is None or spec["device"] != "cpu":

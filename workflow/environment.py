@@ -10,6 +10,8 @@ from pathlib import Path
 
 from workflow.context import Context
 
+NO_TRAINING = "PAPER_ARCADE_NO_TRAINING"  # makes a dry run look at what is drawn alone, the runs taken as finished
+
 
 def set_for_jobs(context: Context) -> None:
     """What the rules' shells find: our packages, a `python`, and the switch that must not be a parameter.

@@ -7,17 +7,17 @@ import os
 import re
 import subprocess
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.run import store as sealed
 from agents.run.attempts import saved
 from agents.run.code import changed
 from agents.run.lease import living
 from agents.run.store import CODE
 from workflow import cost, index, machine, runs, text
 from workflow.context import Context
-from workflow.environment import snakemake_command, snakemake_environment
+from workflow.environment import NO_TRAINING, snakemake_command, snakemake_environment
 from workflow.expand import Run
 from workflow.finished import digest
 from workflow.overlay import flatten
@@ -31,18 +31,33 @@ class Job(NamedTuple):
     reason: str
 
 
-def dry_run(context: Context, targets: list[str]) -> list[Job]:
-    """The jobs that Snakemake would run, with its reasons. ConfigError with its words if it refuses."""
-    command = snakemake_command(context, targets, "--dry-run", "--quiet", "host")
-    environment = snakemake_environment(context)
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+def dry_run(context: Context, targets: list[str], trains: bool) -> Callable[[], list[Job]]:
+    """Ask Snakemake, in a process beside this one, what it would draw; -> what waits for its answer.
+
+    Without the trainings (not `trains`) it takes runs for finished whose marks are there, and is asked in seconds: a
+    graph of thousands of trainings takes it longer than all else. What waits raises ConfigError with Snakemake's words
+    if it refuses.
+    """
+    wanted = [target for target in targets or ["all"] if not target.startswith(f"{context.results}/sealed/")]
+    if not wanted:
+        return list
+    process = subprocess.Popen(
+        snakemake_command(context, wanted, "--dry-run", "--quiet", "host"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=snakemake_environment(context) | ({} if trains else {NO_TRAINING: "yes"}),
     )
-    if done.returncode:
-        lines = (done.stdout + done.stderr).splitlines()
-        noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")
-        raise ConfigError("\n".join(line for line in lines if not line.startswith(noise)).strip())
-    return parse(done.stdout + done.stderr)
+
+    def jobs() -> list[Job]:
+        said = process.communicate()[0]
+        if process.returncode:
+            noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")
+            raise ConfigError("\n".join(line for line in said.splitlines() if not line.startswith(noise)).strip())
+        return [job for job in parse(said) if job.rule not in ("train", *names(context))]
+
+    return jobs
 
 
 def parse(log: str) -> list[Job]:
@@ -56,16 +71,16 @@ def parse(log: str) -> list[Job]:
     return jobs
 
 
-def why(context: Context, run: Run, former: str | None) -> str:
+def why(context: Context, run: Run, former: str | None, begun: bool) -> str:
     """Why a run that is not finished would train: new, changed spec (where), changed code (which modules), …
 
-    `former`: the finished run that stood in its place in the experiment.
+    `former`: the finished run that stood in its place in the experiment. `begun`: whether it has a working folder.
     """
     results, finished = Path(context.results), context.finished
     work = results / "work" / run.name
-    if owner := living(work / "lease.json"):
+    if begun and (owner := living(work / "lease.json")):
         return f"being trained now (by {owner}): waits for it"
-    if frame := saved(work):
+    if begun and (frame := saved(work)):
         return f"resumes at {text.frames(frame)}"
     if finished.folder(run).exists():
         return f"damaged result ({finished.problem(run)})"
@@ -84,31 +99,38 @@ def why(context: Context, run: Run, former: str | None) -> str:
 
 def plan(context: Context, targets: list[str]) -> str:
     """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
-    asked = runs_behind(context, targets)
-    training = [run for run in asked.values() if context.finished.problem(run) is not None]
-    shown = [sealed.read(context.finished.folder(run)) for run in asked.values() if not context.finished.problem(run)]
-    hidden = sum(not context.finished.store.is_shown(each) for each in shown)
-    rest = [job for job in dry_run(context, targets) if job.rule not in ("train", *names(context))]
+    drawing, finished = dry_run(context, targets, trains=False), context.finished
+    training, hidden, marked = [], 0, True
+    for run in runs_behind(context, targets).values():
+        if sealed := finished.sealed(run):
+            hidden += not finished.store.is_shown(sealed)
+        elif not context.config.partial:
+            training.append(run)
+        marked &= os.path.exists(finished.mark(run)) == bool(sealed)
+    rest = drawing()
+    if not marked:  # a result that is damaged, or whole and without its mark: then it takes the whole graph
+        rest = dry_run(context, targets, trains=True)()
     if not (training or rest or hidden):
         return "nothing to do: everything is up to date"
-    reasons: Counter[str] = Counter()
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    former = _former(context)
-    for run in training:
-        reasons[why(context, run, former.get(run.name))] += 1
-        counts[run.point.algorithm][run.game] += 1
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
     if hidden:
         lines.append(f"  {hidden} finished before are linked into {context.results}/runs again (seconds)")
     if training:
-        lines += [f"  {n} × {text_}" for text_, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-        lines += ["", _counts(counts), *_actors(training), "", *_cost(context, training, len(rest))]
+        lines += [*_reasons(context, training), "", _counts(training), *_actors(training), ""]
+        lines += _cost(context, training, len(rest))
     if rest:
         lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
         for job in rest:
             if job.rule in ("figure", "table") and "code" in job.reason:
                 lines.append(f"  {job.rule} {job.wildcards.get('paper')}/{job.wildcards.get('id')}: changed code")
     return "\n".join(lines)
+
+
+def _reasons(context: Context, training: list[Run]) -> list[str]:
+    """How many runs train for which reason, the most frequent first."""
+    former, begun = _former(context), {folder.name for folder in Path(context.results).glob("work/*")}
+    reasons = Counter(why(context, run, former.get(run.name), run.name in begun) for run in training)
+    return [f"  {n} × {reason}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _former(context: Context) -> dict[str, str]:
@@ -126,7 +148,10 @@ def _former(context: Context) -> dict[str, str]:
     }
 
 
-def _counts(counts: dict[str, Counter[str]]) -> str:
+def _counts(training: list[Run]) -> str:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for run in training:
+        counts[run.point.algorithm][run.game] += 1
     games = sorted({game for row in counts.values() for game in row})
     if len(games) > 6:
         rows = [[name, len(row), sum(row.values())] for name, row in sorted(counts.items())]
@@ -139,7 +164,7 @@ def _actors(training: list[Run]) -> list[str]:
     """Which runs have actors of their own, and on how many cores."""
     found = {}
     for run in training:
-        executor, point = json.loads(run.spec).get("executor", {}), run.point
+        executor, point = run.point.parsed().get("executor", {}), run.point
         if actors := executor.get("actors"):
             how = f"{executor['kind']}: {actors} actors, {point.cluster.cpus} cores a run"
             found[point.algorithm, how] = f"  {point.algorithm} acts in {how}"

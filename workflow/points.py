@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -44,11 +45,25 @@ class Point(NamedTuple):
         """Canonical JSON of the run's spec; `game` without its suite."""
         return self.template.replace(f'"{_GAME}"', f'"{game}"').replace(str(_SEED), str(seed))
 
+    def parsed(self) -> dict[str, Any]:
+        """What the spec says, but for game and seed. Read once for all runs of the point: not to be changed."""
+        return _parsed(self.template)
+
     def run(self, game: str, seed: int) -> Run:
         name = game.partition("/")[2]
         text = self.spec(name, seed)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest}", text, game, seed, self)
+        return Run(f"{self.agent}.{self.suite}-{name}.s{seed}.{digest_of(text)[:12]}", text, game, seed, self)
+
+
+@functools.cache
+def digest_of(spec: str) -> str:
+    """The SHA-256 of a canonical spec, hexadecimal."""
+    return hashlib.sha256(spec.encode()).hexdigest()
+
+
+@functools.cache
+def _parsed(template: str) -> dict[str, Any]:
+    return json.loads(template)
 
 
 class Run(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ def inputs(context: Context, name: str, forced: set[str]) -> dict[str, Any]:
     Snakemake would not train these where the scores made of them are up to date by its own account.
     """
     experiment = context.papers.experiment(name)
-    runs = context.papers.runs(name).values()
-    forced.update(context.finished.mark(run) for run in runs if context.finished.problem(run) is not None)
+    if context.trains:
+        runs = context.papers.runs(name).values()
+        forced.update(context.finished.mark(run) for run in runs if context.finished.problem(run) is not None)
     return {
         "members": members(context, experiment),
         "marks": marks(context, experiment),
@@ -46,6 +48,8 @@ def members_digest(context: Context, name: str) -> str:
 
 
 def marks(context: Context, experiment: Expansion) -> list[str]:
-    """What tells Snakemake that an experiment's runs are finished: of the finished ones only, with `partial`."""
+    """What tells Snakemake that an experiment's runs are finished: of finished ones only, where none are trained."""
     runs, finished = context.papers.runs(experiment.name).values(), context.finished
-    return [finished.mark(run) for run in runs if not context.config.partial or not finished.problem(run)]
+    if context.config.partial:
+        return [finished.mark(run) for run in runs if not finished.problem(run)]
+    return [mark for mark in map(finished.mark, runs) if context.trains or os.path.exists(mark)]

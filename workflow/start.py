@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import inspect
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from snakemake.resources import Resources
+from snakemake.resources import Resource, Resources
 
 from agents.run.files import beside
 from workflow import environment, locker, lookahead, machine, targets
@@ -27,9 +29,12 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
     """
     if not main and _RESULTS in os.environ:
         overrides = overrides | {"results": os.environ[_RESULTS]}
+    if main:
+        plan_quickly()
     try:
         asked = invocation() if main else Invocation()
-        context = Context.read(root, overrides, main, lambda: not asked.runs)
+        trains = asked.runs or not main or environment.NO_TRAINING not in os.environ
+        context = Context.read(root, overrides, main, lambda: not asked.runs, trains)
         environment.set_for_jobs(context)
         if main:
             os.environ[_RESULTS] = context.results
@@ -47,6 +52,22 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
     except ConfigError as error:
         sys.exit(str(error))
     return context
+
+
+def plan_quickly() -> None:
+    """Spare Snakemake what it does over and over while it makes its graph of jobs, which takes it a third of the time.
+
+    The graph only grows, so that no look through it finds garbage: `work_on` has it looked for again. And the signature
+    of what evaluates resources, asked for with each resource of each job, is worked out once.
+    """
+    gc.disable()
+    Resource.evaluate.__signature__ = inspect.signature(Resource.evaluate)  # type: ignore[attr-defined]
+
+
+def work_on() -> None:
+    """The graph is made, and stays: jobs begin."""
+    gc.freeze()
+    gc.enable()
 
 
 def check_writable(folder: Path) -> None:

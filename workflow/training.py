@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from agents.run.attempts import memory
 from workflow.context import Context
 from workflow.expand import Run
+
+
+def of(context: Context, value: Callable[[Run], Any]) -> Callable[[Any], Any]:
+    """The function of a job's wildcards that gives a value of its run.
+
+    Snakemake asks each function for its signature whenever it calls it, a million times in a plan of a large paper: so
+    it is worked out once.
+    """
+
+    def asked(wildcards: Any) -> Any:
+        return value(context.papers.run(wildcards.run))
+
+    asked.__signature__ = inspect.signature(asked)  # type: ignore[attr-defined]
+    return asked
 
 
 def mem_mb(context: Context, run: Run) -> int:

@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,9 +19,11 @@ from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.run.identity import identity
-from tests.workflow.house import build, seal, snakemake
+from tests.workflow.house import build, planned, seal, snakemake
 from workflow import drawn, runs, status, text
 from workflow.context import Context
+from workflow.environment import NO_TRAINING
+from workflow.invocation import Invocation
 from workflow.plan import parse
 from workflow.snakemake_log import Log
 from workflow.start import start
@@ -118,6 +122,58 @@ def test_plan_names_reasons(house: Path):
     # ten runs of 1,000 frames, which took ten seconds each before
     assert re.search(r"about \d+[ms].* by the clock on the \d+ cores of this machine; 0\.0[1-9] core-hours", shown)
     assert "and 1 claims, 3 figure, 1 report, 2 score" in shown
+
+
+def damage(folder: Path) -> None:
+    """A result of the first experiment whose mark does not know."""
+    place = json.loads((folder / "results/paper/experiments/house.base/runs.json").read_text())["runs"][0]["sealed"]
+    path = folder / "results/store" / place / "summary.parquet"
+    path.chmod(0o644)
+    path.write_text("damaged")
+
+
+def retitle(folder: Path) -> None:
+    (folder / PAPER).write_text((folder / PAPER).read_text().replace("title: Swept", "title: Swept again"))
+
+
+def lose_a_mark(folder: Path) -> None:
+    next((folder / "results/sealed").glob("*/*")).unlink()
+
+
+def lose_scores(folder: Path) -> None:
+    (folder / "results/paper/scores/house.sweep.parquet").unlink()
+
+
+@pytest.mark.parametrize("change", [damage, retitle, lose_a_mark, lose_scores])
+def test_plan_counts_the_jobs_that_a_dry_run_has(house: Path, tmp_path: Path, change: Callable[[Path], None]):
+    """Although Snakemake is asked without the trainings."""
+    folder = tmp_path / "a"
+    subprocess.run(["cp", "-a", str(house), str(folder)], check=True)
+    change(folder)
+    counts = Counter(job.rule for job in planned(folder, "house") if job.rule != "house")
+    shown = command(folder, "plan", "house").stdout.splitlines()
+    trained = counts.pop("train", 0)
+    first = [f"{trained} training runs" if trained else "no training runs"]
+    if change is lose_a_mark:
+        first.append("  1 finished before are linked into results/runs again (seconds)")
+    if not counts and change is lose_scores:  # all that was made of them is there
+        first = ["nothing to do: everything is up to date"]
+    assert shown[: len(first)] == first
+    assert not counts or shown[-1] == "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(counts.items()))
+    assert bool(counts) is any(line.startswith("and ") for line in shown) is (change in (damage, retitle))
+
+
+def test_only_a_dry_run_looks_away_from_trainings(house: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(house)
+    for name in ("PATH", "PYTHONPATH", "ACCEPT_CODE_CHANGES", "PAPER_ARCADE_RESULTS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv(NO_TRAINING, "yes")
+    look, work = Invocation(("house",), "local", False), Invocation(("house",), "local", True)
+    for asked, trains in ((look, False), (work, True)):
+        monkeypatch.setattr("workflow.start.invocation", lambda asked=asked: asked)
+        assert start(str(house), {}, True, Resources()).trains is trains
+    assert start(str(house), {}, False, Resources()).trains is True  # inside a job
+    assert Context.read(house, {"partial": True}).trains is False
 
 
 def test_plan_reports_mistakes(house: Path):
