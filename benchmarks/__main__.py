@@ -98,10 +98,11 @@ def report(suite: str, rounds: Rounds) -> list[str]:
 
 def serve(name: str, suite: str) -> None:
     """Prepare, warm up, then do one window for every line of input and answer with its frames per CPU-second."""
+    module, frames = CONTESTANTS[name].module, SUITES[suite].window
     import torch
 
     torch.set_num_threads(1)
-    advance, frames = importlib.import_module(CONTESTANTS[name].module).make(suite), SUITES[suite].window
+    advance = importlib.import_module(module).make(suite)
     advance(WARM_FRAMES)
     print(READY, flush=True)
     for _ in sys.stdin:

@@ -44,9 +44,9 @@ SUITES = {
     "noisy": Suite("dqn_minatar_sn", 1, 250, HUBER | NOISY, relative=True),
     "rainbow": Suite("rainbow_minatar", 1, 250, {}, relative=True),
     "atari": Suite("dqn_adam_sn", 16, 800, {}),
-    "r2d2": Suite("r2d2_minatar", 80, 1_600, {}, steps=False),
-    "a2c": Suite("a2c_minatar", 80, 1_600, {}, steps=False),
-    "impala": Suite("impala_minatar", 320, 3_200, {}, steps=False),
+    "r2d2": Suite("r2d2_minatar", 80, 4_000, {}, steps=False),
+    "a2c": Suite("a2c_minatar", 80, 8_000, {}, steps=False),
+    "impala": Suite("impala_minatar", 320, 12_800, {}, steps=False),
 }
 QUICK = ("dqn", "sn", "double", "atari")
 

@@ -24,7 +24,7 @@ def make(suite: str) -> Callable[[int], object]:
     actor = QValueActor(values(), in_keys=["observation"], spec=env.action_spec)
     explore = EGreedyModule(env.action_spec, eps_init=EPSILON, eps_end=EPSILON)
     policy = TensorDictSequential(actor, explore)
-    collector = Collector(env, policy, frames_per_batch=1, total_frames=-1)
+    collector = Collector(env, policy, frames_per_batch=1, total_frames=-1, auto_register_policy_transforms=False)
     memory = TensorDictReplayBuffer(storage=LazyTensorStorage(MEMORY_STEPS), batch_size=BATCH)
     loss_of = DQNLoss(actor, loss_function="smooth_l1", delay_value=True)
     loss_of.make_value_estimator(gamma=DISCOUNT)
