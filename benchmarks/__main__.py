@@ -32,7 +32,7 @@ Rounds = list[dict[str, float]]  # of each round: contestant -> frames per CPU-s
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, help="default 9, or 5 with --quick")
+    parser.add_argument("--rounds", type=int, help="default 9, or 3 with --quick")
     parser.add_argument("--suites", nargs="+", choices=SUITES, help="default: all, or four of them with --quick")
     parser.add_argument("--quick", action="store_true", help="minutes instead of half an hour")
     parser.add_argument("--peers", type=Path, help="folder of virtual environments that are named as the peers")
@@ -43,7 +43,7 @@ def main() -> None:
         return
     pythons = installed(options.peers)
     for suite in options.suites or (QUICK if options.quick else SUITES):
-        rounds = measure(suite, pythons, options.rounds or (5 if options.quick else 9))
+        rounds = measure(suite, pythons, options.rounds or (3 if options.quick else 9))
         print("\n".join(report(suite, rounds)), flush=True)
 
 
