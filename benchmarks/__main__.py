@@ -139,7 +139,8 @@ class Child:
             if line.startswith(READY):
                 return line
         self.errors.seek(0)
-        raise RuntimeError((self.errors.read().strip().splitlines() or ["it ended without a word"])[-1])
+        words = self.errors.read().strip().splitlines()
+        raise RuntimeError(words[-1] if words else f"it ended without a word, by code {self.process.wait()}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from agents.spec import Spec
-from benchmarks.suites import BATCH, EPSILON, MEMORY_STEPS, START_STEPS, SUITES, TARGET_UPDATES
+from benchmarks.suites import BATCH, EPSILON, MEMORY_STEPS, START_FRAMES, SUITES, TARGET_UPDATES
 from workflow.config import Project
 from workflow.overlay import merge
 
@@ -20,15 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 ATARI_STEPS = 10_000  # kept in memory on Atari, where one is 7 kB
 
 
-def spec(suite: str, start_steps: int = START_STEPS) -> Spec:
-    """The suite's training on Breakout; learning starts after `start_steps`, where it waits at all."""
+def spec(suite: str, start_frames: int = START_FRAMES) -> Spec:
+    """The suite's training on Breakout; learning starts after `start_frames`, where it waits at all."""
     name, every, _, changes, steps, _ = SUITES[suite]
     algorithm = Project(ROOT).algorithm(name)
     tree = merge(algorithm.spec, changes, algorithm.alternatives)
     tree["environment"]["game"] = "breakout"
     clock = tree["learning"]["clock"]
     if clock["kind"] == "frames":
-        clock |= {"start_frames": start_steps * tree["environment"].get("repeat", 1), "every_frames": every}
+        clock |= {"start_frames": start_frames, "every_frames": every}
     if tree["exploration"]["kind"] == "linear":
         tree["exploration"] |= {"start": EPSILON, "end": EPSILON, "warmup_frames": 0, "end_frames": 0}
     if steps:
@@ -37,15 +37,15 @@ def spec(suite: str, start_steps: int = START_STEPS) -> Spec:
     return Spec.model_validate(tree | {"version": 1, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1})
 
 
-def training(suite: str, start_steps: int = START_STEPS) -> Run:
+def training(suite: str, start_frames: int = START_FRAMES) -> Run:
     """The suite's training at frame 0, in a process settled as for a training."""
     settle(1)
-    return Run(spec(suite, start_steps), Checkpoints(Path(tempfile.mkdtemp()), {}, print))
+    return Run(spec(suite, start_frames), Checkpoints(Path(tempfile.mkdtemp()), {}, print))
 
 
-def make(suite: str, start_steps: int = START_STEPS) -> Callable[[int], object]:
+def make(suite: str, start_frames: int = START_FRAMES) -> Callable[[int], object]:
     """What does so many frames of the suite."""
-    run = training(suite, start_steps)
+    run = training(suite, start_frames)
     return updating(run) if suite == "r2d2" else lambda frames: onward(run, frames)
 
 

@@ -9,7 +9,7 @@ memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` a
 from typing import Any, NamedTuple
 
 ACTIONS = 6  # of all MinAtar games
-START_STEPS = 1_000  # before learning begins, in the suites with a memory of single steps
+START_FRAMES = 1_000  # before learning begins, where it waits for a memory
 WARM_FRAMES = 1_500  # done before the clock starts
 BATCH, MEMORY_STEPS, TARGET_UPDATES = 32, 100_000, 1_000
 LR, ADAM_EPSILON, DISCOUNT, EPSILON = 2.5e-4, 3.125e-4, 0.99, 0.1  # EPSILON of exploration, throughout

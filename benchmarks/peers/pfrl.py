@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.peers.game import MinAtar, values
-from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_STEPS, TARGET_UPDATES
+from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_FRAMES, TARGET_UPDATES
 
 
 def make(suite: str) -> Callable[[int], object]:
@@ -23,7 +23,7 @@ def make(suite: str) -> Callable[[int], object]:
         pfrl.replay_buffers.ReplayBuffer(MEMORY_STEPS),
         gamma=DISCOUNT,
         explorer=pfrl.explorers.ConstantEpsilonGreedy(EPSILON, MinAtar.action_space.sample),
-        replay_start_size=START_STEPS,
+        replay_start_size=START_FRAMES,
         minibatch_size=BATCH,
         update_interval=1,
         target_update_interval=TARGET_UPDATES,

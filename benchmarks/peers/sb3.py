@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from torch import nn
 
 from benchmarks.peers.game import MinAtar, torso
-from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_STEPS, TARGET_UPDATES
+from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_FRAMES, TARGET_UPDATES
 
 STREAMS = 16  # environments of A2C
 
@@ -42,14 +42,14 @@ def make(suite: str) -> Callable[[int], object]:
         rates = {"learning_rate": 7e-4, "gamma": DISCOUNT, "ent_coef": 0.01, "rms_prop_eps": 1e-5}
         return learning(A2C("MlpPolicy", env, n_steps=5, policy_kwargs=small, device="cpu", **rates), 1)
     if suite == "dqn":
-        common |= {"train_freq": 1, "learning_starts": START_STEPS, "buffer_size": MEMORY_STEPS}
+        common |= {"train_freq": 1, "learning_starts": START_FRAMES, "buffer_size": MEMORY_STEPS}
         common |= {"target_update_interval": TARGET_UPDATES, "device": "cpu"}
         return learning(DQN("MlpPolicy", MinAtar(), policy_kwargs=small | adam, **common), 1)
     import ale_py
 
     gym.register_envs(ale_py)
     env = VecFrameStack(DummyVecEnv([lambda: AtariWrapper(gym.make("BreakoutNoFrameskip-v4"))]), 4)
-    common |= {"train_freq": 4, "learning_starts": START_STEPS // 4, "buffer_size": 10_000}
+    common |= {"train_freq": 4, "learning_starts": START_FRAMES // 4, "buffer_size": 10_000}
     common |= {"target_update_interval": 4 * TARGET_UPDATES, "device": "cpu"}
     return learning(DQN("CnnPolicy", env, policy_kwargs=adam, **common), 4)
 

@@ -17,7 +17,7 @@ from tianshou.utils.torch_utils import policy_within_training_step, torch_train_
 from torch import nn
 
 from benchmarks.peers.game import MinAtar, values
-from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_STEPS, TARGET_UPDATES
+from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_FRAMES, TARGET_UPDATES
 
 
 class Model(nn.Module):
@@ -52,7 +52,7 @@ def make(suite: str) -> Callable[[int], object]:
         with policy_within_training_step(policy):
             for _ in range(frames):
                 collector.collect(n_step=1)
-                if len(collector.buffer) > START_STEPS:
+                if len(collector.buffer) > START_FRAMES:
                     with torch_train_mode(policy):
                         algorithm.update(collector.buffer, BATCH)
 

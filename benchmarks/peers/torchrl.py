@@ -15,7 +15,7 @@ from torchrl.modules import EGreedyModule, QValueActor
 from torchrl.objectives import DQNLoss, HardUpdate
 
 from benchmarks.peers.game import MinAtar, values
-from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_STEPS, TARGET_UPDATES
+from benchmarks.suites import ADAM_EPSILON, BATCH, DISCOUNT, EPSILON, LR, MEMORY_STEPS, START_FRAMES, TARGET_UPDATES
 
 
 def make(suite: str) -> Callable[[int], object]:
@@ -35,7 +35,7 @@ def make(suite: str) -> Callable[[int], object]:
     def advance(frames: int) -> None:
         for _ in range(frames):
             memory.extend(next(steps).reshape(-1))
-            if len(memory) > START_STEPS:
+            if len(memory) > START_FRAMES:
                 loss = loss_of(memory.sample())["loss"]
                 optimizer.zero_grad()
                 loss.backward()
