@@ -29,8 +29,8 @@ lint: venv ## style of the Python code, and of the workflow's rules
 	snakefmt --check Snakefile rules
 	python tests/lint.py
 
-bench: venv ## speed against other programs, as ratios
-	@python -m benchmarks $(ARGS)
+bench: venv ## speed against other programs, as ratios (half an hour); QUICK=1 takes under three minutes
+	@python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 faults: venv ## kill processes and damage files at random; ARGS="--kills 1000 --flips 1000" says how often (half an hour)
 	@python -m tests.faults $(ARGS)
