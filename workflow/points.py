@@ -118,6 +118,12 @@ class Built:
         def said(key: str, message: str) -> Problem:
             return self.document.problem(_placed(tuple(key.split(".")), places, default), f"{key}: {message}")
 
+        if isinstance(spec, Spec) and spec.environment.hidden:  # which of them there are is up to the game
+            for game in self.games:
+                environment = spec.environment.model_copy(update={"game": game.partition("/")[2]})
+                for message in environment.misfits(spec):
+                    at = mentioned(message, (), places) or default
+                    self.problems.append(self.document.problem(at, message))
         self.doubts |= dict.fromkeys(said(*doubt) for doubt in doubts(spec))
         self.clocks.setdefault(spec.clock, default)
         if isinstance(spec, Spec):

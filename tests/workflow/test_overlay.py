@@ -411,6 +411,12 @@ def test_a_number_like_the_stand_in_of_seeds_stays_what_it_is(project: Path):
     assert (found["exploration"]["end_frames"], found["seed"]) == (9_007_199_254_740_881, 0)
 
 
+def test_hidden_channels_are_those_of_every_game(project: Path):
+    edit(project, (SET, "set: { environment.hidden: [5] }"), ("minatar/asterix]", "minatar/seaquest]"))
+    said = "environment.hidden [5]: environment.game breakout has 4 channels, from 0"
+    assert told(project) == [f"{PAPER}:13: experiments.base.set.environment.hidden: {said}"]
+
+
 def test_a_share_of_the_budget_is_for_counts(project: Path):
     edit(project, ("optimizer.lr: 1e-3 }", "optimizer.lr: 20 %, exploration.end_frames: 600 % }"))
     assert told(project) == [
