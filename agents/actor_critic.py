@@ -119,7 +119,7 @@ class ActorCritic:
         if spec.correction.kind == "epsilon":
             log_pi = log_probability(logits, batch.action, FLOOR)
 
-        count = acted.sum()
+        count = acted.sum().clamp(min=1)  # unrolls of one row may all be an episode's last
         share = 1.0 if spec.reduction == "sum" else 1 / count
 
         def total(x: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,8 @@ class CompiledDQN:
             small.form(network)  # compiles now, before training begins, if that was never done here
         gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
         self.gradients = list(gradients.values())
-        self._gradient_arrays = small.views([gradients[each] for each in small.form(given.online).parameters])
+        in_order = [gradients[each] for each in small.form(given.online).parameters]
+        self._gradient_arrays = small.Views(in_order, small.matrix)
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         self._down = SmallStep(self.step, self.gradients)
@@ -70,7 +71,7 @@ class CompiledDQN:
         """The gradients of the loss go to `gradients`."""
         r_t, discount_t = n_step(batch.reward, batch.discount)
         online, target = small.form(self.online), small.form(self.target)
-        obs, scales = small.flat(batch.obs), online.scales()
+        obs, scales, gradients = small.flat(batch.obs), online.scales(), self._gradient_arrays()
         priorities, loss, q_mean = q_learning(
             obs[0],
             batch.action[0].numpy(),
@@ -85,9 +86,9 @@ class CompiledDQN:
             small.factors(target.scales()),
             self.spec.selector == "online",
             self.value.huber,
-            self._gradient_arrays,
+            gradients,
         )
-        online.to_plain(self._gradient_arrays, scales)
+        online.to_plain(gradients, scales)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -137,8 +137,14 @@ def _overrides(words: list[str]) -> dict[str, Any]:
     wrong = [word for word in words if "=" not in word]
     if wrong:
         raise ConfigError(f"--config takes KEY=VALUE, not {wrong[0]!r}")
-    pairs = (word.split("=", 1) for word in words)
-    return {key: yaml.safe_load(value) for key, value in pairs}
+    found: dict[str, Any] = {}
+    for key, value in (word.split("=", 1) for word in words):
+        try:
+            found[key] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, KeyError) as error:
+            why = getattr(error, "problem", None) or error
+            raise ConfigError(f"--config: {key}: not valid YAML: {why}, in {value!r}") from None
+    return found
 
 
 def _note(warnings: list[str]) -> None:

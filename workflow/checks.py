@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agents.spec import model_of
 from workflow.models import Experiment, Paper, Scale
-from workflow.overlay import Alternatives, merge, nested, set_by
+from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 from workflow.typed import complaints, dotted_keys
 
@@ -32,6 +32,8 @@ def alternative_problems(document: Document, spec: dict[str, Any], alternatives:
             continue
         at = tuple(part.split("."))
         for kind, numbers in kinds.items():
+            if numbers.get("kind", kind) != kind:
+                yield document.problem(("alternatives", part, kind, "kind"), f"must be {kind!r}, or left out")
             tree = merge(spec, nested(part, {**numbers, "kind": kind}))
             try:
                 model_of(tree).model_validate(tree)
@@ -76,8 +78,45 @@ def _experiment(project: Any, doc: Document, at: Location, experiment: Experimen
         here = (*at, "scales", scale_name)
         yield from _scale(project, doc, here, scale, variants)
         groups += [((*here, part), getattr(scale, part) or {}) for part in ("set", "vary", "zip")]
+    for where, overlay in groups:
+        yield from _twice(doc, where, overlay)
+    yield from _varied(doc, at, experiment)
     if not broken:
         yield from _keys(doc, groups, keys)
+
+
+def _twice(doc: Document, where: Location, overlay: dict[str, Any]) -> Iterator[Problem]:
+    """Keys that one overlay gives in two spellings, one of which would win in silence."""
+    seen: dict[str, Location] = {}
+    for name, at, _ in ends(overlay, where):
+        if (first := seen.setdefault(name.removesuffix(".kind"), at)) != at:
+            yield doc.problem(at, f"given twice (first on line {doc.problem(first, '').line})")
+
+
+def _varied(doc: Document, at: Location, experiment: Experiment) -> Iterator[Problem]:
+    """Values that would make the same run twice, and keys that are both crossed and taken side by side."""
+    crossed, side = experiment.vary, experiment.zip
+    places = [((*at, "vary"), crossed, (*at, "zip"), side)]
+    for name, scale in experiment.scales.items():
+        here, own = (*at, "scales", name), (scale.vary, scale.zip)
+        if own != (None, None):
+            places.append(((*here, "vary"), own[0] or {}, (*here, "zip"), own[1] or {}))
+            both = {*(crossed if own[0] is None else own[0])} & {*(side if own[1] is None else own[1])}
+            for key in sorted(both - ({*crossed} & {*side})):
+                yield doc.problem((*here, "vary" if own[1] is None else "zip", key), "is in `vary` and in `zip`")
+    for key in sorted({*crossed} & {*side}):
+        yield doc.problem((*at, "zip", key), "is in `vary` and in `zip`")
+    for vary_at, vary, zip_at, zipped in places:
+        for key, values in vary.items():
+            for value in _repeated(values):
+                yield doc.problem((*vary_at, key), f"{value!r} is given twice")
+        if zipped and len({len(values) for values in zipped.values()}) == 1:
+            for row in _repeated([list(row) for row in zip(*zipped.values(), strict=True)]):
+                yield doc.problem(zip_at, f"{row!r} is given twice")
+
+
+def _repeated(values: list[Any]) -> list[Any]:
+    return [value for i, value in enumerate(values) if values.index(value) == i and values.count(value) > 1]
 
 
 def _keys(doc: Document, groups: list[tuple[Location, dict[str, Any]]], keys: set[str]) -> Iterator[Problem]:
@@ -123,6 +162,11 @@ def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
             at = (part, i)
             if seen.setdefault(item.id, at) != at:
                 yield doc.problem((*at, "id"), f"{item.id!r} is taken by {'.'.join(map(str, seen[item.id]))}")
+            for key in ("experiments", "variants", "reference_lines"):
+                for name in _repeated(getattr(item, key, None) or []):
+                    yield doc.problem((*at, key), f"{name!r} is given twice")
+            if (variant := getattr(item, "a", None)) is not None and variant == getattr(item, "b", None):
+                yield doc.problem((*at, "b"), f"{variant!r} is compared with itself")
             sources: list[Experiment] = []
             wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
             yield from wrong or _uses(project, doc, at, item, sources)

@@ -219,7 +219,10 @@ class Project:
 
         document, wrong = complete(written, preset)
         paper, found = validate(Paper, document)
-        return document, paper, wrong + found
+        every = wrong + found
+        # What an experiment lacks cannot be told where it is not known what it extends.
+        alone = {problem.location[:-1] for problem in every if problem.location[2:] == ("extends",)}
+        return document, paper, [p for p in every if p.message != "is missing" or p.location[:-1] not in alone]
 
     @functools.cache  # noqa: B019
     def paper(self, name: str) -> tuple[Paper, Document]:

@@ -12,7 +12,8 @@ from workflow.strict_yaml import Document, Location, Place
 Alternatives = Mapping[str, Mapping[str, Mapping[str, Any]]]
 NONE: Alternatives = {}
 
-_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_SHARE = re.compile(r"(\d{1,9}(?:\.\d+)?) ?%")
+_COUNTS = ("frames", "steps", "updates")  # last words of keys that a budget may be shared by
 
 
 def flatten(tree: dict[str, Any], inner: bool = False, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -42,6 +43,15 @@ def set_by(key: str, value: Any, at: Location) -> Iterator[tuple[str, Location, 
     if isinstance(value, dict) and "kind" not in value:
         for name, inner in value.items():
             yield from set_by(f"{key}.{name}", inner, (*at, name))
+
+
+def ends(tree: dict[str, Any], at: Location = (), prefix: str = "") -> Iterator[tuple[str, Location, Any]]:
+    """(dotted key, its place, its value) of all in a tree that is no mapping."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from ends(value, (*at, key), f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", (*at, key), value
 
 
 def leaves(layer: dict[str, Any], at: Location) -> list[tuple[str, Location, Any]]:
@@ -93,11 +103,14 @@ def _kind(part: Any) -> Any:
     return part.get("kind") if isinstance(part, dict) else part
 
 
-def of_budget(value: Any, budget_frames: int) -> Any:
-    """`25 %` as that share of the budget, rounded to whole frames, wherever it stands in an overlay's value."""
+def of_budget(value: Any, budget_frames: int, key: str) -> Any:
+    """`25 %` as that share of the budget, rounded to whole frames, wherever it stands in an overlay's value.
+
+    `key`: the value's dotted name. Where it counts neither frames nor steps nor updates, it is left as it is.
+    """
     if isinstance(value, dict):
-        return {key: of_budget(inner, budget_frames) for key, inner in value.items()}
-    if isinstance(value, str) and (share := _SHARE.fullmatch(value)):
+        return {name: of_budget(inner, budget_frames, name) for name, inner in value.items()}
+    if isinstance(value, str) and key.endswith(_COUNTS) and (share := _SHARE.fullmatch(value)):
         return round(budget_frames * float(share[1]) / 100)
     return value
 
@@ -130,10 +143,26 @@ def placed(document: Document, at: Location, inner: Document) -> Document:
 
 
 def laid(under: Document, over: Document) -> Document:
-    """`over` laid on `under` by `merge`, each value with the place of the one that it comes from."""
-    data = merge(under.data, over.data)
+    """`over` laid on `under` by `merge`, each value with the place of the one that it comes from.
+
+    `a.b` and `a: { b }` are the same key: what `over` gives in one spelling takes the place of the other.
+    """
+    names = {name for name, _, _ in ends(over.data)} if isinstance(over.data, dict) else set()
+    data = merge(_without(under.data, names, over.data), over.data)
     kept = {place: found for place, found in under.places.items() if _holds(data, place)}
     return Document(over.file, data, kept | over.places)
+
+
+def _without(tree: dict[str, Any], names: set[str], over: Any, at: Location = ()) -> dict[str, Any]:
+    """The tree without what is no mapping and has one of these dotted names, but for what `over` spells the same."""
+    kept = {}
+    for key, value in tree.items():
+        where = (*at, key)
+        if isinstance(value, dict):
+            kept[key] = _without(value, names, over, where)
+        elif _holds(over, where) or ".".join(map(str, where)) not in names:
+            kept[key] = value
+    return kept
 
 
 def _at(data: Any, at: Location) -> Any:

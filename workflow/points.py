@@ -21,7 +21,7 @@ from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem
 from workflow.typed import complaints, knows, mentioned
 
-_GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins that no spec contains
+_GAME, _SEED = "@game@", 9_007_199_254_740_881  # stand-ins; other numbers may be the same, under other names
 
 
 class Point(NamedTuple):
@@ -43,7 +43,8 @@ class Point(NamedTuple):
 
     def spec(self, game: str, seed: int) -> str:
         """Canonical JSON of the run's spec; `game` without its suite."""
-        return self.template.replace(f'"{_GAME}"', f'"{game}"').replace(str(_SEED), str(seed))
+        text = self.template.replace(f'"game":"{_GAME}"', f'"game":"{game}"')
+        return text.replace(f'"seed":{_SEED}', f'"seed":{seed}')
 
     def parsed(self) -> dict[str, Any]:
         """What the spec says, but for game and seed. Read once for all runs of the point: not to be changed."""
@@ -98,12 +99,6 @@ class Built:
 
     def _variant(self, variant: str, overlay: dict[str, Any]) -> None:
         algorithm = self.project.algorithm(str(overlay.get("algorithm", self.scaled.experiment.algorithm)))
-        suite = algorithm.spec["environment"]["suite"]
-        for i, game in enumerate(self.games):
-            if not game.startswith(f"{suite}/"):
-                where = (*self.games_at, i) if len(self.named) == len(self.games) else self.games_at
-                message = f"{algorithm.name} plays {suite} games, not {game}"
-                self.problems.append(self.document.problem(where, message))
         own = {key: value for key, value in overlay.items() if key != "algorithm"}
         for vary in self.scaled.points():
             layers = [*self.scaled.sets(), ((*self.scaled.at, "variants", variant), own)]
@@ -115,9 +110,10 @@ class Built:
     ) -> None:
         found = [leaves(layer, where) for where, layer in layers]
         places = [("budget_frames", self.budget_at)]  # the uppermost first: what stands there is what counts
-        places += [(key, at) for layer in reversed(found) for key, at, _ in layer]
+        places += [place for layer in reversed(found) for leaf in layer for place in _within(*leaf)]
         default = (*self.scaled.at, "variants", variant)
         tree = self._laid(algorithm, found)
+        self._games(algorithm, tree)
         config = self.project.config
         cluster = algorithm.cluster.model_copy(update=self.scaled.cluster())
         fixed = {"version": VERSION, "seed": 0, "budget_frames": self.budget, "threads": config.threads}
@@ -128,7 +124,8 @@ class Built:
         except ValidationError as error:
             for location, message, *words in complaints(error, model_of(tree), tree):
                 name = ".".join(map(str, location))
-                chosen = (*location[:-1], "kind") if message == "is missing" else location  # what asks for the number
+                part = location[:-1] if message == "is missing" else location  # what asks for the number
+                chosen = (*part, "suite" if part == ("environment",) else "kind") if part != location else location
                 at = mentioned(message, location, places) or _placed(chosen, places, default)
                 self.problems.append(self.document.problem(at, f"{name}: {message}" if name else message, *words))
             return
@@ -136,11 +133,28 @@ class Built:
         def said(key: str, message: str) -> Problem:
             return self.document.problem(_placed(tuple(key.split(".")), places, default), f"{key}: {message}")
 
+        if isinstance(spec, Spec) and spec.environment.hidden:  # which of them there are is up to the game
+            for game in self.games:
+                environment = spec.environment.model_copy(update={"game": game.partition("/")[2]})
+                for message in environment.misfits(spec):
+                    at = mentioned(message, (), places) or default
+                    self.problems.append(self.document.problem(at, message))
         self.doubts |= dict.fromkeys(said(*doubt) for doubt in doubts(spec))
         self.clocks.setdefault(spec.clock, default)
         if isinstance(spec, Spec):
             self.cuts.add(spec.evaluation.cap_frames)
         self.points.append(_described(spec, variant, vary, algorithm, cluster))
+
+    def _games(self, algorithm: Algorithm, tree: dict[str, Any]) -> None:
+        """Problems of games that are not of the suite that the environment is of."""
+        suite = tree["environment"].get("suite") if isinstance(tree.get("environment"), dict) else None
+        if not any(game.startswith(f"{suite}/") for game in self.project.games):
+            return  # no suite at all, as its model says
+        for i, game in enumerate(self.games):
+            if not game.startswith(f"{suite}/"):
+                where = (*self.games_at, i) if len(self.named) == len(self.games) else self.games_at
+                message = f"{algorithm.name} plays {suite} games, not {game}"
+                self.problems.append(self.document.problem(where, message))
 
     def _laid(self, algorithm: Algorithm, layers: list[list[tuple[str, Location, Any]]]) -> dict[str, Any]:
         """The algorithm's spec with the layers on it.
@@ -151,7 +165,7 @@ class Built:
         tree, shared = algorithm.spec, len(self.scaled.sets())
 
         def laid(key: str, value: Any) -> dict[str, Any]:
-            return merge(tree, nested(key, of_budget(value, self.budget)), algorithm.alternatives)
+            return merge(tree, nested(key, of_budget(value, self.budget, key)), algorithm.alternatives)
 
         for number, layer in enumerate(layers):
             for key, _, value in layer:
@@ -179,6 +193,13 @@ def _on_gpu(config: Config, scale: str, spec: Identified, cluster: Cluster) -> b
     """Whether a run trains on a GPU. `cluster.gpu` says whether one serves it; `auto`: only at the paper's scale."""
     wanted = {"cpu": False, "cuda": True, "auto": scale == "paper"}[config.device]
     return wanted and cluster.gpu > 0 and spec.gpu
+
+
+def _within(key: str, at: Location, value: Any) -> Iterator[tuple[str, Location]]:
+    """Dotted keys and their places: of what lies in a leaf, and of the leaf."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield from _within(f"{key}.{name}", (*at, name), inner)
+    yield key, at
 
 
 def _placed(location: Location, places: list[tuple[str, Location]], default: Location) -> Location:

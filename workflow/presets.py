@@ -39,7 +39,9 @@ def _whole(document: Document, named: Document, key: str, presets: Presets) -> t
     own, problems, at = part(named, (key,)), [], ("experiments", key)
     if (other := own.data.get("extends")) is not None:
         others = {name: each for name, each in named.data.items() if name != key and isinstance(each, dict)}
-        if other not in others:
+        if not isinstance(other, str):
+            pass  # which the model says
+        elif other not in others:
             message = f"unknown experiment {other!r}"
             problems.append(document.problem((*at, "extends"), message, other, others))
         elif others[other].get("extends") is not None:

@@ -171,7 +171,7 @@ def load(path: Path, name: str | None = None) -> Document:
         if isinstance(node, yaml.ScalarNode):
             try:
                 return loader.construct_object(node)
-            except ValueError:  # e.g. an explicit !!int before text
+            except (ValueError, KeyError):  # e.g. an explicit !!int or !!bool before text
                 problems.append(document.problem(at, f"{node.value!r} is not a {node.tag.rsplit(':', 1)[-1]}"))
                 return None
         result: dict[Any, Any] = {}

@@ -44,7 +44,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> [B, channels, H', W']."""
-        if self.output_shape[1:] == (1, 1):  # the kernel covers all there is: a fully connected layer
+        if self.kernel_size == self.input_shape[1:]:  # the kernel covers all there is: a fully connected layer
             return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[..., None, None]
         if not self.gather:
             return super().forward(x)

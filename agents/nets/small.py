@@ -5,6 +5,7 @@ by a number (spectral normalisation). The network itself stays what it is; this 
 parameters.
 """
 
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -60,19 +61,11 @@ class Small:
         patches = layer.patches.numpy().reshape(raw_weight(layer)[0].numel(), -1)
         self.weights = [raw_weight(layer) for layer in network.layers]
         self.parameters = [each for layer in network.layers for each in (raw_weight(layer), layer.bias)]
+        self.arrays = Views(self.parameters, matrix)
         self._scalings = [next(iter(scaling_of(layer)), None) for layer in network.layers]
         self._after = network.after if isinstance(network.after, Scaling) else None
         self.seen = q_learning.sight(int(np.prod(layer.input_shape)), patches)
-        self._where: list[int] = []
-        self._arrays: tuple[np.ndarray, ...] = ()
         q_learning.prepare(self.seen, self.arrays())
-
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """The plain parameters as arrays on the same memory, wherever that lies now."""
-        where = [parameter.data_ptr() for parameter in self.parameters]
-        if where != self._where:
-            self._where, self._arrays = where, views(self.parameters)
-        return self._arrays
 
     def scales(self) -> list[Scale]:
         """What the three weights and the output are multiplied by."""
@@ -111,9 +104,24 @@ def form(network: Network) -> Small:
     return _FORMS[network]
 
 
-def views(tensors: list[torch.Tensor]) -> tuple[np.ndarray, ...]:
-    """Arrays on the memory of tensors, kernels as matrices [O, taps]."""
-    return tuple(t.detach().flatten(1).numpy() if t.dim() > 1 else t.detach().numpy() for t in tensors)
+class Views:
+    """Arrays on the memory of tensors, wherever that lies when they are asked for: share_memory moves it."""
+
+    def __init__(self, tensors: Sequence[torch.Tensor], view: Callable[[torch.Tensor], np.ndarray]):
+        self._tensors, self._view = list(tensors), view
+        self._where: list[int] = []
+        self._arrays: tuple[np.ndarray, ...] = ()
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        where = [tensor.data_ptr() for tensor in self._tensors]
+        if where != self._where:
+            self._where, self._arrays = where, tuple(map(self._view, self._tensors))
+        return self._arrays
+
+
+def matrix(tensor: torch.Tensor) -> np.ndarray:
+    """An array on a tensor's memory, kernels as matrices [O, taps]."""
+    return tensor.detach().flatten(1).numpy() if tensor.dim() > 1 else tensor.detach().numpy()
 
 
 def flat(obs: torch.Tensor) -> np.ndarray:

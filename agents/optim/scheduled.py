@@ -32,6 +32,7 @@ class Divide(Scaling):
         return raw
 
     def scale(self, weight: torch.Tensor | None = None) -> Scale:
+        """Of the output; `weight` does not matter."""
         by = 1.0
         for layer, meter in self._members:
             by /= max(meter.value(layer.weight), self._least)

@@ -87,6 +87,7 @@ class Normalise(Scaling):
         return weight / (rho.clamp(min=1) if self._only_shrink else rho)
 
     def scale(self, weight: torch.Tensor | None = None) -> Scale | None:
+        """Of a weight; None where the gradient passes through the norm of a convolution."""
         assert weight is not None
         matrix = weight.dim() == 2
         if self._flow and not matrix:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _number(value: Any) -> Any:
@@ -21,6 +21,7 @@ def _number(value: Any) -> Any:
 
 
 INT64, INT32 = 2**63 - 1, 2**31 - 1  # what columns of tables hold, seeds among them; what libraries take as counts
+LARGEST = 1e38  # networks compute in float32, which ends at 3.4e38; a sum of two has room
 EXACT = 2**53  # frames up to here are whole numbers as float64 too, which means and axes are made of
 
 _Integer = Annotated[int, BeforeValidator(_number)]
@@ -29,7 +30,7 @@ _Integer = Annotated[int, BeforeValidator(_number)]
 Whole = Annotated[_Integer, Field(ge=-INT64, le=INT64)]
 
 
-Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 
 
 Frames = Annotated[_Integer, Field(ge=0, le=EXACT, description="environment frames")]
@@ -48,6 +49,15 @@ Probability = Annotated[Real, Field(ge=0, le=1)]
 
 
 Game = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    if twice := [value for i, value in enumerate(values) if value in values[:i]]:
+        raise ValueError(f"{twice[0]!r} is given twice")
+    return values
+
+
+EachOnce = AfterValidator(_each_once)  # of a list: Annotated[list[A], EachOnce]
 
 
 class Part(BaseModel):

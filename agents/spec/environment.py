@@ -1,11 +1,11 @@
 """Environments."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agents.spec.base import INT32, Count, Game, Length, Part, Period, Probability, Whole
+from agents.spec.base import INT32, Count, EachOnce, Game, Length, Part, Period, Probability, Whole
 
 Channel = Annotated[Whole, Field(ge=0)]
 
@@ -14,13 +14,18 @@ class Suite(Part):
     """What the environments of every suite have."""
 
     side: ClassVar[int]  # pixels of a square observation
+    channels: ClassVar[int | None]  # of an observation; None: of a game that is not known yet
     partial: ClassVar[str] = "agents.envs.partial:obscure"
 
     game: Game
     streams: Count = Field(description="environments stepped together")
     stack: Count = Field(description="observations per network input")
     flicker: Probability = Field(description="chance that an observation is blank, at every step")
-    hidden: list[Channel] = Field(description="channels of the observation that are always blank")
+    hidden: Annotated[list[Channel], EachOnce] = Field(description="channels of the observation that are always blank")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if wrong := [channel for channel in self.hidden if channel >= (self.channels or INT32)]:
+            yield f"environment.hidden {wrong}: environment.game {self.game} has {self.channels} channels, from 0"
 
     def codes(self) -> Iterator[str]:
         yield self.code
@@ -38,6 +43,11 @@ class MinAtar(Suite):
     actions: Literal["full", "minimal"]
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
 
+    @property
+    def channels(self) -> int | None:
+        known = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}
+        return known.get(self.game)
+
 
 class Recall(Suite):
     code: ClassVar[str] = "agents.envs.recall:Recall"
@@ -48,10 +58,15 @@ class Recall(Suite):
     delay: Annotated[Whole, Field(ge=0)] = Field(description="steps between cue and choice, without any hint")
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
 
+    @property
+    def channels(self) -> int:
+        return self.cues + 1
+
 
 class MiniGrid(Suite):
     code: ClassVar[str] = "agents.envs.minigrid:MiniGrid"
     side: ClassVar[int] = 7
+    channels: ClassVar[int] = 20  # kinds of object, colours, states of a door
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["minigrid"] = Field(description="rooms seen a few squares far: Farama's MiniGrid")
     actions: Literal["full", "movement"] = Field(description="movement: turn left, turn right, go forward")
@@ -60,6 +75,7 @@ class MiniGrid(Suite):
 
 class Atari(Suite):
     code: ClassVar[str] = "agents.envs.atari:Atari"
+    channels: ClassVar[int] = 1
     suite: Literal["atari"]
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
@@ -86,7 +102,8 @@ class Atari(Suite):
 
 class CartPole(Suite):
     code: ClassVar[str] = "agents.envs.cartpole:CartPole"
-    side: ClassVar[int] = 1  # its four numbers are channels
+    side: ClassVar[int] = 1
+    channels: ClassVar[int] = 4  # its four numbers
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Length, Numbers, OneOf, Part, Period, Probability, Whole
+from agents.spec.base import Count, EachOnce, Length, Numbers, OneOf, Part, Period, Probability, Whole
 from agents.spec.environment import Suite
 
 
@@ -40,7 +40,9 @@ class Evaluation(Part):
         "not count"
     )
     cap_frames: Length = Field(description="evaluation episodes are truncated at this length")
-    trials: list[Trial] = Field(description="further evaluations under other conditions, when training is over")
+    trials: Annotated[list[Trial], EachOnce] = Field(
+        description="further evaluations under other conditions, when training is over"
+    )
     noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
 
     @model_validator(mode="after")

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from agents.spec.base import OneOf, Part, Probability, Real
 
+Decay = Annotated[Real, Field(ge=0, lt=1)]  # of an average, which at 1 never moves; corrected for its start, 0 / 0
+
 
 class SGD(Part):
     code: ClassVar[str] = "agents.optim.sgd:SGD"
@@ -19,8 +21,8 @@ class Adam(Part):
     kind: Literal["adam"]
     lr: Annotated[Real, Field(gt=0)]
     epsilon: Annotated[Real, Field(gt=0, description="added to the root after bias correction (torch's form)")]
-    beta1: Probability
-    beta2: Probability
+    beta1: Decay
+    beta2: Decay
 
 
 class RMSprop(Part):
@@ -28,7 +30,7 @@ class RMSprop(Part):
     kind: Literal["rmsprop"]
     lr: Annotated[Real, Field(gt=0)]
     epsilon: Annotated[Real, Field(gt=0)]
-    decay: Probability = Field(description="of both running averages")
+    decay: Decay = Field(description="of both running averages")
     centered: bool
     form: Literal["torch", "nature", "tensorflow", "debiased"] = Field(
         description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it; tensorflow: under "
@@ -42,7 +44,7 @@ class Adadelta(Part):
     kind: Literal["adadelta"]
     lr: Annotated[Real, Field(gt=0)] = Field(description="factor of Adadelta's own step; 1 in its paper")
     epsilon: Annotated[Real, Field(gt=0)]
-    decay: Probability = Field(description="of both running averages")
+    decay: Decay = Field(description="of both running averages")
 
 
 Optimizer = Annotated[Adam | RMSprop | SGD | Adadelta, *OneOf]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agents.spec.base import Count, Numbers, OneOf, Part, Period, Whole
 from agents.spec.spectral import Layers, beyond
@@ -81,3 +81,10 @@ class Record(Part):
     probes: list[Annotated[FeatureRank | Lipschitz | TDError | FreshDeltaQ, *OneOf]] = Field(
         description="measured at every evaluation after the first update"
     )
+
+    @model_validator(mode="after")
+    def _probes_apart(self) -> "Record":
+        kinds = [probe.kind for probe in self.probes]
+        if twice := [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]:
+            raise ValueError(f"probes {', '.join(twice)} given twice: one would take the place of the other")
+        return self

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agents.spec.base import Count, OneOf, Part, Real, Whole
+from agents.spec.base import Count, EachOnce, OneOf, Part, Real, Whole
 
-Layers = Annotated[list[Annotated[Whole, Field(le=-1)]], Field(min_length=1)]
+Layers = Annotated[list[Annotated[Whole, Field(le=-1)]], Field(min_length=1), EachOnce]
 
 
 def beyond(what: str, layers: list[int], spec: Any) -> Iterator[str]:

@@ -33,6 +33,8 @@ _SAY = {
     "bool_type": "true or false is wanted",
     "bool_parsing": "true or false is wanted",
     "list_type": "a list is wanted",
+    "tuple_type": "a list is wanted",
+    "string_too_short": "must not be empty",
     "dict_type": "a mapping of keys to values is wanted",
     "model_type": "a mapping of keys to values is wanted",
     "model_attributes_type": "a mapping of keys to values is wanted",
@@ -75,8 +77,11 @@ def complaint(item: dict[str, Any], model: Any, data: Any) -> tuple[Location, st
         message = f"{PATTERNS.get(context['pattern'], 'must match ' + context['pattern'])}, not {given!r}"
         if context["pattern"] == NAME and right_name(given):
             message += f"; did you mean {right_name(given)!r}?"
+    elif kind == "too_long":
+        message = f"at most {context['max_length']} are wanted, not {len(given)}"
     elif kind != "missing" and not isinstance(given, dict | list):
-        message += f", not {given!r}" if f"{given!r}" not in message else ""
+        shown = "null" if given is None else repr(given)
+        message += f", not {shown}" if ", not " not in message else ""
     return location, message, bad, valid
 
 
@@ -119,7 +124,10 @@ def knows(model: Any, tree: Any, dotted: str) -> bool:
         model = _bare(model)
         if get_origin(model) in (Union, types.UnionType):
             chosen = (tree.get("kind"), tree.get("suite")) if isinstance(tree, dict) else (tree,)
-            model = next((m for m in map(_bare, get_args(model)) if _tags(m) & set(chosen)), None)
+            words = {word for word in chosen if isinstance(word, str)}
+            members = [*map(_bare, get_args(model))]
+            # All members have a `kind`, whatever word stands there.
+            model = next((m for m in members if _tags(m) & words), members[0] if name == "kind" else None)
         if (known := getattr(model, "model_fields", {}).get(name)) is None:
             return False
         model, tree = known.annotation, tree.get(name) if isinstance(tree, dict) else None

@@ -78,7 +78,7 @@ def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, str
     gradient = torch.randn_like(expected)
     wanted = torch.autograd.grad(expected, (scaled, layer.bias), gradient)
     seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
-    weight, bias = small.views([layer.weight, layer.bias])
+    weight, bias = map(small.matrix, (layer.weight, layer.bias))
     y = np.empty(expected.flatten(2).shape, np.float32)
     compiled._convolve(x.flatten(1).numpy(), seen, weight, np.float32(scale), bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
@@ -217,6 +217,27 @@ def test_the_compiled_form_follows_the_parameters():
     with torch.no_grad():
         online.layers[0].weight.mul_(2)
     assert same(online)
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop"])
+def test_updates_go_on_where_memory_was_moved_to(rule):
+    """share_memory moves parameters and their gradients, and frees what arrays were made on."""
+    numbers = {"kind": "rmsprop", "lr": 1e-3, "epsilon": 1e-2, "decay": 0.9, "centered": True, "form": "nature"}
+    changes = {"optimizer": numbers} if rule == "rmsprop" else {}
+    still, moved = agent_of(**changes), agent_of(**changes)
+    for agent in (still, moved):
+        agent.learn(batch())
+    before = [gradient.data_ptr() for gradient in moved.gradients]
+    moved.online.share_memory()
+    moved.target.share_memory()
+    assert all(gradient.data_ptr() != place for gradient, place in zip(moved.gradients, before, strict=True))
+    for seed in range(5):
+        torch.manual_seed(seed)
+        data = batch()._replace(reward=torch.randn(1, 32))
+        found, wanted = moved.learn(data), still.learn(data)
+        assert found.metrics == wanted.metrics and torch.equal(found.priorities, wanted.priorities)
+    for one, other in zip(moved.online.parameters(), still.online.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_each_function_is_compiled_for_one_combination_of_types():

@@ -7,6 +7,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 from agents.acting.actor import Stacker
 from agents.envs.atari import Atari
 from agents.envs.minatar import MinAtar, _environment
+from agents.envs.stream import make_streams
 from agents.rng import integer_seed
 from tests.agents.specs import spec
 
@@ -217,3 +218,16 @@ def test_stacks_hold_zeros_before_an_episode_and_the_newest_frame_last():
         [[1, 2, 3], [0, 0, 13]],
         [[2, 3, 4], [0, 13, 14]],
     ]
+
+
+def test_specs_know_the_channels_of_their_games():
+    """Which of them can be hidden is said before anything is played."""
+    for algorithm, games in (
+        ("dqn_minatar", GAMES),
+        ("cartpole_dueling_double", ("v0", "v1")),
+        ("r2d2_recall", ("cue",)),
+        ("dqn_nature", ("pong",)),
+    ):
+        for game in games:
+            environment = spec(algorithm, game).environment
+            assert make_streams(environment, 1, None, 0, "environment").shape[0] == environment.channels, game

@@ -22,7 +22,7 @@ LIMITS = {  # the largest that is taken, and where
     "environment__streams": 2**31 - 1,
     "record__bins": 2**31 - 1,
     "threads": 2**31 - 1,
-    "optimizer__lr": 1.7e308,
+    "optimizer__lr": 1e38,
 }
 
 
@@ -40,7 +40,7 @@ def test_the_largest_number_is_taken_and_the_next_one_named(key):
         spec(**{key: most * 10 if isinstance(most, float) else most + 1})
     (error,) = caught.value.errors()
     assert error["loc"][-1] == key.split("__")[-1].replace("budget", "budget_frames")
-    assert error["msg"].endswith(f"less than or equal to {most}") or error["type"] == "finite_number"
+    assert (error["type"], error["ctx"]) == ("less_than_equal", {"le": most})
 
 
 def test_tables_hold_what_is_taken():

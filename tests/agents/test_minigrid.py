@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from agents.envs.minigrid import MiniGrid, planes
+from agents.spec.environment import MiniGrid as MiniGridSpec
 from tests.agents.specs import spec
 
 BALL, KEY, WALL, GREEN = 6, 5, 2, 11 + 1
@@ -20,7 +21,11 @@ def test_a_view_is_one_hot_in_kind_colour_and_state():
     image[2, 5] = (BALL, 1, 0)
     image[4, 0] = (4, 5, 2)  # a grey locked door
     seen = planes(image)
-    assert seen.shape == (20, 7, 7) and seen.dtype == np.uint8 and (seen.sum(0) == 3).all()
+    assert (
+        seen.shape == (MiniGridSpec.channels, 7, 7) == (20, 7, 7)
+        and seen.dtype == np.uint8
+        and (seen.sum(0) == 3).all()
+    )
     assert seen[BALL, 5, 2] == seen[GREEN, 5, 2] == seen[17, 5, 2] == 1
     assert seen[4, 0, 4] == seen[11 + 5, 0, 4] == seen[17 + 2, 0, 4] == 1
     assert seen[BALL].sum() == 1 and seen[0].sum() == 47

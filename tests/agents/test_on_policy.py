@@ -146,6 +146,26 @@ def test_the_loss_of_two_steps_by_hand():
     assert mean.item() == pytest.approx((policy + 2.0 * baseline - 0.1 * entropy) / 2) and same == metrics
 
 
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_unrolls_that_are_all_an_episodes_last_row_teach_nothing(tmp_path, reduction):
+    """One row of one stream is an update: at the end of an episode nothing was done in it."""
+    one = {"environment__streams": 1, "learning__batch": 1, "agent__unroll": 1, "agent__reduction": reduction}
+    run = Run(plan(**one), Checkpoints(tmp_path, {}, print))
+    agent, ends, learn = run.parts.learner.agent, [], run.parts.learner.agent.learn
+
+    def watched(batch: Batch):
+        learned = learn(batch)
+        assert all(math.isfinite(float(value)) for value in learned.metrics.values())
+        if batch.last[0].all():
+            ends.append(learned)
+        return learned
+
+    agent.learn = watched
+    while len(ends) < 2:
+        assert run.iterate()
+    assert {float(end.metrics[name]) for end in ends for name in ("policy_loss", "entropy", "grad_norm")} == {0.0}
+
+
 def test_the_corrections_by_hand():
     # ratios 0.5 / 0.25 = 2 and 1; with rho_bar 1.5, c_bar 1:
     # v_1 = 2 + 1 (2 + 1.5 - 2) = 3.5;  v_0 = 1 + 1.5 (1 + 1 - 1) + 0.5 * 1 * (3.5 - 2) = 3.25

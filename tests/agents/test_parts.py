@@ -127,7 +127,7 @@ def test_adam_adds_epsilon_after_bias_correction():
     assert step_with(adam, part, [2.0, -1.0, 0.5]) == pytest.approx(w, rel=1e-12)
 
 
-@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4), (3, 3, 1)])
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(10, 3, 1), (10, 4, 2), (84, 8, 4), (3, 3, 1), (10, 3, 8)])
 def test_gathered_convolution_equals_torchs_in_value_and_gradient(side, kernel, stride):
     torch.manual_seed(0)
     ours = Conv2d((4, side, side), 6, kernel, stride, gather=True).double()
@@ -308,6 +308,14 @@ def test_digests_follow_values_and_nothing_else():
         ({"optimizer__lr": "1e-3"}, "a number is wanted"),
         ({"exploration__end_frames": 100}, "lies before warmup_frames"),
         ({"evaluation__episodes": None}, "give episodes, frames or both"),
+        ({"record__norms__layers": [-1, -2, -1]}, "-1 is given twice"),
+        ({"spectral__kind": "weights", "spectral__layers": [-2, -2]}, "-2 is given twice"),
+        ({"record__probes": 2 * [{"kind": "feature_rank", "states": 8}]}, "probes feature_rank given twice"),
+        ({"evaluation__trials": 2 * [{"kind": "flicker", "chance": 0.5}]}, "is given twice"),
+        ({"environment__hidden": [1, 1]}, "1 is given twice"),
+        ({"environment__hidden": [0, 4, 9]}, r"hidden \[4, 9\]: environment.game breakout has 4 channels, from 0"),
+        ({"optimizer__beta2": 1.0}, "less than 1"),
+        ({"optimizer__lr": 1e39}, "less than or equal to 1000"),
     ],
 )
 def test_impossible_specs_are_refused(changes, message):

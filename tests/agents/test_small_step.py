@@ -15,7 +15,7 @@ from agents.spec.optimizer import SGD, Adam, RMSprop
 from tests.agents.specs import spec
 from tests.agents.test_compiled import weights
 
-SHAPES = ((16, 4, 3, 3), (16,), (7, 50), (7,))
+SHAPES = ((16, 4, 3, 3), (16,), (7, 50), (7,), (3, 7), (3,))  # as many as MinAtar's network has
 FORMS = ("torch", "nature", "tensorflow", "debiased")
 OPTIMIZERS = [
     Adam(kind="adam", lr=1e-2, epsilon=1e-3, beta1=0.9, beta2=0.99),

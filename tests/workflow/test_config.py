@@ -71,6 +71,10 @@ BAD = {
     "unknown experiment": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.bas]", ["32: figures.2.experiments.0: unknown experiment 'house.bas'; did you mean 'house.base'?"]),
     "figure twice": (PAPER, "id: bars", "id: curves", ["32: figures.2.id: 'curves' is taken by figures.0"]),
     "unknown claim variant": (PAPER, "a: SN", "a: SM", ["34: claims.0.a: unknown variant 'SM'; valid: DQN, SN"]),
+    "compared with itself": (PAPER, "a: SN", "a: DQN", ["34: claims.0.b: 'DQN' is compared with itself"]),
+    "experiment drawn twice": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.base, house.base]", ["32: figures.2.experiments: 'house.base' is given twice"]),
+    "no tuple": (PAPER, "optimizer.lr: 1e-3", "network.convolutions: [[16, 3, 1, 1], 5]", ["network.convolutions.0: at most 3 are wanted, not 4", "network.convolutions.1: a list is wanted, not 5"]),
+    "null": (PAPER, "optimizer.lr: 1e-3", "optimizer.lr: null", ["13: experiments.base.set.optimizer.lr: optimizer.lr: a number is wanted, not null"]),
     "unknown variant key": (PAPER, "spectral.kind", "spectrl.kind", ["16: experiments.base.variants.SN.spectrl.kind: unknown key of the spec; did you mean 'spectral.kind'?"]),
     "unknown varied key": (PAPER, "vary: { optimizer.lr", "vary: { optimizer.learning_rate", ["experiments.sweep.vary.optimizer.learning_rate: unknown key of the spec"]),
     "short key": (PAPER, "vary: { optimizer.lr", "vary: { lr", ["experiments.sweep.vary.lr: unknown key of the spec; did you mean 'optimizer.lr'?"]),
@@ -133,6 +137,7 @@ def test_numbers_and_words_are_what_they_look_like(tmp_path: Path):
         ("", "a mapping of keys to values is wanted"),
         ("? [1]\n: 2", "keys must be plain text"),
         ("a: !!int b", "'b' is not a int"),
+        ("a: !!bool b", "'b' is not a bool"),
         ("a: 1\n b: 2", "not valid YAML"),
     ],
 )

@@ -264,7 +264,7 @@ def test_a_number_of_another_kind_in_a_variant(project: Path):
     [
         ("exploration.kind: ladder", "exploration.kind"),
         ("exploration: ladder", "exploration"),
-        ("exploration: { kind: ladder }", "exploration"),
+        ("exploration: { kind: ladder }", "exploration.kind"),
     ],
 )
 def test_numbers_that_are_missing_are_told_where_the_kind_is_chosen(project: Path, change: str, at: str):
@@ -282,14 +282,14 @@ def test_what_does_not_go_together_is_told_at_the_first_key_that_is_named(projec
         (SET, "set:\n      network.convolutions: [[16, 11, 1]]\n      memory.select: newest"),
     )  # fmt: skip
     found = told(project)
-    base, variant = f"{PAPER}:14: experiments.base.set", f"{PAPER}:20: experiments.base.variants.DQN.spectral"
+    base, variant = f"{PAPER}:14: experiments.base.set", "experiments.base.variants.DQN.spectral"
     assert sorted(set(found)) == [
         f"{base}.network.convolutions: network.convolutions of environment minatar: a 11x11 kernel does not fit into "
         "10x10 pixels",
         f"{PAPER}:15: experiments.base.set.memory.select: memory.select newest learns from every transition once: "
         "learning.batch 32, but 4 are made in learning.clock.every_frames",
-        f"{variant}: spectral lr and learning.lr_decay_frames both set the learning rate",
-        f"{variant}: spectral.layers [-9] lie beyond the network's 3 layers",
+        f"{PAPER}:21: {variant}.kind: spectral lr and learning.lr_decay_frames both set the learning rate",
+        f"{PAPER}:22: {variant}.layers: spectral.layers [-9] lie beyond the network's 3 layers",
     ]
 
 
@@ -317,7 +317,115 @@ def test_where_no_key_of_the_paper_is_named_the_variant_is_blamed(project: Path)
     ]
 
 
+def test_a_key_of_a_part_that_is_put_in_whole_is_told_on_its_own_line(project: Path):
+    part = "SN:\n        spectral:\n          kind: weights\n          layers: [-2]\n          bond: 3\n          bound: -1\n"
+    edit(project, ("SN: { spectral.kind: weights, spectral.layers: [-2] }\n", part))
+    assert told(project) == [
+        f"{PAPER}:20: experiments.base.variants.SN.spectral.bond: spectral.bond: unknown key; did you mean 'bound'?",
+        f"{PAPER}:21: experiments.base.variants.SN.spectral.bound: spectral.bound: must be greater than 0, not -1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "valid"),
+    [
+        ("5", "'5'", "valid: epsilon, gradient, lr, none, output, weights"),
+        ("[weights]", "\"['weights']\"", "did you mean 'weights'?"),
+    ],
+)
+def test_a_kind_that_is_no_word(project: Path, value: str, shown: str, valid: str):
+    edit(project, ("optimizer.lr: 1e-3 }", f"spectral.kind: {value} }}"))
+    said = f"{PAPER}:13: experiments.base.set.spectral.kind: spectral.kind: unknown kind {shown}; {valid}"
+    assert told(project) == [said]
+
+
+TWICE = {
+    "in two spellings": ("optimizer.lr: 1e-3, optimizer: { lr: 1e-2 }", "13: experiments.base.set.optimizer.lr: given twice (first on line 13)"),
+    "a kind in two spellings": ("spectral.kind: output, spectral: none", "13: experiments.base.set.spectral: given twice (first on line 13)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_what_one_layer_gives_twice(project: Path, case: str):
+    given, message = TWICE[case]
+    edit(project, ("optimizer.lr: 1e-3 }", f"{given} }}"))
+    assert told(project) == [f"{PAPER}:{message}"]
+
+
+VARIED = {
+    "the same value": ("vary: { optimizer.lr: [1e-3, 1e-2, 0.001] }", "13: experiments.base.vary.optimizer.lr: 0.001 is given twice"),
+    "the same row": ("zip: { optimizer.lr: [1.0, 1.0], learning.batch: [8, 8] }", "13: experiments.base.zip: [1.0, 8] is given twice"),
+    "crossed and side by side": ("vary: { optimizer.lr: [1, 2] }\n    zip: { optimizer.lr: [3] }", "14: experiments.base.zip.optimizer.lr: is in `vary` and in `zip`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VARIED)
+def test_what_would_make_a_run_twice_or_drop_a_value(project: Path, case: str):
+    given, message = VARIED[case]
+    edit(project, (SET, given))
+    assert told(project) == [f"{PAPER}:{message}"]
+
+
+def test_a_scale_crosses_what_its_experiment_takes_side_by_side(project: Path):
+    edit(
+        project,
+        (SET, "zip: { optimizer.lr: [1, 2] }"),
+        ("seeds: 1 }\n", "seeds: 1, vary: { optimizer.lr: [3] } }\n"),
+    )
+    message = "experiments.base.scales.smoke.vary.optimizer.lr: is in `vary` and in `zip`"
+    assert told(project) == [f"{PAPER}:18: {message}"]
+
+
+def test_an_experiments_own_number_takes_the_place_of_the_inherited_one_in_any_spelling(project: Path):
+    inherited = "set: { record.norms: none, optimizer: { epsilon: 1.0 }, optimizer.lr: 3.0, learning: { batch: 8 } }"
+    own = "other: { extends: base, title: Other, set: { optimizer: { lr: 2.0 }, learning.batch: 4 } }"
+    edit(project, (SET, inherited), ("  sweep:\n", f"  {own}\n  sweep:\n"))
+    assert [part["lr"] for part in parts(project, "optimizer", experiment="house.base")["DQN"]] == [3.0]
+    assert [part["lr"] for part in parts(project, "optimizer", experiment="house.other")["DQN"]] == [2.0]
+    assert parts(project, "learning.batch", experiment="house.other")["DQN"] == [4]
+
+
+def test_games_are_of_the_suite_that_is_chosen(project: Path):
+    cue = "suite: recall, streams: 1, stack: 1, flicker: 0, hidden: [], cues: 3, delay: 2, cap_frames: null"
+    edit(project, (SET, f"set: {{ environment: {{ {cue} }} }}"))
+    said = "dqn_minatar_sn plays recall games, not minatar"
+    assert told(project) == [
+        f"{PAPER}:10: experiments.base.games.0: {said}/breakout",
+        f"{PAPER}:10: experiments.base.games.1: {said}/asterix",
+    ]
+    edit(project, ("[minatar/breakout, minatar/asterix]", "[recall/cue]"))
+    assert parts(project, "environment.suite") == {"DQN": ["recall"], "SN": ["recall"]}
+
+
+def test_numbers_of_another_suite_are_missing_where_it_is_chosen(project: Path):
+    edit(project, ("DQN: {}", "DQN:\n        optimizer.lr: 1\n        environment.suite: cartpole"))
+    assert f"{PAPER}:17: experiments.base.variants.DQN.environment.suite: environment.reward: is missing" in told(
+        project
+    )
+
+
+def test_a_number_like_the_stand_in_of_seeds_stays_what_it_is(project: Path):
+    edit(project, (SET, "set: { exploration.end_frames: 9_007_199_254_740_881 }"))
+    (first, *_) = Papers(Project(project, {"scale": "paper"})).runs("house.base").values()
+    found = json.loads(first.spec)
+    assert (found["exploration"]["end_frames"], found["seed"]) == (9_007_199_254_740_881, 0)
+
+
+def test_hidden_channels_are_those_of_every_game(project: Path):
+    edit(project, (SET, "set: { environment.hidden: [5] }"), ("minatar/asterix]", "minatar/seaquest]"))
+    said = "environment.hidden [5]: environment.game breakout has 4 channels, from 0"
+    assert told(project) == [f"{PAPER}:13: experiments.base.set.environment.hidden: {said}"]
+
+
+def test_a_share_of_the_budget_is_for_counts(project: Path):
+    edit(project, ("optimizer.lr: 1e-3 }", "optimizer.lr: 20 %, exploration.end_frames: 600 % }"))
+    assert told(project) == [
+        f"{PAPER}:13: experiments.base.set.optimizer.lr: optimizer.lr: a number is wanted, not '20 %'"
+    ]
+
+
 BAD = {
+    "other kind": ("    lr: { power_steps: 5", "    lr: { kind: epsilon, power_steps: 5", ["98: alternatives.spectral.lr.kind: must be 'lr', or left out"]),
     "part": ("  spectral: # power", "  spectrl: # power", ["90: alternatives.spectrl: unknown key of the spec; did you mean 'spectral'?"]),
     "kind": ("    weights: { power", "    weigths: { power", ["94: alternatives.spectral.weigths: unknown kind 'weigths'; did you mean 'weights'?"]),
     "number": ("    output: { power_steps", "    output: { powr_steps", ["95: alternatives.spectral.output.powr_steps: unknown key; did you mean 'power_steps'?"]),
