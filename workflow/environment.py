@@ -36,7 +36,7 @@ def snakemake_command(context: Context, targets: list[str], *options: str) -> li
 
 
 def config_words(overrides: Mapping[str, Any]) -> list[str]:
-    """`--config` for Snakemake. Its own reading of a value knows no JSON escapes: letters beyond ASCII go as they are."""
+    """`--config` for Snakemake, whose own reading of a value knows no JSON escapes: letters go as they are."""
     words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in overrides.items()]
     return ["--config", *words] if words else []
 

@@ -3,9 +3,9 @@
 Snakemake's own local executor does it, with a warm process beside it from which trainings are forked
 (agents/run/warm.py). Slices share no run, so pilots need no lock and one's end is nobody else's trouble.
 
-USR1, which SLURM sends before the time limit, and TERM, of scancel and of preemption, let all trainings save themselves.
-After USR1 the job is queued again, for as long as it gets on. Snakemake is started again, too, where it was killed or
-where runs failed, until three starts in a row got nothing done.
+USR1, which SLURM sends before the time limit, and TERM, of scancel and of preemption, let all trainings save
+themselves. After USR1 the job is queued again, for as long as it gets on. Snakemake is started again, too, where it was
+killed or where runs failed, until three starts in a row got nothing done.
 """
 
 from __future__ import annotations

@@ -4,15 +4,16 @@ What the store lacks of a target is cut once, at submission, into slices that sh
 pilot of one job array trains its slice (workflow/pilot.py). Its folder, <results>/pilots/<name>/, holds the slices, and
 its array bears the same name, so that whoever looks needs no other record.
 
-Plain `sbatch`, not submitit (1.5.4 was looked at). That pickles what a job does and unpickles it on the node, where this
-project reads nothing but plain text and tensors; the signal before the time limit goes to all processes of its step or
-to none, but Snakemake and shells die of it, and only this project's own process can tell them what they understand; it
-ignores SIGTERM, by which a preempted or cancelled pilot saves its trainings; and it requeues three times, whether or
-not a job gets on.
+Plain `sbatch`, not submitit (1.5.4 was looked at). That pickles what a job does and unpickles it on the node, where
+this project reads nothing but plain text and tensors. Its signal before the time limit goes to all processes of its
+step, Snakemake and shells among them, which die of it; here it goes to one, which tells the others what they
+understand. It passes over SIGTERM, by which a cancelled pilot saves its trainings. And it requeues three times, whether
+or not a job gets on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 import re
@@ -38,6 +39,7 @@ from workflow.training import gpus
 
 WARNING_SECONDS = 120  # before the time limit, in which trainings save themselves
 SHORTEST = 3  # minutes of an allocation: SLURM counts in minutes, and two of them are for saving
+OLD_SECONDS = 24 * 3600.0
 OWN_MB = 1000  # memory of Snakemake and of the warm process, beside the trainings
 HEAD = "pilots.json"
 LIVING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING")
@@ -85,6 +87,7 @@ def submit(context: Context, names: Sequence[str], asked: Asked) -> str:
     fit = [run for run in runs if run.point.cluster.nodes == 1]
     items = _items(context, fit, asked.cores)
     slices = cut([(items[run.name], run.point.threads) for run in fit], asked.jobs)
+    _tidy(Path(context.results))
     folder = _write(context, names, asked, slices, fit)
     try:
         job = _sbatch(context, folder, asked, len(slices))
@@ -104,9 +107,8 @@ def submit(context: Context, names: Sequence[str], asked: Asked) -> str:
     if len(runs) < len(lacking):
         lines.insert(1, f"{_count(len(lacking) - len(runs), 'run')} are in the hands of earlier pilots")
     if len(fit) < len(runs):
-        lines.insert(
-            1, f"{_count(len(runs) - len(fit), 'run')} over several nodes are left to snakemake --profile slurm"
-        )
+        others = _count(len(runs) - len(fit), "run")
+        lines.insert(1, f"{others} over several nodes are left to snakemake --profile slurm")
     return "\n".join(lines)
 
 
@@ -139,14 +141,12 @@ def _check_runs(runs: Sequence[Run], asked: Asked, target: str) -> None:
         )
     most = max((run.point.threads, run.point.algorithm) for run in runs if run.point.cluster.nodes == 1)
     if most[0] > asked.cores:
-        raise ConfigError(
-            f"--cores {asked.cores}: a run of {most[1]} computes on {most[0]}: --cores {most[0]} at least"
-        )
+        raise ConfigError(f"--cores {asked.cores}: a run of {most[1]} takes {most[0]}; the least is --cores {most[0]}")
     wanted = max(map(gpus, runs))
     if asked.gpu_slots and not wanted:
         raise ConfigError(
-            f"--gpu-slots {asked.gpu_slots}: none of the {len(runs)} runs trains on a GPU; leave it out, or choose GPUs "
-            "with --config device=cuda (for algorithms whose files say cluster.gpu: 1)"
+            f"--gpu-slots {asked.gpu_slots}: none of the {len(runs)} runs trains on a GPU; leave it out, or choose "
+            "GPUs with --config device=cuda (for algorithms whose files say cluster.gpu: 1)"
         )
     if wanted > 1:
         raise ConfigError(f"a run of {target} takes {wanted} GPUs, a pilot has one: snakemake --profile slurm {target}")
@@ -209,6 +209,18 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
     return folder
 
 
+def _tidy(results: Path) -> None:
+    """Remove the slices of pilots of former days that nobody waits for and that lack nothing."""
+    store, living = Store(results), {name for (name, _), pilot in queue().items() if pilot.state in LIVING}
+    for folder in (results / "pilots").glob("*"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            head = read(folder)
+            items = [item for index in range(head["slices"]) for item in slice_of(folder, index)]
+            done = all(problem(store.folder(item.digest, item.code)) is None for item in items)
+            if folder.name not in living and done and time.time() - head["submitted"] > OLD_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def read(folder: Path) -> dict[str, Any]:
     """What is said of a folder's pilots. Raises OSError or ValueError where it was not written to its end."""
     return json.loads((folder / HEAD).read_bytes())
@@ -230,7 +242,8 @@ def _sbatch(context: Context, folder: Path, asked: Asked, count: int) -> str:
     command += [f"--time={asked.time}"] if asked.time else []
     command += ["--gres=gpu:1"] if head["gpu_slots"] else []
     words = [sys.executable, "-m", "workflow.pilot", str(folder.absolute())]
-    script = f'#!/bin/bash\nexport PYTHONPATH={shlex.quote(str(context.root))}\nexec {shlex.join(words)} "$SLURM_ARRAY_TASK_ID"\n'
+    path = f"export PYTHONPATH={shlex.quote(str(context.root))}"
+    script = f'#!/bin/bash\n{path}\nexec {shlex.join(words)} "$SLURM_ARRAY_TASK_ID"\n'
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(
@@ -279,8 +292,7 @@ def under_way(results: Path) -> dict[str, str]:
 
 
 def overview(results: Path) -> str:
-    """How far each pilot is that waits, runs or has left something undone; "" if there is none. Slices of finished runs
-    whose pilots are gone are removed."""
+    """How far each pilot is that waits, runs or has left something undone; "" if there is none."""
     known = queue() if (results / "pilots").exists() else {}
     store, rows = Store(results), []
     for folder in sorted((results / "pilots").glob("*")):
