@@ -11,7 +11,9 @@ killed or where runs failed, until three starts in a row got nothing done.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -42,6 +44,7 @@ class Pilot:
         self.results, self.slice = Path(self.head["results"]), pilots.slice_of(folder, index)
         self.store, self.stopped, self.warm = Store(self.results), [], None
         self.finished: set[str] = set()
+        self.began = time.monotonic()
 
     def say(self, words: str) -> None:
         print(f"pilot {self.index}: {words}", flush=True)
@@ -140,10 +143,23 @@ class Pilot:
         return {WARM: str(socket), "AGENTS": f"{sys.executable} -I -S {client}"}
 
     def _end_warm(self) -> None:
-        if self.warm is not None:
-            assert self.warm.stdin is not None
+        """Wait for all forks, and say what they took beside what the rest did."""
+        if self.warm is None:
+            return
+        assert self.warm.stdin is not None and self.warm.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
             self.warm.stdin.close()
-            self.warm.wait()
+        said = self.warm.stdout.read()
+        self.warm.wait()
+        with contextlib.suppress(ValueError):  # it was killed
+            account = json.loads(said)
+            spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+            rest = sum(each.ru_utime + each.ru_stime for each in spent) - account["cpu"]
+            slots = self.head["cores"] * (time.monotonic() - self.began)
+            self.say(
+                f"{account['trainings']} trainings forked: {account['seconds']:.1f} s of {slots:.1f} s of cores, "
+                f"{account['cpu']:.1f} CPU-seconds; all else {rest:.1f} CPU-seconds"
+            )
 
     def _requeue(self, left: int, got_on: bool) -> int:
         job = os.environ["SLURM_JOB_ID"]
@@ -176,12 +192,7 @@ def _shared_gpu(slots: int, place: str) -> Iterator[None]:
 
 
 def main() -> int:
-    started = time.monotonic()
-    pilot = Pilot(Path(sys.argv[1]), int(sys.argv[2]))
-    try:
-        return pilot.run()
-    finally:
-        pilot.say(f"{time.monotonic() - started:.0f} s")
+    return Pilot(Path(sys.argv[1]), int(sys.argv[2])).run()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 SOCKET = "PAPER_ARCADE_WARM"  # the environment variable that says where the warm process listens
@@ -67,7 +68,8 @@ class Server:
         self.root = ROOT
         self.seen = self._files()  # before anything of it is imported
         self.code = Code(ROOT)
-        self.children: dict[int, socket.socket] = {}
+        self.children: dict[int, tuple[socket.socket, float]] = {}  # its client's connection, and when it began
+        self.forked, self.busy = 0, 0.0  # trainings that ended, and their seconds by the clock
         self.waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.waiting.bind(place)
         self.waiting.listen(512)
@@ -134,7 +136,7 @@ class Server:
         if child is None:
             link.close()
             return
-        self.children[child] = link
+        self.children[child] = link, time.monotonic()
         ready.register(link, 1, lambda: self._signal(ready, child, link))
 
     def _able(self, words: list[str]) -> bool:
@@ -158,8 +160,8 @@ class Server:
             for number in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             self.waiting.close()
-            for link in self.children.values():
-                link.close()
+            for other, _ in self.children.values():
+                other.close()
             nothing = os.open(os.devnull, os.O_RDONLY)
             for old, new in zip((nothing, *files), (0, 1, 2), strict=True):
                 os.dup2(old, new)
@@ -198,7 +200,9 @@ class Server:
             child, status = os.waitpid(-1, os.WNOHANG)
             if not child:
                 return
-            link, code = self.children.pop(child), os.waitstatus_to_exitcode(status)
+            link, began = self.children.pop(child)
+            code = os.waitstatus_to_exitcode(status)
+            self.forked, self.busy = self.forked + 1, self.busy + time.monotonic() - began
             if link in ready.get_map():
                 ready.unregister(link)
             try:
@@ -221,9 +225,14 @@ def _load_compiled() -> None:
 
 
 def main(words: list[str]) -> int:
+    import resource
+
     server = Server(words[0])
     print("warm", flush=True)
     server.serve()
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    account = {"trainings": server.forked, "seconds": server.busy, "cpu": spent.ru_utime + spent.ru_stime}
+    print(json.dumps(account), flush=True)
     return 0
 
 
