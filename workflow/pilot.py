@@ -118,9 +118,14 @@ class Pilot:
             marks.append(mark)
         root = Path(head["root"])
         command = [sys.executable, "-m", "snakemake", *marks, "--snakefile", str(root / "Snakefile"), "--nocolor"]
-        command += ["--profile", str(root / "workflow" / "profiles" / "local"), "--cores", str(head["cores"])]
+        command += [
+            "--profile",
+            str(root / "workflow" / "profiles" / "local"),
+            "--cores",
+            str(head["cores"] + head["ahead"]),
+        ]
         # Other pilots work in the same folder, on other files; and who was killed leaves locks that nobody needs.
-        command += ["--nolock", "--resources", f"mem_mb={head['mem_mb']}", f"gpu={head['gpu_slots']}"]
+        command += ["--nolock", "--resources", f"mem_mb={head['waiting_mb']}", f"gpu={head['gpu_slots']}"]
         return [*command, *config_words(head["overrides"])]
 
     def _keep_warm(self, place: Path) -> dict[str, str]:
@@ -130,7 +135,7 @@ class Pilot:
             socket.unlink(missing_ok=True)
             quiet = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # Arrow's allocator has a thread otherwise
             self.warm = subprocess.Popen(
-                [sys.executable, "-P", "-m", "agents.run.warm", str(socket)],
+                [sys.executable, "-P", "-m", "agents.run.warm", str(socket), str(self.head["cores"])],
                 cwd=self.head["root"],
                 env=os.environ | {"PYTHONPATH": self.head["root"]} | quiet,
                 stdin=subprocess.PIPE,

@@ -191,6 +191,9 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
     """Make the pilots' folder; it is there whole before they are."""
     first = re.sub(r"[^a-z0-9_]+", "-", Path(names[0]).stem.lower()) if names else "all"
     folder = Path(context.results) / "pilots" / f"{first[:40]}-{secrets.token_hex(3)}"
+    # Where each run takes one core, Snakemake has some wait at the warm process for a core that becomes free.
+    small = all(run.point.threads == 1 and run.point.device == "cpu" for run in runs)
+    ahead = (asked.cores + 3) // 4 if small else 0
     head = {
         "targets": list(names),
         "overrides": context.project.overrides,
@@ -198,7 +201,9 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
         "results": context.results,
         "cores": asked.cores,
         "gpu_slots": (asked.gpu_slots or 1) if any(map(gpus, runs)) else 0,
+        "ahead": ahead,
         "mem_mb": memory_mb(runs, asked.cores),
+        "waiting_mb": memory_mb(runs, asked.cores + ahead),  # by Snakemake's count; those that wait take none
         "submitted": time.time(),
         "slices": len(slices),
     }

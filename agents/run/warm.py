@@ -1,8 +1,9 @@
 """`python agents/run/warm.py train …`: as `python -m agents train …`, but forked from a process that has imported all.
 
-Importing torch is nearly all of what the start of a short training costs. `python -m agents.run.warm SOCKET` imports it
-once and then only forks: it computes nothing, draws no random number, and has one thread. The client passes on its
-arguments, environment, folder and open files, then each signal that it gets, and ends with the training's exit code.
+Importing torch is nearly all of what the start of a short training costs. `python -m agents.run.warm SOCKET SLOTS`
+imports it once and then only forks: it computes nothing, draws no random number, and has one thread. The client passes
+on its arguments, environment, folder and open files, then each signal that it gets, and ends with the training's exit
+code.
 
 A training that cannot be forked (a GPU, actors in processes of their own, code edited meanwhile, another thread beside
 the one that forks) is started by the client itself, and so is one whose end nobody told: what is finished or still at
@@ -60,19 +61,25 @@ def client(words: list[str]) -> int:
 
 
 class Server:
-    """The warm process: it listens at `place` until its standard input ends, then until its last fork has ended."""
+    """The warm process: it listens at `place` until its standard input ends, then until its last fork has ended.
 
-    def __init__(self, place: str):
-        from agents.run.code import ROOT, Code
+    At most `slots` trainings are at work at once; clients that come before there is room wait for it.
+    """
 
-        self.root = ROOT
-        self.seen = self._files()  # before anything of it is imported
-        self.code = Code(ROOT)
+    def __init__(self, place: str, slots: int):
+        self.slots = slots
+        self.queue: list[tuple[dict, list[int], socket.socket]] = []  # requests, their open files and connections
         self.children: dict[int, tuple[socket.socket, float]] = {}  # its client's connection, and when it began
         self.forked, self.busy = 0, 0.0  # trainings that ended, and their seconds by the clock
         self.waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.waiting.bind(place)
-        self.waiting.listen(512)
+        self.waiting.listen(512)  # clients may come while this process still imports
+
+    def warm_up(self) -> None:
+        from agents.run.code import ROOT, Code
+
+        self.root, self.code = ROOT, Code(ROOT)
+        self.seen = self._files()  # before what trains is imported
         self._import([])
 
     def _files(self) -> dict[str, tuple[int, int, int]]:
@@ -101,8 +108,8 @@ class Server:
         with selectors.DefaultSelector() as ready:
             ready.register(wake, selectors.EVENT_READ, lambda: (os.read(wake, 4096), self._collect(ready)))
             ready.register(0, selectors.EVENT_READ, lambda: os.read(0, 4096) or self._close(ready))
-            ready.register(self.waiting, selectors.EVENT_READ, lambda: self._begin(ready))
-            while self.waiting.fileno() >= 0 or self.children:
+            ready.register(self.waiting, selectors.EVENT_READ, lambda: self._ask(ready))
+            while self.waiting.fileno() >= 0 or self.children or self.queue:
                 for key, _ in ready.select():
                     if ready.get_map().get(key.fd) is key:  # not one that another event just ended
                         key.data()
@@ -112,9 +119,10 @@ class Server:
         ready.unregister(self.waiting)
         self.waiting.close()
 
-    def _begin(self, ready) -> None:
-        """Fork the training that a client asks for, or close the connection: the client then starts it itself."""
+    def _ask(self, ready) -> None:
+        """Take a client's request in."""
         link, _ = self.waiting.accept()
+        files: list[int] = []
         try:
             link.settimeout(30.0)
             head, files, _, _ = socket.recv_fds(link, HEAD, 2)
@@ -122,22 +130,52 @@ class Server:
             while len(data) < int.from_bytes(head, "big") and (part := link.recv(1 << 20)):
                 data += part
             request = json.loads(data)
-            able = self._able(request["words"])
-        except Exception as error:  # whatever it is, the training's own start says it better
-            print(f"warm: {error}", file=sys.stderr, flush=True)
-            link.close()
+        except (OSError, ValueError) as error:
+            self._refuse(link, files, error)
             return
         link.settimeout(None)
-        child = os.fork() if able else None
-        if child == 0:
-            self._train(request, files)
+        self.queue.append((request, files, link))
+        ready.register(link, 1, lambda: self._leave(ready, link))  # 1: EVENT_READ
+        self._begin(ready)
+
+    def _begin(self, ready) -> None:
+        """Fork what was asked for, in its order, as long as there is room. What cannot be forked its client starts."""
+        while self.queue and len(self.children) < self.slots:
+            request, files, link = self.queue.pop(0)
+            ready.unregister(link)
+            try:
+                able = self._able(request["words"])
+            except Exception as error:  # whatever it is, the training's own start says it better
+                self._refuse(link, files, error)
+                continue
+            if not able:
+                self._refuse(link, files, None)
+                continue
+            child = os.fork()
+            if child == 0:
+                self._train(request, files)
+            for file in files:
+                os.close(file)
+            self.children[child] = link, time.monotonic()
+            ready.register(link, 1, lambda child=child, link=link: self._signal(ready, child, link))
+
+    def _refuse(self, link: socket.socket, files: list[int], error: Exception | None) -> None:
+        if error:
+            print(f"warm: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         for file in files:
             os.close(file)
-        if child is None:
-            link.close()
-            return
-        self.children[child] = link, time.monotonic()
-        ready.register(link, 1, lambda: self._signal(ready, child, link))
+        link.close()
+
+    def _leave(self, ready, link: socket.socket) -> None:
+        """A client that waits for room got a signal, or is gone."""
+        ready.unregister(link)
+        for _, files, _ in [asked for asked in self.queue if asked[2] is link]:
+            self.queue = [asked for asked in self.queue if asked[2] is not link]
+            try:
+                link.send(bytes([STOPPED]))
+            except OSError:
+                pass
+            self._refuse(link, files, None)
 
     def _able(self, words: list[str]) -> bool:
         """Whether a fork trains what these words ask for as a process of its own would."""
@@ -160,8 +198,10 @@ class Server:
             for number in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             self.waiting.close()
-            for other, _ in self.children.values():
+            for other in (*(link for link, _ in self.children.values()), *(link for _, _, link in self.queue)):
                 other.close()
+            for other in (other for _, held, _ in self.queue for other in held):
+                os.close(other)
             nothing = os.open(os.devnull, os.O_RDONLY)
             for old, new in zip((nothing, *files), (0, 1, 2), strict=True):
                 os.dup2(old, new)
@@ -210,6 +250,7 @@ class Server:
             except OSError:
                 pass
             link.close()
+            self._begin(ready)
 
 
 def _load_compiled() -> None:
@@ -227,8 +268,9 @@ def _load_compiled() -> None:
 def main(words: list[str]) -> int:
     import resource
 
-    server = Server(words[0])
-    print("warm", flush=True)
+    server = Server(words[0], int(words[1]))
+    print("listening", flush=True)
+    server.warm_up()
     server.serve()
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     account = {"trainings": server.forked, "seconds": server.busy, "cpu": spent.ru_utime + spent.ru_stime}
