@@ -20,7 +20,8 @@ from tests.faults.programs import PAPER, build, cluster
 from tests.faults.sweep import BEGAN
 
 ACCOUNT = re.compile(
-    r"(\d+) trainings forked: ([\d.]+) s of ([\d.]+) s of cores, ([\d.]+) CPU-seconds; all else ([\d.]+) CPU-seconds"
+    r"(\d+) trainings forked, the first after [\d.]+ s: ([\d.]+) s of ([\d.]+) s of cores, "
+    r"([\d.]+) CPU-seconds; all else ([\d.]+) CPU-seconds"
 )
 VARIANTS = """    variants:
       random policy: { learning.clock.start_frames: 1_000_000_000, exploration.start: 1.0, exploration.end: 1.0 }
@@ -65,6 +66,7 @@ def main() -> None:
         trainings, busy, slots, cpu, rest = (sum(column) for column in zip(*found, strict=True))
         trained = [len(BEGAN.findall(path.read_text())) for path in checkout.glob("results/logs/train/*.log")]
         sealed = len(list(checkout.glob("results/store/*/*/manifest.json")))
+        print("\n".join(match[0] for log in logs for match in ACCOUNT.finditer(log)))
         print(f"{sealed} of {options.runs} runs sealed, {sum(trained)} begun, in {seconds:.0f} s")
         print(f"training process {cpu / trainings:.2f} CPU-seconds a run, all else {rest / trainings:.3f}")
         print(f"cores without a training: {1 - busy / slots:.1%}")

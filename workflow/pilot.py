@@ -160,9 +160,10 @@ class Pilot:
             account = json.loads(said)
             spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
             rest = sum(each.ru_utime + each.ru_stime for each in spent) - account["cpu"]
-            slots = self.head["cores"] * (time.monotonic() - self.began)
+            slots = self.head["cores"] * (account["last"] - self.began)
             self.say(
-                f"{account['trainings']} trainings forked: {account['seconds']:.1f} s of {slots:.1f} s of cores, "
+                f"{account['trainings']} trainings forked, the first after {account['first'] - self.began:.1f} s: "
+                f"{account['seconds']:.1f} s of {slots:.1f} s of cores, "
                 f"{account['cpu']:.1f} CPU-seconds; all else {rest:.1f} CPU-seconds"
             )
 

@@ -71,6 +71,7 @@ class Server:
         self.queue: list[tuple[dict, list[int], socket.socket]] = []  # requests, their open files and connections
         self.children: dict[int, tuple[socket.socket, float]] = {}  # its client's connection, and when it began
         self.forked, self.busy = 0, 0.0  # trainings that ended, and their seconds by the clock
+        self.first = self.last = time.monotonic()  # when the first one began and the last one ended
         self.waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.waiting.bind(place)
         self.waiting.listen(512)  # clients may come while this process still imports
@@ -120,7 +121,7 @@ class Server:
         self.waiting.close()
 
     def _ask(self, ready) -> None:
-        """Take a client's request in."""
+        """Take a client's request in, and prepare all but the fork."""
         link, _ = self.waiting.accept()
         files: list[int] = []
         try:
@@ -130,8 +131,12 @@ class Server:
             while len(data) < int.from_bytes(head, "big") and (part := link.recv(1 << 20)):
                 data += part
             request = json.loads(data)
-        except (OSError, ValueError) as error:
-            self._refuse(link, files, error)
+            able = self._able(request["words"])
+        except Exception as error:  # whatever it is, the training's own start says it better
+            able = False
+            print(f"warm: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        if not able:
+            self._refuse(link, files)
             return
         link.settimeout(None)
         self.queue.append((request, files, link))
@@ -139,29 +144,21 @@ class Server:
         self._begin(ready)
 
     def _begin(self, ready) -> None:
-        """Fork what was asked for, in its order, as long as there is room. What cannot be forked its client starts."""
+        """Fork what was asked for, in its order, as long as there is room."""
         while self.queue and len(self.children) < self.slots:
             request, files, link = self.queue.pop(0)
             ready.unregister(link)
-            try:
-                able = self._able(request["words"])
-            except Exception as error:  # whatever it is, the training's own start says it better
-                self._refuse(link, files, error)
-                continue
-            if not able:
-                self._refuse(link, files, None)
-                continue
             child = os.fork()
             if child == 0:
                 self._train(request, files)
             for file in files:
                 os.close(file)
             self.children[child] = link, time.monotonic()
+            self.first = self.first if self.forked or len(self.children) > 1 else time.monotonic()
             ready.register(link, 1, lambda child=child, link=link: self._signal(ready, child, link))
 
-    def _refuse(self, link: socket.socket, files: list[int], error: Exception | None) -> None:
-        if error:
-            print(f"warm: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    def _refuse(self, link: socket.socket, files: list[int]) -> None:
+        """Let go of a client, which then starts its training itself."""
         for file in files:
             os.close(file)
         link.close()
@@ -175,20 +172,21 @@ class Server:
                 link.send(bytes([STOPPED]))
             except OSError:
                 pass
-            self._refuse(link, files, None)
+            self._refuse(link, files)
 
     def _able(self, words: list[str]) -> bool:
         """Whether a fork trains what these words ask for as a process of its own would."""
         from agents.__main__ import _options
+        from agents.run.code import roots
         from agents.spec import Spec, model_of
 
         text = _options(words).spec
         spec = model_of(json.loads(text)).model_validate_json(text)
-        plain = not isinstance(spec, Spec) or (spec.device == "cpu" and spec.executor.kind == "inline")
-        if not plain or self._files() != self.seen:
+        if isinstance(spec, Spec) and not (spec.device == "cpu" and spec.executor.kind == "inline"):
             return False
         self._import(list(spec.components()))
-        return len(os.listdir("/proc/self/task")) == 1
+        self.code.text(roots(spec.driver, spec.components()))  # read once, not in each fork
+        return self._files() == self.seen and len(os.listdir("/proc/self/task")) == 1
 
     def _train(self, request: dict, files: list[int]) -> None:
         """The fork: a process as `python -m agents` is one. Its connection stays open for as long as it lives."""
@@ -242,7 +240,8 @@ class Server:
                 return
             link, began = self.children.pop(child)
             code = os.waitstatus_to_exitcode(status)
-            self.forked, self.busy = self.forked + 1, self.busy + time.monotonic() - began
+            self.last = time.monotonic()
+            self.forked, self.busy = self.forked + 1, self.busy + self.last - began
             if link in ready.get_map():
                 ready.unregister(link)
             try:
@@ -274,6 +273,7 @@ def main(words: list[str]) -> int:
     server.serve()
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     account = {"trainings": server.forked, "seconds": server.busy, "cpu": spent.ru_utime + spent.ru_stime}
+    account |= {"first": server.first, "last": server.last}  # by CLOCK_MONOTONIC, which processes share
     print(json.dumps(account), flush=True)
     return 0
 
