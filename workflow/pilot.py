@@ -11,6 +11,7 @@ killed or where runs failed, until three starts in a row got nothing done.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -91,7 +92,12 @@ class Pilot:
         environment = os.environ | {SLICE: str(self.folder / f"{self.index}.json"), "PYTHONUNBUFFERED": "1"}
         environment |= self._keep_warm(place)
         child = subprocess.Popen(
-            self._command(), cwd=self.head["root"], env=environment, stdin=subprocess.DEVNULL, process_group=0
+            self._command(),
+            cwd=self.head["root"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            preexec_fn=_end_with_pilot,
         )
         told = False
         while True:
@@ -168,12 +174,19 @@ class Pilot:
             )
 
     def _requeue(self, left: int, got_on: bool) -> int:
-        job = os.environ["SLURM_JOB_ID"]
+        # Not SLURM_JOB_ID: one pilot's is that of the whole array.
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
         if not got_on:
             self.say(f"{left} runs are left and none got on before the time limit: it is too short, not queued again")
             return 1
         self.say(f"{left} runs are left at the time limit: queued again")
         return subprocess.run(["scontrol", "requeue", job], check=False).returncode
+
+
+def _end_with_pilot() -> None:
+    """Where SLURM does not end what a killed pilot leaves, Snakemake starts nothing more (prctl(2), PR_SET_PDEATHSIG)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
 
 
 def _tell(group: int) -> None:

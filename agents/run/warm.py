@@ -61,7 +61,8 @@ def client(words: list[str]) -> int:
 
 
 class Server:
-    """The warm process: it listens at `place` until its standard input ends, then until its last fork has ended.
+    """The warm process: it listens at `place` until its standard input ends, as it does when who started it is gone;
+    then its forks save themselves.
 
     At most `slots` trainings are at work at once; clients that come before there is room wait for it.
     """
@@ -119,6 +120,10 @@ class Server:
         ready.unregister(0)
         ready.unregister(self.waiting)
         self.waiting.close()
+        for _, _, link in self.queue[:]:
+            self._leave(ready, link)
+        for child in self.children:
+            os.kill(child, signal.SIGTERM)
 
     def _ask(self, ready) -> None:
         """Take a client's request in, and prepare all but the fork."""
