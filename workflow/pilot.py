@@ -34,6 +34,7 @@ from workflow.training import SLICE
 WARM = "PAPER_ARCADE_WARM"  # as agents/run/warm.py reads it
 IN_VAIN = 3  # starts of Snakemake in a row that got nothing done
 WORDS = 1_000_000  # bytes of targets on a command line; the rest comes with the next start
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2): what a process gets when its parent ends
 STOPS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -184,9 +185,9 @@ class Pilot:
 
 
 def _end_with_pilot() -> None:
-    """Where SLURM does not end what a killed pilot leaves, Snakemake starts nothing more (prctl(2), PR_SET_PDEATHSIG)."""
+    """Where SLURM does not end what a killed pilot leaves, Snakemake at least starts nothing more."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def _tell(group: int) -> None:
