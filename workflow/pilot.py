@@ -106,6 +106,8 @@ class Pilot:
                 self.say(f"signal {self.stopped[0]}: trainings save themselves")
                 told = True
                 _tell(child.pid)
+            if told and self.warm:  # also forks whose warm process was killed, and so their clients' messages lost
+                _tell(self.warm.pid)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=0.1)
                 break

@@ -32,6 +32,7 @@ from agents.run.files import write_atomic
 from agents.run.store import Store, problem
 from workflow import cost, machine, targets, text
 from workflow.context import Context
+from workflow.environment import config_words
 from workflow.expand import Run
 from workflow.finished import digest
 from workflow.strict_yaml import ConfigError
@@ -67,20 +68,21 @@ def submit(context: Context, names: Sequence[str], asked: Asked) -> str:
     """Submit at most `asked.jobs` pilots; -> what was done, as text. ConfigError before anything is submitted."""
     _check(asked)
     target = " ".join(names) or "all"
+    same = shlex.join([*(names or ["all"]), *config_words(context.project.overrides)])
     behind = targets.runs_behind(context, names)
     if not behind:
-        raise ConfigError(f"{target} is made of no training runs; python -m workflow run {target} makes it")
+        raise ConfigError(f"{target} is made of no training runs; python -m workflow run {same} makes it")
     lacking = [run for run in behind.values() if context.finished.problem(run) is not None]
     if not lacking:
         return f"nothing to submit: all {len(behind)} runs of {target} are finished"
     if why := machine.no_slurm():
         raise ConfigError(
             f"pilots are jobs of SLURM, and {why}: call this on a node from which jobs are submitted, or train here "
-            f"with `python -m workflow run {target}`"
+            f"with `python -m workflow run {same}`"
         )
     busy = under_way(Path(context.results))
     runs = [run for run in lacking if run.name not in busy]
-    _check_runs(runs or lacking, asked, target)
+    _check_runs(runs or lacking, asked, target, same)
     if not runs:
         where = ", ".join(sorted({busy[run.name] for run in lacking}))
         return f"nothing to submit: the {len(lacking)} runs that {target} lacks are in the hands of {where}"
@@ -100,7 +102,7 @@ def submit(context: Context, names: Sequence[str], asked: Asked) -> str:
         f"job {job}: {_count(len(slices), 'pilot')} of {cores} for {_count(len(fit), 'run')} of {target}, about "
         f"{text.duration(longest)} of training each",
         f"how far they are: python -m workflow status; their logs: {context.results}/logs/pilots/{job}_*.log",
-        f"figures afterwards: python -m workflow run {target}",
+        f"figures afterwards: python -m workflow run {same}",
     ]
     if len(slices) < asked.jobs:
         lines.insert(1, f"no more pilots than runs: {len(slices)} of {asked.jobs} are submitted")
@@ -133,11 +135,11 @@ def _check(asked: Asked) -> None:
             )
 
 
-def _check_runs(runs: Sequence[Run], asked: Asked, target: str) -> None:
+def _check_runs(runs: Sequence[Run], asked: Asked, target: str, same: str) -> None:
     """What does not go with the runs. Raises ConfigError."""
     if all(run.point.cluster.nodes > 1 for run in runs):
         raise ConfigError(
-            f"each run of {target} takes several nodes, which no pilot has: snakemake --profile slurm {target}"
+            f"each run of {target} takes several nodes, which no pilot has: snakemake --profile slurm {same}"
         )
     most = max((run.point.threads, run.point.algorithm) for run in runs if run.point.cluster.nodes == 1)
     if most[0] > asked.cores:
@@ -149,7 +151,7 @@ def _check_runs(runs: Sequence[Run], asked: Asked, target: str) -> None:
             "GPUs with --config device=cuda (for algorithms whose files say cluster.gpu: 1)"
         )
     if wanted > 1:
-        raise ConfigError(f"a run of {target} takes {wanted} GPUs, a pilot has one: snakemake --profile slurm {target}")
+        raise ConfigError(f"a run of {target} takes {wanted} GPUs, a pilot has one: snakemake --profile slurm {same}")
 
 
 def _items(context: Context, runs: Iterable[Run], cores: int) -> dict[str, Item]:

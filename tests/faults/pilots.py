@@ -60,12 +60,12 @@ def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts:
             counts["submissions"] += 1
             _submit(checkout)
             quiet = time.monotonic()
-        if done < kills and rng.random() < 0.5:
+        if done < kills and rng.random() < 0.7:
             victim = rng.choice(VICTIMS)
             if _disturb(checkout, victim, rng):
                 done, quiet = done + 1, time.monotonic()
                 counts[f"pilots: {victim}"] += 1
-        time.sleep(rng.uniform(0.1, 3.0))
+        time.sleep(rng.uniform(0.1, 2.5))
         watch.look()
         if time.monotonic() - quiet > LONGEST:
             watch.broken.append("it never ends")
