@@ -195,7 +195,7 @@ def _write(context: Context, names: Sequence[str], asked: Asked, slices: list[li
     # Where each run takes one core, Snakemake has some wait at the warm process for a core that becomes free.
     small = all(run.point.threads == 1 and run.point.device == "cpu" for run in runs)
     slots = (asked.gpu_slots or 1) if any(map(gpus, runs)) else 0
-    ahead = (asked.cores + 3) // 4 if small else 0
+    ahead = 2 + asked.cores // 4 if small else 0
     head = {
         "targets": list(names),
         "overrides": context.project.overrides,

@@ -241,5 +241,5 @@ def test_a_pilot_asks_snakemake_for_what_its_slice_lacks(context: Context, progr
     command = one._command()
     marks = [str(context.finished.store.mark(item.run, item.code)) for item in others]
     assert command[3 : 3 + len(marks)] == marks and "--nolock" in command
-    assert command[command.index("--cores") + 1] == "4"  # one of them waits for a core
+    assert command[command.index("--cores") + 1] == "5"  # two of them wait for a core
     assert command[-2:] == ["--config", f"results={json.dumps(context.results)}"]
