@@ -132,8 +132,8 @@ class Server:
         try:
             link.settimeout(30.0)
             head, files, _, _ = socket.recv_fds(link, HEAD, 2)
-            data = b""
-            while len(data) < int.from_bytes(head, "big") and (part := link.recv(1 << 20)):
+            data, size = b"", int.from_bytes(head, "big")
+            while len(data) < size and (part := link.recv(size - len(data))):  # signals may come behind it
                 data += part
             request = json.loads(data)
             able = self._able(request["words"])

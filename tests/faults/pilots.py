@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents.spec import model_of
-from tests.faults.programs import PAPER, build, cluster
+from tests.faults.programs import PAPER, TARGET, build, cluster
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, train
 from tests.kills import end
 from workflow.context import Context
@@ -43,7 +43,9 @@ def campaign(folder: Path, kills: int, rng: random.Random, counts: Counter) -> l
         while done < kills:
             watch = Watch(checkout / "results", runs, expected, counts)
             done += _sweep(checkout, watch, kills - done, rng, counts)
-            watch.close()
+            if not watch.broken:  # as a user does afterwards; it shows what a killed Snakemake took the marks of
+                _workflow(checkout, "run", TARGET, "--", "--cores", "1")
+                watch.close()
             if watch.broken:
                 logs = sorted(checkout.glob("results/logs/pilots/*.log"))
                 return [*watch.broken, *(path.read_text(errors="replace")[-1500:] for path in logs[-3:])]
@@ -58,7 +60,7 @@ def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts:
     while len(watch.sealed) < len(watch.runs) or any(_processes(checkout)):
         if not _living() and not any(_processes(checkout)):
             counts["submissions"] += 1
-            _submit(checkout)
+            _workflow(checkout, "pilots", "faults", "--jobs", "2", "--cores", "1")
             quiet = time.monotonic()
         if done < kills and rng.random() < 0.7:
             victim = rng.choice(VICTIMS)
@@ -76,11 +78,11 @@ def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts:
     return done
 
 
-def _submit(checkout: Path) -> None:
+def _workflow(checkout: Path, *words: str) -> None:
     fixed = {"PAPER_ARCADE_CHECKPOINT_SECONDS": "0.2", "VIRTUAL_ENV": os.environ.get("VIRTUAL_ENV", sys.prefix)}
     fixed["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_", "SNAKEMAKE_"))}
-    command = [sys.executable, "-m", "workflow", "pilots", "faults", "--jobs", "2", "--cores", "1"]
+    command = [sys.executable, "-m", "workflow", *words]
     subprocess.run(command, cwd=checkout, env=clean | fixed, check=True, stdout=subprocess.DEVNULL)
 
 
