@@ -39,14 +39,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, code: Code | None = None) -> int:
+    """Do what the command line asks; -> exit code. `code`: this checkout's, where it was read already."""
     options = _options(arguments)
     try:
         spec = model_of(json.loads(options.spec)).model_validate_json(options.spec)
     except (ValidationError, json.JSONDecodeError) as error:
         say(f"the spec is wrong:\n{error}")
         return BAD_SPEC
-    return Training(spec, options).run()
+    return Training(spec, options, code).run()
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -75,11 +76,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 class Training:
     """One call of the command: the run, where its results lie, and the signals that it got."""
 
-    def __init__(self, spec: Identified, options: argparse.Namespace):
+    def __init__(self, spec: Identified, options: argparse.Namespace, code: Code | None = None):
         self.spec, self.options, self.name = spec, options, spec.name()
         self.store = Store(options.results)
         self.work = options.results / "work" / self.name
-        self.code = Code(ROOT).text(roots(spec.driver, spec.components()))
+        self.code = (code or Code(ROOT)).text(roots(spec.driver, spec.components()))
         self.stopped: list[int] = []
         self.lease: Lease | None = None
         self.attempts: Attempts | None = None

@@ -6,13 +6,14 @@
 # No `retries`: on a cluster the main process decides after each failure (workflow/retries.py), and Snakemake inside a job
 # must not: it would start again in an allocation that is about to end.
 # The shell waits while a training saves itself (`trap`): where it ends, SLURM ends the job.
+# $AGENTS: a pilot (workflow/pilot.py) has a quicker start, of the same program.
 # The shell's $ACCEPT_CODE_CHANGES is set by workflow/environment.py: as a parameter it would retrain when switched.
 
 
 rule train:
     output:
         f"{RESULTS}/sealed/{{run}}/{{code}}",
-    priority: training.of(P, lambda run: max(0, 1000 - run.seed))  # first seeds of everything first
+    priority: training.of(P, training.priority)
     threads: training.of(P, lambda run: run.point.threads)
     resources:
         runtime=training.of(P, lambda run: run.point.cluster.runtime_minutes),
@@ -31,7 +32,7 @@ rule train:
         trap : TERM HUP
         log={params.results:q}/logs/train/{wildcards.run}.log
         mkdir -p "${{log%/*}}"
-        {resources.launcher} python -m agents train --spec {params.spec:q} --results {params.results:q} \
+        {resources.launcher} ${{AGENTS:-python -m agents}} train --spec {params.spec:q} --results {params.results:q} \
             --code {wildcards.code} $ACCEPT_CODE_CHANGES >>"$log" 2>&1 \
             || {{ code=$?; echo "{wildcards.run} ended with code $code; the end of $log:"; tail -n 20 "$log"; exit $code; }}
         """

@@ -2,7 +2,8 @@
 
 run TARGETS      Snakemake on all cores, with a line of progress per run; options after -- go to Snakemake
 plan [TARGETS]   what would run and why, and what it may cost
-status           how far every run is; --watch keeps looking
+pilots [TARGETS] SLURM allocations that each train many of the runs that the store lacks
+status           how far every run and pilot is; --watch keeps looking
 runs             the finished runs and what differs between them
 diff A B         what differs between two runs
 explain RUN      everything that determined one run
@@ -24,7 +25,7 @@ from typing import Any
 
 try:
     from analysis.spec import SCALES
-    from workflow import drawn, environment, gc, lookahead, pages, runs, schema, status, targets
+    from workflow import drawn, environment, gc, lookahead, pages, pilots, runs, schema, status, targets
     from workflow.config import Project
     from workflow.context import Context
     from workflow.expand import expand
@@ -97,6 +98,11 @@ def _command(options: argparse.Namespace, passed: list[str]) -> int:
             asked = invocation(environment.snakemake_command(context, options.targets, *passed)[3:])
             _note(lookahead.look(context, asked))
             return run(context, options.targets, passed)
+        if options.command == "pilots":
+            environment.set_for_jobs(context)
+            asked = pilots.Asked(options.jobs, options.cores, options.gpu_slots, options.time)
+            print(pilots.submit(context, options.targets, asked))
+            return 0
         garbage.disable()  # thousands of runs, which all stay
         print(plan(context, options.targets))
         _note(lookahead.doubts(context, options.targets))
@@ -112,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     add("run", parents=[common]).add_argument("targets", nargs="*")
     add("plan", parents=[common]).add_argument("targets", nargs="*")
+    command = add("pilots", parents=[common])
+    command.add_argument("targets", nargs="*")
+    command.add_argument("--jobs", type=int, required=True, metavar="N", help="allocations, at most")
+    command.add_argument("--cores", type=int, required=True, metavar="K", help="of each")
+    command.add_argument("--gpu-slots", type=int, metavar="S", help="runs that share a pilot's GPU (1)")
+    command.add_argument(
+        "--time", metavar="HH:MM:SS", help="of each (the partition's default); unfinished work goes on"
+    )
     command = add("status", parents=[common])
     command.add_argument("papers", nargs="*")
     command.add_argument("--watch", action="store_true", help="until interrupted")
@@ -191,6 +205,8 @@ def _status(context: Context, options: argparse.Namespace) -> None:
     papers = [_paper(context, name) for name in options.papers] or context.config.papers
     while True:
         shown = status.render(status.states(context, papers), limit=10**9 if options.all else 40)
+        if of_pilots := pilots.overview(Path(context.results)):
+            shown += f"\n\n{of_pilots}"
         if not options.watch:
             print(shown)
             return

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from workflow.expand import Run
@@ -88,20 +89,35 @@ def estimate(
     bounded = 0
     for each in planned:
         point, spec = each.run.point, each.run.point.parsed()
-        speed = speeds.of.get(point.algorithm) or speeds.of.get(point.extends or "")
-        left = 1 - min(1.0, each.done / spec["budget_frames"])
-        if speed is None or spec["device"] != "cpu":
-            seconds, bounded = point.cluster.runtime_minutes * 60.0 * left, bounded + 1
-        else:
-            seconds = START * here.slowness + left * training_seconds(spec, speed, here) * corrections.get(
-                point.algorithm, 1.0
-            )
+        speed = _speed(each.run, speeds)
+        bounded += speed is None or spec["device"] != "cpu"
+        seconds = run_seconds(each, spec, here, speeds, corrections)
         jobs.append((seconds, each))
         core += seconds * point.cluster.cpus
         gpu += seconds * point.cluster.gpu * (spec["device"] == "cuda")
         size += left_behind(spec, speed)
     drawing = others * JOB * here.slowness
     return Estimate(_clock(jobs, here) + drawing / here.cores, core + drawing, gpu, size, bounded)
+
+
+def run_seconds(
+    planned: Planned,
+    spec: Mapping[str, Any],
+    here: Here,
+    speeds: Speeds,
+    corrections: Mapping[str, float] = MappingProxyType({}),
+) -> float:
+    """Seconds by the clock of what is left of a run: its time limit where its speed is not known."""
+    point, speed = planned.run.point, _speed(planned.run, speeds)
+    left = 1 - min(1.0, planned.done / spec["budget_frames"])
+    if speed is None or spec["device"] != "cpu":
+        return point.cluster.runtime_minutes * 60.0 * left
+    training = left * training_seconds(spec, speed, here)
+    return START * here.slowness + training * corrections.get(point.algorithm, 1.0)
+
+
+def _speed(run: Run, speeds: Speeds) -> Speed | None:
+    return speeds.of.get(run.point.algorithm) or speeds.of.get(run.point.extends or "")
 
 
 def _corrections(past: Iterable[Past], here: Here, speeds: Speeds) -> dict[str, float]:

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from workflow.context import Context
 
@@ -31,11 +33,14 @@ def snakemake_command(context: Context, targets: list[str], *options: str) -> li
     profile = context.root / "workflow" / "profiles" / "local"
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(context.root / "Snakefile")]
     command += ["--profile", str(profile), "--nocolor", *options]
-    if context.project.overrides:
-        values = context.project.overrides.items()
-        # Snakemake's own reading of a value knows no JSON escapes: letters beyond ASCII go as they are.
-        command += ["--config", *(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in values)]
+    command += config_words(context.project.overrides)
     return command
+
+
+def config_words(overrides: Mapping[str, Any]) -> list[str]:
+    """`--config` for Snakemake, whose own reading of a value knows no JSON escapes: letters go as they are."""
+    words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in overrides.items()]
+    return ["--config", *words] if words else []
 
 
 def snakemake_environment(context: Context) -> dict[str, str]:

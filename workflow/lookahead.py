@@ -6,20 +6,21 @@ training here (a GPU, memory, disk) is not looked at where nothing is trained he
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from agents.run.lease import living
-from workflow import cost, machine, text
+from workflow import cost, machine, pilots, text
 from workflow.context import Context
 from workflow.expand import Run
 from workflow.invocation import Invocation
 from workflow.machine import Machine
 from workflow.strict_yaml import ConfigError
 from workflow.targets import missing
-from workflow.training import gpus
+from workflow.training import SLICE, gpus
 
 
 def look(context: Context, asked: Invocation, found: Callable[[], Machine] = machine.look) -> list[str]:
@@ -29,7 +30,7 @@ def look(context: Context, asked: Invocation, found: Callable[[], Machine] = mac
         return warnings
     runs = [] if context.config.partial else missing(context, asked.targets)
     errors = [*_packages(context, runs), *_scheduler(asked)]
-    warnings += _others(context, runs)
+    warnings += [*_others(context, runs), *_pilots(context, runs)]
     if asked.here and runs:
         here = found()
         errors += _gpus(context, runs, here)
@@ -93,6 +94,15 @@ def _others(context: Context, runs: list[Run]) -> Iterator[str]:
         yield (
             f"others work on {len(found)} of these runs ({owner} on {run}, say): they are not trained twice, jobs wait "
             "for them and keep their results"
+        )
+
+
+def _pilots(context: Context, runs: list[Run]) -> Iterator[str]:
+    busy = {} if SLICE in os.environ else pilots.under_way(Path(context.results))  # a pilot itself need not know
+    if found := [busy[run.name] for run in runs if run.name in busy]:
+        yield (
+            f"pilots have {len(found)} of these runs in their slices ({found[0]}, say): whoever comes first trains a "
+            "run, and the other waits for it; `python -m workflow status` shows how far they are"
         )
 
 

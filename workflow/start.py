@@ -17,6 +17,7 @@ from workflow import environment, locker, lookahead, machine, targets
 from workflow.context import Context
 from workflow.invocation import Invocation, invocation
 from workflow.strict_yaml import ConfigError
+from workflow.training import SLICE
 
 _RESULTS = "PAPER_ARCADE_RESULTS"  # the results folder as the main process found it, for the jobs on other machines
 
@@ -45,7 +46,7 @@ def start(root: str, overrides: dict[str, Any], main: bool, limits: Resources) -
                 print(f"note: {warning}", file=sys.stderr)
             if asked.here:
                 context = dataclasses.replace(context, limits=_bound(limits))
-            if asked.runs:
+            if asked.runs and SLICE not in os.environ:  # pilots take no lock
                 locker.note()
             # Before Snakemake lists the folders: it would not see what changes in them later.
             context.finished.restore(targets.runs_behind(context, asked.targets).values())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,21 @@ from typing import Any
 from agents.run.attempts import memory
 from workflow.context import Context
 from workflow.expand import Run
+
+SLICE = "PAPER_ARCADE_SLICE"  # in a pilot, the file of its slice (workflow/pilot.py)
+
+
+def priority(run: Run) -> int:
+    """Which runs start first: in a pilot those of longest duration, else first seeds of everything."""
+    return _order().get(run.name) or max(0, 1000 - run.seed)
+
+
+@functools.cache
+def _order() -> dict[str, int]:
+    """Run of this pilot's slice -> a number that is larger for those that start earlier."""
+    path = os.environ.get(SLICE)
+    rows = json.loads(Path(path).read_bytes()) if path else []
+    return {row[0]: len(rows) - place for place, row in enumerate(rows)}
 
 
 def of(context: Context, value: Callable[[Run], Any]) -> Callable[[Any], Any]:

@@ -26,6 +26,7 @@ EXEMPT = {
     "agents.run.heartbeat": "says how far a run is",
     "agents.run.lease": "keeps two processes off one run",
     "agents.run.store": "keeps what is finished",
+    "agents.run.warm": "starts trainings that other code does",
     "analysis.spec": "acts through the JSON of figures, tables and claims, which the rules pass on",
     "analysis.__main__": "reads the command line",
 }

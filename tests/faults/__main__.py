@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.faults import damages, programs, trainings
+from tests.faults import damages, pilots, programs, trainings
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--programs", type=int, help="of these: of the real driver, Snakemake and its trainings (5 %%)")
     parser.add_argument("--flips", type=int, default=1000, help="files to damage")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pilots", type=int, default=0, help="disturbances of pilots, beside the kills (root, SLURM)")
     parser.add_argument("--slurm", action="store_true", help="kill programs on a SLURM of tests/cluster/cluster.sh")
     options = parser.parse_args()
     real = options.kills // 20 if options.programs is None else min(options.programs, options.kills)
@@ -32,6 +33,8 @@ def main() -> int:
         broken += _timed(counts, "trainings", trainings.campaign, folder, forked, rng, expected, counts)
         if real:
             broken += _timed(counts, "programs", programs.campaign, folder, real, rng, counts, options.slurm)
+        if options.pilots:
+            broken += _timed(counts, "pilots", pilots.campaign, folder, options.pilots, rng, counts)
     print("\n".join(broken) or "no rule was broken", file=sys.stderr)
     print(f"{'FAILED' if broken else 'passed'}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     return 1 if broken else 0
