@@ -41,6 +41,8 @@ def test_hidden_channels_are_zero_and_the_others_as_they_were():
         one, two = seen.step(actions).obs, plain.step(actions).obs
         assert not one[:, [1, 2]].any() and np.array_equal(one[:, [0, 3]], two[:, [0, 3]])
     with pytest.raises(ValueError, match="has only 4"):
+        Obscured(plain, 0.0, [4], rng)
+    with pytest.raises(ValueError, match="game breakout has 4 channels"):
         screen(0.0, [4])
 
 

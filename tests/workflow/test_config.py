@@ -10,6 +10,7 @@ import pytest
 
 from tests.workflow.house import ROOT, build, snakemake
 from workflow import targets
+from workflow.__main__ import main
 from workflow.config import Project
 from workflow.context import Context
 from workflow.expand import Papers
@@ -191,6 +192,14 @@ def test_overrides(project: Path):
         _ = Project(project, {"scle": "smoke"}).config
     with pytest.raises(ConfigError, match="--config: scale: unknown value 'tiny'"):
         _ = Project(project, {"scale": "tiny"}).config
+
+
+@pytest.mark.parametrize("word", ["papers=[house", "papers=!!bool abc", "scale=!!python/object:os.x y", "scale=&a *b"])
+def test_overrides_that_are_no_yaml(word: str, capsys: pytest.CaptureFixture):
+    key, _, value = word.partition("=")
+    assert main(["check", "--config", word]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"--config: {key}: not valid YAML: ") and said.endswith(f", in {value!r}\n")
 
 
 def test_snakemake_shows_the_message_and_no_traceback(tmp_path: Path):
