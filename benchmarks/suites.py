@@ -3,7 +3,7 @@
 Every suite but the last four of SUITES is a value method on MinAtar Breakout with one network (one convolution of 16
 3x3 filters, 128 hidden units), an update every frame, a batch of 32, a memory of 100,000 steps and a target network
 copied every 1,000 updates. `atari` has the network of Mnih et al. 2015, an update every four steps (16 frames) and a
-memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms, unchanged.
+memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms as they are.
 """
 
 from typing import Any, NamedTuple
