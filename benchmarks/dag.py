@@ -25,7 +25,7 @@ from workflow.finished import digest
 
 GAMES_AND_VARIANTS = 57 * 20
 TRIGGERS = ("--rerun-triggers", "mtime", "input", "params", "software-env")
-TABLES = ("summary", "episodes", "evaluations", "learning", "timing", "costs")
+TABLES = ("summary", "episodes", "evaluations", "learning", "timing", "acting")
 FILES = (*(f"{table}.parquet" for table in TABLES), "weights.pt")
 ROOT = Path(__file__).resolve().parent.parent
 ALGORITHM = """
@@ -67,7 +67,7 @@ figures:
 """
 
 
-def make_checkout(folder: Path, seeds: int) -> None:
+def make_checkout(folder: Path, seeds: int = 5) -> None:
     """A copy of the code with the sweep as its one paper."""
     for name in ("agents", "analysis", "benchmarks", "workflow", "rules", "config", "Snakefile"):
         source = ROOT / name
@@ -77,8 +77,6 @@ def make_checkout(folder: Path, seeds: int) -> None:
             shutil.copy(source, folder / name)
     (folder / "config/algorithms/dqn_atari.yaml").write_text(ALGORITHM)
     variants = "\n".join(f"      v{i:02d}: {{ optimizer.lr: {(i + 1) * 1e-5:.6f} }}" for i in range(20))
-    for paper in (folder / "config/papers").glob("*.yaml"):
-        paper.unlink()
     (folder / "config/papers/sweep.yaml").write_text(PAPER.format(variants=variants, seeds=seeds))
 
 
