@@ -18,7 +18,7 @@ from agents.losses.value import Scalar
 from agents.nets import small
 from agents.nets.network import Network
 from agents.optim.small import SmallStep
-from agents.optim.step import Follower
+from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN as DQNSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
@@ -40,7 +40,8 @@ class CompiledDQN:
         self._gradient_arrays = small.Views(in_order, small.matrix)
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
-        self._down = SmallStep(self.step, self.gradients)
+        learns = isinstance(self.step, GradientStep)  # an actor has nothing of the kind
+        self._down = SmallStep(self.step, self.gradients) if learns else None
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
@@ -63,6 +64,7 @@ class CompiledDQN:
     def learn(self, batch: Batch) -> Learned:
         """One update; batch of `sequence_spec`."""
         learned = self.loss(batch)
+        assert self._down is not None
         norm = self._down()
         self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})

@@ -86,3 +86,12 @@ def rmsprop(
             for i in range(len(x)):
                 square[i] = keep * square[i] + rest * gradient[i] * gradient[i]
                 x[i] -= rate * gradient[i] / (np.sqrt(square[i] * inverse + inside) + beside)
+
+
+def prepare(parameters: int) -> None:
+    """Compile all of this for so many parameters, or load what was compiled before: now, and not in mid-training."""
+    w, g, m, v, steps = (tuple(np.ones(1, np.float32) for _ in range(parameters)) for _ in range(5))
+    numbers = np.ones(parameters, np.float32)
+    clip(g, norm(g), 0.5)
+    adam(w, g, m, v, steps, numbers, numbers, 0.9, 0.9)
+    rmsprop(w, g, m, v, numbers, numbers, 0.9, 1.0, True, False)

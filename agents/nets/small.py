@@ -66,6 +66,7 @@ class Small:
         self._after = network.after if isinstance(network.after, Scaling) else None
         self.seen = q_learning.sight(int(np.prod(layer.input_shape)), patches)
         q_learning.prepare(self.seen, self.arrays())
+        self.to_plain(tuple(np.zeros_like(array) for array in self.arrays()), self.scales())  # compiled now, too
 
     def scales(self) -> list[Scale]:
         """What the three weights and the output are multiplied by."""

@@ -25,6 +25,7 @@ class SmallStep:
             parameter.grad = gradient
         self._kernel = {Adam: self._adam, RMSprop: self._rmsprop}.get(type(step.optimizer))
         if self._kernel is not None:
+            optimizers.prepare(len(self.gradients))
             optimizer = step.optimizer
             lists = (optimizer.parameters, gradients, optimizer.mean, optimizer.square)
             self._views = [Views(tensors, flat) for tensors in lists]
