@@ -1,5 +1,6 @@
 """Pilots on a real SLURM: one is killed, one comes to its time limit; every run is trained once, to the same bytes."""
 
+import contextlib
 import json
 import os
 import re
@@ -103,10 +104,13 @@ def test_pilots_that_are_killed_or_cut_off_lose_nothing(cluster, tmp_path: Path)
     told = workflow(folder, "pilots", "faults", "--jobs", "2", "--cores", "1")
     assert re.fullmatch(r"nothing to submit: the \d runs .* are in the hands of job 1_0, job 1_1\n", told), told
 
-    # SIGKILL of one: SLURM ends its trainings with it, and the other does not notice.
+    # SIGKILL of one: the other does not notice. SLURM ends its trainings with it, or, where it does not find them, they
+    # have been told to save and leave.
     killed = until("a training of pilot 0", frozen(folder, slices[0]), folder)
     os.kill(pilot(folder, 0), signal.SIGKILL)
     until("pilot 0 ends", lambda: states()["1_0"] == "FAILED", folder)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(killed["pid"], signal.SIGCONT)
     # The time limit of the other: it saves, and is queued again by itself.
     cut = until("a training of pilot 1", frozen(folder, slices[1]), folder)
     subprocess.run(["scancel", "--batch", "--signal=USR1", "1_1"], check=True)
