@@ -23,8 +23,9 @@ from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
 from agents.run.offline import perform
 from agents.spec import Spec, model_of
+from tests.agents.specs import has
 from workflow.config import Project
-from workflow.overlay import has, merge, nested
+from workflow.overlay import merge, nested
 
 ROOT = Path(__file__).resolve().parents[1]
 GAMES = {

@@ -80,16 +80,6 @@ def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = ""
     return {**now, **{key: merge(now.get(key), value, alternatives, f"{inside}{key}") for key, value in over.items()}}
 
 
-def has(tree: Any, dotted: str) -> bool:
-    """Whether the tree has something at a dotted key. A part written as its kind alone has a `kind`."""
-    for name in dotted.split("."):
-        tree = {"kind": tree} if isinstance(tree, str) else tree
-        if not isinstance(tree, dict) or name not in tree:
-            return False
-        tree = tree[name]
-    return True
-
-
 def chooses_anew(tree: dict[str, Any], dotted: str, value: Any) -> bool:
     """Whether a leaf of an overlay would make a part another kind than it has in the tree."""
     name = dotted.removesuffix(".kind")

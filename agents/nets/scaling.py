@@ -1,5 +1,6 @@
 """Layers and outputs that are multiplied by one number, which follows from weights: spectral norms, say."""
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +18,12 @@ class Scale(NamedTuple):
     v: np.ndarray | None = None  # [K]
 
 
-class Scaling(nn.Module):
+class Scaling(nn.Module, ABC):
     """What multiplies by a number: a parametrization of a layer's weight, or what becomes of a network's output."""
 
+    @abstractmethod
     def scale(self, weight: torch.Tensor | None = None) -> Scale | None:
         """The factor of a layer's plain weight, or of the output; None where its gradient is not as Scale says."""
-        raise NotImplementedError
 
 
 def raw_weight(layer: nn.Module) -> torch.Tensor:

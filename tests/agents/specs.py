@@ -17,7 +17,7 @@ from agents.spec import Spec
 from agents.spec.optimizer import SGD as SGDSpec
 from agents.step import ActorInput, Batch
 from workflow.config import Algorithm, Project
-from workflow.overlay import Alternatives, has, merge, nested
+from workflow.overlay import Alternatives, merge, nested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +47,16 @@ def fields(algorithm: str = "dqn_minatar_sn", **changes) -> dict[str, Any]:
     """The `spec` section of a shipped algorithm file, with what it extends; `changes` as in `spec`."""
     shipped = _shipped(algorithm)
     return _laid(copy.deepcopy(shipped.spec), changes, shipped.alternatives)
+
+
+def has(tree: Any, dotted: str) -> bool:
+    """Whether the tree has something at a dotted key. A part written as its kind alone has a `kind`."""
+    for name in dotted.split("."):
+        tree = {"kind": tree} if isinstance(tree, str) else tree
+        if not isinstance(tree, dict) or name not in tree:
+            return False
+        tree = tree[name]
+    return True
 
 
 def _laid(tree: dict[str, Any], changes: dict[str, Any], alternatives: Alternatives) -> dict[str, Any]:

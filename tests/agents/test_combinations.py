@@ -16,9 +16,9 @@ from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
 from agents.spec import Spec
 from analysis.spec.complaints import complaints
-from tests.agents.specs import ROOT, prioritized
+from tests.agents.specs import ROOT, has, prioritized
 from workflow.config import Project
-from workflow.overlay import has, merge, nested
+from workflow.overlay import merge, nested
 
 COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from agents.spec import Spec
+from tests.agents.specs import has
 from workflow.config import Project
 from workflow.expand import Papers, expand
-from workflow.overlay import chooses_anew, has, leaves, merge
+from workflow.overlay import chooses_anew, leaves, merge
 from workflow.strict_yaml import ConfigError
 from workflow.typed import knows
 
