@@ -1,12 +1,18 @@
-"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin; and what
-every test begins with."""
+"""How tests are shared among the workers of a run (pytest-xdist): which stay together, and which begin; what every
+test begins with, and how long it may take."""
 
 from __future__ import annotations
 
 import functools
+import os
 import random
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+
+# Before torch is imported: a fork of a process with a pool of threads waits for one of them, which it has not.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
@@ -14,6 +20,7 @@ import torch
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
+LONGEST = 1200  # seconds of a test and its fixtures: none lasts a quarter of it, however busy the machine
 # One after the other, on one worker: the one SLURM that a machine can hold, clusters of Ray, and processes that are
 # watched, signalled and killed while the clock runs. They mostly wait, and other tests use the processors meanwhile.
 # Each entry is how the tests' names begin.
@@ -41,6 +48,22 @@ def same_draws() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """No test waits for ever: after LONGEST it fails where it stands, and so do fixtures that do not end then."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"{item.nodeid} has taken {LONGEST} s: what it waited for stands above")
+
+    former = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST, 60)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
 
 
 def group(test: str) -> str:

@@ -1,14 +1,21 @@
 """Real processes that die: forks of this one, which start at once since all is imported and compiled here already."""
 
 import builtins
+import ctypes
 import os
+import select
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from agents.run import files
+
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2): what a process gets when its parent ends
+LONGEST = 300  # seconds of a fork
 
 # What changes something on a disk, and `write` of files that agents/run/files.py opens.
 CALLS = ("replace", "rename", "link", "fsync", "unlink", "rmdir", "mkdir", "chmod", "utime")
@@ -17,13 +24,17 @@ CALLS = ("replace", "rename", "link", "fsync", "unlink", "rmdir", "mkdir", "chmo
 def begin(work: Callable[[], int | None], log: Path | None = None) -> int:
     """Start `work` in a fork, which ends with what it returns; -> its process number. What it says is added to `log`.
 
-    As a program started by a shell: its own handlers of signals only.
+    As a program started by a shell: its own handlers of signals only. It is killed where this process ends.
     """
-    child = os.fork()
+    assert torch.get_num_threads() == 1, "a fork would wait for threads that it has not: set OMP_NUM_THREADS=1"
+    parent, child = os.getpid(), os.fork()
     if child:
         return child
     code = 1
     try:
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(code)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
         target = os.open(log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -37,8 +48,18 @@ def begin(work: Callable[[], int | None], log: Path | None = None) -> int:
 
 
 def end(child: int) -> int:
-    """Wait for a fork; -> its exit code, -n for signal n."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    """Wait for a fork; -> its exit code, -n for signal n. One that does not end is killed, and TimeoutError raised."""
+    ends = os.pidfd_open(child)
+    try:
+        late = not select.select([ends], [], [], LONGEST)[0]
+    finally:
+        os.close(ends)
+    if late:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if late:
+        raise TimeoutError(f"the fork {child} did not end within {LONGEST} s, and was killed")
+    return code
 
 
 def forked(work: Callable[[], int | None], log: Path | None = None) -> int:

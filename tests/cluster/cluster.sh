@@ -6,6 +6,7 @@
 set -euo pipefail
 dir=${CLUSTER_DIR:-/run/paper-arcade-cluster}
 port=${CLUSTER_PORT:-17817}
+name=paper-arcade-$port
 nodes="n1 n2"
 gpus=2
 links="slurm.conf gres.conf cgroup.conf"
@@ -39,7 +40,7 @@ configure() {
   echo "NodeName=n[1-2] Name=gpu File=$dir/dev/nvidia[0-$((gpus - 1))]" >"$dir/gres.conf"
   echo "CgroupPlugin=cgroup/v1" >"$dir/cgroup.conf" # named, since looking for the kind fails where none is mounted
   cat >"$dir/slurm.conf" <<CONF
-ClusterName=paper-arcade-test
+ClusterName=$name
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
 SlurmUser=root
@@ -131,6 +132,8 @@ down() {
     kill "$pid"
     wait_for 15 gone "$pid" || kill -9 "$pid"
   done
+  # What jobs started, if it has lost its parent or was stopped: SLURM without control groups does not find it then.
+  grep -alszx "SLURM_CLUSTER_NAME=$name" /proc/[0-9]*/environ 2>/dev/null | grep -o '[0-9]*' | xargs -r kill -9 2>/dev/null || true
   for file in $links; do
     [ "$(readlink "/etc/slurm/$file" 2>/dev/null)" != "$dir/$file" ] || rm -f "/etc/slurm/$file"
   done
