@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from agents.spec import VERSION, model_of
 from workflow.checks import GIVEN_ELSEWHERE, alternative_problems, paper_problems
+from workflow.items import complete_items
 from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset
 from workflow.overlay import Alternatives, flatten, laid, merge, unwritten
-from workflow.presets import complete, named_presets
+from workflow.presets import complete_experiments, named_presets
 from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
 from workflow.typed import complaints, dotted_keys, mentioned, validate
 
@@ -206,7 +207,7 @@ class Project:
 
     @functools.cache  # noqa: B019
     def described(self, name: str) -> tuple[Document, Paper | None, list[Problem]]:
-        """A paper's file, its presets laid in, as far as it can be judged without other papers and algorithms."""
+        """A paper's file, what it inherits laid in, as far as it can be judged without other papers and algorithms."""
         if name not in self.paper_names:
             nowhere = Document("config/papers", None)
             raise ConfigError([self.unknown(nowhere, (), "paper", name, self.paper_names)])
@@ -217,9 +218,10 @@ class Project:
                 raise ConfigError([self.unknown(written, at, "preset", wanted, self.preset_names)])
             return self.preset(wanted)
 
-        document, wrong = complete(written, preset)
+        document, wrong = complete_experiments(written, preset)
+        document, lost = complete_items(document, name)
         paper, found = validate(Paper, document)
-        every = wrong + found
+        every = wrong + lost + [p for p in found if p.location[:2] not in {other.location[:2] for other in lost}]
         # What an experiment lacks cannot be told where it is not known what it extends.
         alone = {problem.location[:-1] for problem in every if problem.location[2:] == ("extends",)}
         return document, paper, [p for p in every if p.message != "is missing" or p.location[:-1] not in alone]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from agents.spec.base import Count, Identified, Period, Whole
-from analysis.spec import ClaimSpec, FigureSpec, Interval, TableSpec
+from analysis.spec import ClaimSpec, FigureSpec, Interval, Regime, TableSpec
 from workflow.typed import NAME
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -129,10 +129,11 @@ class AlgorithmFile(Strict):
 class Scale(Strict):
     """How an experiment shrinks. What is not given, or null, stays as in the paper."""
 
-    reduced: Text = Field(
-        "{counts}.",
+    reduced: Text | None = Field(
+        None,
         description="one sentence: what was reduced; printed under the figures; {counts} stands for what can be "
-        "counted, e.g. `1 of 5 games, 2 of 10 seeds, 10k of 5M frames`",
+        "counted, e.g. `1 of 5 games, 2 of 10 seeds, 10k of 5M frames`; default: that alone, and of smoke that it "
+        "shows nothing",
     )
     games: Games | None = None
     seeds: Seeds | None = None
@@ -145,8 +146,8 @@ class Scale(Strict):
 
     @field_validator("reduced")
     @classmethod
-    def _known_holes(cls, value: str) -> str:
-        if wrong := [hole for hole in re.findall(r"\{(.*?)\}", value) if hole != "counts"]:
+    def _known_holes(cls, value: str | None) -> str | None:
+        if wrong := [hole for hole in re.findall(r"\{(.*?)\}", value or "") if hole != "counts"]:
             raise ValueError(f"{{counts}} is all that can be filled in, not {{{wrong[0]}}}")
         return value
 
@@ -179,6 +180,13 @@ class Experiment(Strict):
     scales: dict[Literal["smoke", "reduced"], Scale] = Field(default_factory=dict)
 
 
+class Quoted(Strict):
+    """Whose published numbers figures, tables and claims compare with, where they do not say it themselves."""
+
+    paper: Text | None = Field(None, description="paper column of the tables in config/reference: this paper's own")
+    regime: Regime = Field("noop_starts", description="how its evaluation episodes start")
+
+
 class Absent(Strict):
     """A figure or table of the paper that is not built."""
 
@@ -195,6 +203,7 @@ class Paper(Strict):
     year: Annotated[Whole, Field(ge=1950, le=2100)]
     venue: Text
     url: Annotated[str, Field(pattern="^(https?://.*)?$")]
+    published: Quoted | None = Field(None, exclude=True, description="of all published numbers that do not say it")
     experiments: dict[Name, Experiment] = Field(default_factory=dict)
     figures: list[FigureSpec] = Field(default_factory=list)
     tables: list[TableSpec] = Field(default_factory=list)

@@ -124,10 +124,11 @@ def part(document: Document, at: Location) -> Document:
 
 
 def placed(document: Document, at: Location, inner: Document) -> Document:
-    """The document with another one in place of what it says at a location of mappings, which may be new."""
+    """The document with another one in place of what it says at a location, which may be new outside of lists."""
     data = inner.data
     for n in range(len(at), 0, -1):
-        data = {**(_at(document.data, at[: n - 1]) or {}), at[n - 1]: data}
+        holder, step = _at(document.data, at[: n - 1]) or {}, at[n - 1]
+        data = [*holder[:step], data, *holder[step + 1 :]] if isinstance(holder, list) else {**holder, step: data}
     outside = {place: found for place, found in document.places.items() if place[: len(at)] != at}
     return Document(document.file, data, outside | {(*at, *place): found for place, found in inner.places.items()})
 
@@ -157,7 +158,7 @@ def _without(tree: dict[str, Any], names: set[str], over: Any, at: Location = ()
 
 def _at(data: Any, at: Location) -> Any:
     for step in at:
-        data = data.get(step) if isinstance(data, dict) else None
+        data = data[step] if _holds(data, (step,)) else None
     return data
 
 

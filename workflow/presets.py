@@ -1,4 +1,4 @@
-"""A paper's file with what its experiments take from elsewhere laid in: another experiment, a preset of scales."""
+"""A paper's experiments with what they take from elsewhere laid in: another experiment, a preset of scales."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workflow.strict_yaml import ConfigError, Document, Location, Problem
 Presets = Callable[[Location, str], Document]
 
 
-def complete(document: Document, presets: Presets) -> tuple[Document, list[Problem]]:
+def complete_experiments(document: Document, presets: Presets) -> tuple[Document, list[Problem]]:
     """The document whose experiments say all that they inherit, and what is wrong with whom they name.
 
     `presets` gives the file of config/scales that is named at a location, or raises ConfigError. What is not a mapping

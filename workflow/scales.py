@@ -12,6 +12,8 @@ from workflow.strict_yaml import Location
 # Scales that an experiment may have, smallest first. For one that it has not, it runs at the next larger, or as in the
 # paper.
 SMALLER = ("smoke", "reduced")
+# What is said under the figures where a scale does not say it.
+SENTENCES = {"smoke": "{counts}; checks that everything runs, shows nothing.", "reduced": "{counts}."}
 
 
 class Scaled(NamedTuple):
@@ -73,7 +75,8 @@ class Scaled(NamedTuple):
         budget, published = self.chosen("budget_frames")[1], self.experiment.budget_frames
         if budget != published:
             said.append(f"{exactly(budget)} of {exactly(published)} frames")
-        return self.scale.reduced.replace("{counts}", ", ".join(said) or "all runs of the paper")
+        sentence = self.scale.reduced or SENTENCES[self.name]
+        return sentence.replace("{counts}", ", ".join(said) or "all runs of the paper")
 
 
 def at_scale(experiment: Experiment, at: Location, wanted: str) -> Scaled:

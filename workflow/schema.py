@@ -11,9 +11,13 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from agents.spec import OFFLINE, Spec
 from agents.spec.base import by_kind
+from analysis.spec.common import EXPERIMENT
 from workflow.checks import GIVEN_ELSEWHERE
+from workflow.items import SHARED
 from workflow.models import AlgorithmFile, Config, Paper, Preset
 from workflow.write import write_if_changed
+
+_OF_ALL = "what all entries of the list below have of it that name it and say nothing else"
 
 
 def schemas() -> dict[str, str]:
@@ -28,12 +32,31 @@ def schemas() -> dict[str, str]:
         asked = {"required": ["agent"], "properties": {"agent": agent}}
         chosen = {"if": asked, "then": {"$ref": f"#/definitions/{model.__name__}"}, "else": chosen}
     algorithm["properties"]["spec"] |= chosen
-    paper = _draft7(Paper)
-    experiment = paper["definitions"]["Experiment"]  # another one may give what it extends
-    experiment["anyOf"] = [{"required": experiment.pop("required")}, {"required": ["extends"]}]
+    paper = _draft7(Paper, oneOf="anyOf")  # what extends another may leave out the `kind` that tells it apart
+    for part in paper["definitions"].values():
+        if "extends" in part["properties"]:
+            left = ["extends", *(key for key in part["required"] if key == "id")]
+            part["anyOf"] = [{"required": part.pop("required")}, {"required": left}]
+    _unsaid(paper["definitions"])
     files = {"config.json": _draft7(Config), "algorithm.json": algorithm, "paper.json": paper}
     files["preset.json"] = _draft7(Preset)
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in files.items()}
+
+
+def _unsaid(parts: dict[str, Any]) -> None:
+    """Ask not for what workflow/items.py lays in: in lists, in published numbers, and before a name of the paper's own.
+
+    The loader checks the whole.
+    """
+    for part in parts.values():
+        if "pattern" in (named := part["properties"].get("experiments", {}).get("items", {})):
+            named["pattern"] = EXPERIMENT.replace(r"[a-z0-9_-]+\.", r"([a-z0-9_-]+\.)?")
+        for entries, keys in SHARED.items():
+            if entries in part["properties"]:
+                entry = parts[part["properties"][entries]["items"]["$ref"].rpartition("/")[2]]
+                part["properties"] |= {key: {**entry["properties"][key], "description": _OF_ALL} for key in keys}
+    for name in ("PublishedScores", "PublishedNumber", "Recomputation"):
+        parts[name].pop("required")
 
 
 def _partial(model: type[BaseModel]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Nothing is pickled: tensors, numbers, strings, lists and dicts only (torch.load 
 """
 
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from agents.run.files import sha256, write_atomic
+from agents.run.files import seal_json, sha256, unseal_json, write_atomic
 
 FORMAT = 1
 MERGE_PARTS = 32  # log parts of one table before they are joined into one file
@@ -131,14 +130,13 @@ class Checkpoints:
             "segments": segments,
             "sha256": {name: sums[name] for name in sorted(named)},
         }
-        seal = sha256(json.dumps(body, sort_keys=True).encode())
         manifest = self.folder / f"manifest-{number}.json"
         try:
             for name, data in files.items():
                 self.check()
                 write_atomic(self.folder / name, data)
             self.check()
-            write_atomic(manifest, json.dumps({**body, "seal": seal}, indent=1).encode())
+            write_atomic(manifest, seal_json(body))
         except OSError:
             self.check()
             for name in files:  # on a full disk they would stand in the way of what comes next
@@ -186,12 +184,9 @@ class Checkpoints:
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            body = json.loads(path.read_bytes())
-            seal = body.pop("seal")
-        except (ValueError, KeyError, AttributeError, OSError) as error:
+            body = unseal_json(path.read_bytes())
+        except (ValueError, OSError) as error:
             raise Damaged(f"it cannot be read ({error})") from None
-        if sha256(json.dumps(body, sort_keys=True).encode()) != seal:
-            raise Damaged("its own checksum does not fit")
         if body["format"] != FORMAT:
             raise Damaged(f"it has format {body['format']}, this program writes {FORMAT}")
         for key, wanted in self.identity.items():

@@ -1,13 +1,15 @@
-"""Writing a file so that a crash leaves the old one or the new one, whole."""
+"""Writing a file so that a crash leaves the old one or the new one, whole; JSON that tells when it was changed."""
 
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -56,3 +58,20 @@ def told(error: OSError, folder: Path) -> str:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def seal_json(body: dict[str, Any]) -> bytes:
+    """JSON that carries its own SHA-256."""
+    return json.dumps({**body, "seal": _sum(body)}, indent=1).encode()
+
+
+def unseal_json(data: bytes) -> dict[str, Any]:
+    """What `seal_json` was given. Raises ValueError if anything in it changed."""
+    body = json.loads(data)
+    if not isinstance(body, dict) or body.pop("seal", None) != _sum(body):
+        raise ValueError("its own checksum does not fit")
+    return body
+
+
+def _sum(body: dict[str, Any]) -> str:
+    return sha256(json.dumps(body, sort_keys=True).encode())

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from agents.run.outputs import Outcome, Product
-from agents.run.record import Recorder
-from agents.run.summary import Row, as_table
+from agents.run.record import Recorder, table_of
+from agents.run.summary import Row
 from agents.spec.base import Identified, load
 
 
@@ -15,5 +15,5 @@ def perform(spec: Identified, say: Callable[[int], None]) -> Product:
     rows: list[Row]
     rows, updates = load(spec.agent.code)(spec, say)
     seconds = time.monotonic() - started
-    tables = {**Recorder().tables(), "summary": as_table(rows)}
+    tables = {**Recorder().tables(), "summary": table_of("summary", rows)}
     return Product(Outcome("finished", spec.budget_frames, seconds, 0), tables, {"updates": updates}, None)

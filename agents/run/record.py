@@ -5,6 +5,7 @@ can be compared byte by byte. Wall-clock times, hosts and job numbers go to timi
 """
 
 import json
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -102,14 +103,15 @@ class Recorder:
 
     def tables(self) -> dict[str, pa.Table]:
         """The rows since `clear`, typed."""
-        return {name: _table(name, rows) for name, rows in self._rows.items()}
+        return {name: table_of(name, rows) for name, rows in self._rows.items()}
 
     def clear(self) -> None:
         for rows in self._rows.values():
             rows.clear()
 
 
-def _table(name: str, rows: list[tuple]) -> pa.Table:
+def table_of(name: str, rows: Iterable[tuple]) -> pa.Table:
+    """Rows as the table of that name, typed."""
     schema = SCHEMAS[name]
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

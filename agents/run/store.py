@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.run.code import CODE_DIGITS
-from agents.run.files import beside, leftovers, write_atomic
+from agents.run.files import beside, leftovers, seal_json, unseal_json, write_atomic
 
 FORMAT = 1
 MANIFEST, CODE = "manifest.json", "code.txt"
@@ -207,23 +207,6 @@ def _same(a: Path | str, b: Path | str) -> bool:
         return False
     linked = (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
     return linked or (one.st_size, one.st_mtime_ns) == (two.st_size, two.st_mtime_ns)
-
-
-def seal_json(body: dict[str, Any]) -> bytes:
-    """JSON that carries its own SHA-256."""
-    return json.dumps({**body, "seal": _sum(body)}, indent=1).encode()
-
-
-def unseal_json(data: bytes) -> dict[str, Any]:
-    """What `seal_json` was given. Raises ValueError if anything in it changed."""
-    body = json.loads(data)
-    if not isinstance(body, dict) or body.pop("seal", None) != _sum(body):
-        raise ValueError("its own checksum does not fit")
-    return body
-
-
-def _sum(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of(path: Path) -> str:

@@ -1,11 +1,9 @@
 """The small table that figures read: every curve of a run in at most `bins` rows."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pyarrow as pa
 
-from agents.run.record import SCHEMAS
+from agents.run.record import table_of
 from agents.spec import Spec
 
 Row = tuple[str, int, float, int]  # metric, frame, mean, count
@@ -61,7 +59,7 @@ def summarise(tables: dict[str, pa.Table], spec: Spec) -> pa.Table:
     for name in sorted(set(metric)):
         binned(name, frame[metric == name], value[metric == name])
 
-    return as_table(rows)
+    return table_of("summary", rows)
 
 
 def episodes_to_solve(frame: np.ndarray, length: np.ndarray, start: int, solved: int, limit: int) -> tuple[int, bool]:
@@ -76,10 +74,3 @@ def episodes_to_solve(frame: np.ndarray, length: np.ndarray, start: int, solved:
     means = ((sums[LAST:] - sums[:-LAST]) / LAST)[before:]  # after each counted episode
     reached = np.flatnonzero(means >= solved)
     return (int(reached[0]) + 1, True) if len(reached) else (len(means), False)
-
-
-def as_table(rows: Iterable[Row]) -> pa.Table:
-    """Rows of summary.parquet."""
-    columns = list(zip(*rows, strict=True)) or [()] * 4
-    schema = SCHEMAS["summary"]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

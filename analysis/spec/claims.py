@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
+    Extended,
     Name,
     Normalisation,
     NoRuns,
@@ -25,6 +26,7 @@ class Claim(Strict):
     """What every claim has."""
 
     id: Name = Field(description="unique in its paper")
+    extends: Extended = None
     text: str = Field(description="the paper's statement, in one sentence")
     source: str = Field("", description="where the paper says it, e.g. 'Figure 2'")
     published: str | float | None = Field(None, description="the paper's value, for the claims table")

@@ -93,25 +93,29 @@ class PublishedCurve(Strict):
 class PublishedScores(Strict):
     """The per-game scores one paper printed for one algorithm (rows of published_scores.csv)."""
 
-    paper: str = Field(description="paper column, e.g. hessel2018_rainbow")
+    paper: str = Field(description="paper column, e.g. hessel2018_rainbow; default: the file's `published`")
     algorithm: str = Field(description="algorithm column, e.g. Rainbow")
-    regime: Regime = Field("noop_starts", description="how evaluation episodes start")
+    regime: Regime = Field(
+        "noop_starts", description="how evaluation episodes start; default: the file's `published`, or noop_starts"
+    )
     label: str | None = Field(None, description="legend text; default: the algorithm")
 
 
 class PublishedNumber(Strict):
     """One headline number of a paper (a row of published_aggregates.csv)."""
 
-    paper: str = Field(description="paper column, e.g. gogianu2021_sn")
+    paper: str = Field(description="paper column, e.g. gogianu2021_sn; default: the file's `published`")
     algorithm: str = Field(description="algorithm column, e.g. Rainbow")
-    regime: Regime = Field("noop_starts", description="how evaluation episodes start")
+    regime: Regime = Field(
+        "noop_starts", description="how evaluation episodes start; default: the file's `published`, or noop_starts"
+    )
     metric: str = Field(description="metric column, e.g. median_hns or max_mean_hns")
 
 
 class Recomputation(Strict):
     """The same number, computed again from printed per-game scores."""
 
-    scores: PublishedScores = Field(description="per-game rows to use")
+    scores: PublishedScores = Field(description="per-game rows to use; default: those of the number printed beside it")
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over games")
     normalisation: Normalisation = Field("standard", description="scale of each game's score")
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
@@ -131,10 +135,17 @@ class PublishedBar(Strict):
         return self
 
 
+Extended = Annotated[
+    Name | None,
+    Field(exclude=True, description="another one of its list that this changes, by its id: all else is as there"),
+]
+
+
 class Shown(Strict):
     """What every figure and table has."""
 
     id: Name = Field(description="file name of the figure, unique in its paper")
+    extends: Extended = None
     title: str = Field(description="title in the report")
     source: str = Field("", description="the paper's own number, e.g. 'Figure 1'")
     caption: str = Field("", description="a sentence or two put before the generated caption")
@@ -143,7 +154,9 @@ class Shown(Strict):
 class FromRuns(Strict):
     """Which runs, which metric, which scale."""
 
-    experiments: list[Experiment] = Field(min_length=1, description="'paper.experiment' names whose runs are used")
+    experiments: list[Experiment] = Field(
+        min_length=1, description="whose runs are used: 'experiment' of the same file, or 'paper.experiment'"
+    )
     metric: str = Field("evaluation_return", description="metric of the run summaries, e.g. training_return_100")
     variants: list[str] | None = Field(None, description="variants to use, in drawing order; default: all, by name")
     games: list[Game] | None = Field(None, description="games to use ('suite/name'); default: all, by name")

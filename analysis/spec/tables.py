@@ -54,7 +54,9 @@ class AggregateRow(Strict):
 
     label: str = Field(description="row head")
     scores: PublishedScores = Field(description="per-game rows to use")
-    printed_paper: str | None = Field(None, description="paper column of published_aggregates.csv")
+    printed_paper: str | None = Field(
+        None, description="paper column of published_aggregates.csv; default: the file's `published`; null: none"
+    )
     printed_algorithm: str | None = Field(None, description="algorithm column there; default: that of scores")
     game_set: str | None = Field(None, description="games of this row; default: the table's game_set")
 
