@@ -13,6 +13,7 @@ import torch
 from agents.acting.sampling import epsilon_greedy_output
 from agents.agent import Given, Learned, restore, saved
 from agents.compiled.q_learning import q_learning
+from agents.losses.categorical import Categorical
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar
 from agents.nets import small
@@ -24,20 +25,22 @@ from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 
 class CompiledDQN:
-    """As agents/dqn.py for one scalar value per action, with squared or Huber errors."""
+    """As agents/dqn.py for one scalar value per action, with squared or Huber errors, and for C51."""
 
     acting = ("online",)
 
-    def __init__(self, spec: DQNSpec, given: Given, value: Scalar):
+    def __init__(self, spec: DQNSpec, given: Given, value: Scalar | Categorical):
         self.spec, self.value, self.noise = spec, value, given.noise
         self.n_actions, self.keep = given.actions, given.keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
             small.form(network)  # compiles now, before training begins, if that was never done here
+        self._support = value.support.numpy()
         gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
         self.gradients = list(gradients.values())
-        in_order = [gradients[each] for each in small.form(given.online).parameters]
-        self._gradient_arrays = small.Views(in_order, small.matrix)
+        form = small.form(given.online)
+        self._gradient_arrays = small.Views([gradients[each] for each in form.parameters], small.matrix)
+        self._sigma_gradients = small.Views([gradients[each] for each in form.sigmas], small.matrix)
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         learns = isinstance(self.step, GradientStep)  # an actor has nothing of the kind
@@ -45,6 +48,7 @@ class CompiledDQN:
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
+        self.online.resample(self.noise)
 
     @property
     def online(self) -> Network:
@@ -59,7 +63,7 @@ class CompiledDQN:
         return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
 
     def _q(self, obs: torch.Tensor) -> np.ndarray:
-        return small.form(self.online).values(obs)
+        return small.form(self.online).values(obs, self._support)[1]
 
     def learn(self, batch: Batch) -> Learned:
         """One update; batch of `sequence_spec`."""
@@ -70,27 +74,34 @@ class CompiledDQN:
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
     def loss(self, batch: Batch) -> Learned:
-        """The gradients of the loss go to `gradients`."""
+        """The gradients of the loss go to `gradients`; noise is drawn as agents/dqn.py says."""
         r_t, discount_t = n_step(batch.reward, batch.discount)
-        online, target = small.form(self.online), small.form(self.target)
-        obs, scales, gradients = small.flat(batch.obs), online.scales(), self._gradient_arrays()
+        online, target, obs = small.form(self.online), small.form(self.target), batch.obs
+        self.target.resample(self.noise)
+        raw_t, q_t = target.values(obs[-1], self._support)
+        if self.spec.selector == "online":
+            self.online.resample(self.noise)
+            _, q_t = online.values(obs[-1], self._support)
+        self.online.resample(self.noise)
+        scales, gradients = online.scales(), self._gradient_arrays()
         priorities, loss, q_mean = q_learning(
-            obs[0],
+            small.flat(obs[0]),
             batch.action[0].numpy(),
             r_t.numpy(),
             discount_t.numpy(),
-            obs[1],
+            raw_t,
+            q_t,
             batch.weight.numpy(),
             online.seen,
-            online.arrays(),
-            target.arrays(),
+            online.weights(),
             small.factors(scales),
-            small.factors(target.scales()),
-            self.spec.selector == "online",
+            self._support,
             self.value.huber,
-            gradients,
+            small.both_streams(gradients),
         )
+        online.to_sigmas(gradients, self._sigma_gradients())
         online.to_plain(gradients, scales)
+        self.online.resample(self.noise)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
