@@ -13,6 +13,8 @@ import torch
 from agents.acting.sampling import epsilon_greedy_output
 from agents.agent import Given, Learned, restore, saved
 from agents.compiled.q_learning import q_learning
+from agents.compiled.rows import prepare as prepare_rows
+from agents.compiled.rows import transitions
 from agents.losses.categorical import Categorical
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar
@@ -21,7 +23,7 @@ from agents.nets.network import Network
 from agents.optim.small import SmallStep
 from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN as DQNSpec
-from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec, Stored
 
 
 class CompiledDQN:
@@ -35,6 +37,7 @@ class CompiledDQN:
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
             small.form(network)  # compiles now, before training begins, if that was never done here
+        prepare_rows()
         self._support = value.support.numpy()
         gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
         self.gradients = list(gradients.values())
@@ -47,7 +50,7 @@ class CompiledDQN:
         self._down = SmallStep(self.step, self.gradients) if learns else None
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         extras = {name: ((), np.float32) for name in self.keep}
-        self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
+        self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras, in_place=True)
         self.online.resample(self.noise)
 
     @property
@@ -63,9 +66,9 @@ class CompiledDQN:
         return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
 
     def _q(self, obs: torch.Tensor) -> np.ndarray:
-        return small.form(self.online).values(obs, self._support)[1]
+        return small.form(self.online).values(obs, self._support)
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: Batch | Stored) -> Learned:
         """One update; batch of `sequence_spec`."""
         learned = self.loss(batch)
         assert self._down is not None
@@ -73,29 +76,27 @@ class CompiledDQN:
         self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
-    def loss(self, batch: Batch) -> Learned:
+    def loss(self, batch: Batch | Stored) -> Learned:
         """The gradients of the loss go to `gradients`; noise is drawn as agents/dqn.py says."""
-        r_t, discount_t = n_step(batch.reward, batch.discount)
-        online, target, obs = small.form(self.online), small.form(self.target), batch.obs
+        online, target = small.form(self.online), small.form(self.target)
         self.target.resample(self.noise)
-        raw_t, q_t = target.values(obs[-1], self._support)
+        target_weights = target.weights()
+        selector = target_weights
         if self.spec.selector == "online":
             self.online.resample(self.noise)
-            _, q_t = online.values(obs[-1], self._support)
+            selector = online.weights(1)
         self.online.resample(self.noise)
         scales, gradients = online.scales(), self._gradient_arrays()
         priorities, loss, q_mean = q_learning(
-            small.flat(obs[0]),
-            batch.action[0].numpy(),
-            r_t.numpy(),
-            discount_t.numpy(),
-            raw_t,
-            q_t,
-            batch.weight.numpy(),
+            *(self._stored(batch) if isinstance(batch, Stored) else self._laid_out(batch)),
             online.seen,
             online.weights(),
+            selector,
+            target_weights,
             small.factors(scales),
+            small.factors(target.scales()),
             self._support,
+            self.spec.selector == "online",
             self.value.huber,
             small.both_streams(gradients),
         )
@@ -103,6 +104,19 @@ class CompiledDQN:
         online.to_plain(gradients, scales)
         self.online.resample(self.noise)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
+
+    def _stored(self, batch: Stored) -> tuple[np.ndarray, ...]:
+        """s, a, n-step reward and discount, s' and weights [B] of what lies in the memory still."""
+        store, keys = batch.store, batch.key
+        fields = (store.read_all(name) for name in ("action", "reward", "discount", "last"))
+        ends, *rest = transitions(keys, *fields, store.streams, self.spec.n_step)
+        obs = small.flat(store.stacks(np.stack((keys, ends))))
+        return obs[0], *rest, obs[1], batch.weight
+
+    def _laid_out(self, batch: Batch) -> tuple[np.ndarray, ...]:
+        """The same of rows that were put together."""
+        obs, returns = small.flat(batch.obs), n_step(batch.reward, batch.discount)
+        return obs[0], *(part.numpy() for part in (batch.action[0], *returns)), obs[1], batch.weight.numpy()
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return self.online.first_outputs(obs)

@@ -64,12 +64,9 @@ def means(raw: np.ndarray, support: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def action_values(
-    x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray, support: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """-> K numbers for each action [B, A * K], action values [B, A]."""
-    raw = forward(x, seen, weights, scales)[-1]
-    return raw, means(raw, support)
+def action_values(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """-> [B, A]."""
+    return means(forward(x, seen, weights, scales)[-1], support)
 
 
 @njit(cache=True)
@@ -101,22 +98,27 @@ def q_learning(
     a_tm1: np.ndarray,
     r_t: np.ndarray,
     discount_t: np.ndarray,
-    raw_t: np.ndarray,
-    q_t: np.ndarray,
+    x_t: np.ndarray,
     weight: np.ndarray,
     seen: Sight,
     online: tuple,
+    selector: tuple,
+    target: tuple,
     scales: np.ndarray,
+    target_scales: np.ndarray,
     support: np.ndarray,
+    double: bool,
     huber: bool,
     gradients: tuple,
 ) -> tuple[np.ndarray, float, float]:
     """The mean of weight x loss; its gradients by the online weights are written to `gradients`.
 
-    a_tm1, r_t, discount_t and weight [B]; raw_t [B, A * K] what is bootstrapped from, at the best action by q_t [B, A].
-    -> priorities [B], loss, mean of Q(s).
+    a_tm1, r_t, discount_t and weight [B]. Bootstraps from `target` at the best action by `selector`, the online weights
+    with noise of their own, where `double`, else by `target`. -> priorities [B], loss, mean of Q(s).
     """
     atoms, share = len(support), ONE / np.float32(len(x_tm1))
+    raw_t = forward(x_t, seen, target, target_scales)[-1]
+    q_t = means(forward(x_t, seen, selector, scales)[-1] if double else raw_t, support)
     y, h, g, raw = forward(x_tm1, seen, online, scales)
     q = means(raw, support)
     gradient, priority, loss = np.zeros_like(raw), np.empty(len(raw), np.float32), ZERO
@@ -146,8 +148,8 @@ def q_learning(
 def prepare(seen: Sight, weights: tuple) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
-    plain = np.ones(6, np.float32)
+    first, plain, gradients = np.zeros(1, np.int64), np.ones(6, np.float32), tuple(map(np.empty_like, weights))
     support = np.arange(len(weights[9]) or 1).astype(np.float32)
-    raw, q = action_values(blank, seen, weights, plain, support)
-    gradients, first = tuple(np.empty_like(array) for array in weights), np.zeros(1, np.int64)
-    q_learning(blank, first, nothing, nothing, raw, q, nothing, seen, weights, plain, support, False, gradients)
+    action_values(blank, seen, weights, plain, support)
+    batch, nets = (blank, first, nothing, nothing, blank, nothing), (weights, weights, weights)
+    q_learning(*batch, seen, *nets, plain, plain, support, False, False, gradients)

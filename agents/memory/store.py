@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.step import Batch, SequenceSpec, Step
+from agents.step import Batch, SequenceSpec, Step, Stored
 
 FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
@@ -83,12 +83,12 @@ class FrameStore:
     def valid(self, keys: np.ndarray) -> np.ndarray:
         """Whether a sequence starts at each key, in a span's bounds, with its stack's history still there. [N] bool."""
         slot, sequence_spec = self._slot(keys), self.sequence_spec
-        age = self._flat["age"][slot]
-        oldest = max(0, self.count - self.rows)
-        good = ~self._flat["last"][slot] & (keys // self.streams - np.minimum(age, self.stack - 1) >= oldest)
+        back = np.minimum(self._flat["age"][slot], self.stack - 1) if self.stack > 1 else 0
+        good = ~self._flat["last"][slot] & (keys >= (max(0, self.count - self.rows) + back) * self.streams)
         if sequence_spec.stride > 1:
-            good &= age % sequence_spec.stride == 0
+            good &= self._flat["age"][slot] % sequence_spec.stride == 0
         if sequence_spec.min_following:
+            age = self._flat["age"][slot]
             after = self._slot(keys + sequence_spec.min_following * self.streams)
             enough = (self._flat["age"][after] == age + sequence_spec.min_following) & ~self._flat["last"][after]
             good &= enough | (age == 0)
@@ -107,6 +107,10 @@ class FrameStore:
     def read(self, name: str, keys: np.ndarray) -> np.ndarray:
         """The field or extra `name` (KeyError if there is none) of the rows at `keys` [...]. -> [..., …]"""
         return self._flat[name][self._slot(keys)]
+
+    def read_all(self, name: str) -> np.ndarray:
+        """The field or extra `name` of all rows, by slot: keys modulo the number of slots. [slots, …], not copied."""
+        return self._flat[name]
 
     def close(self, streams: np.ndarray) -> None:
         """End the episodes of `streams` (their numbers) at the newest row: their next row starts another one.
@@ -133,21 +137,30 @@ class FrameStore:
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
-        extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
         obs = self.stacks(rows[list(self.sequence_spec.obs_steps)])
-        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
+        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=self._extras(slots), key=keys)
+
+    def locate(self, keys: np.ndarray, weight: np.ndarray) -> Stored:
+        """The same sequences where they lie."""
+        wanted = self.sequence_spec.extras
+        return Stored(self, self._extras(self._slot(self.sequence(keys))) if wanted else {}, weight, keys)
+
+    def _extras(self, slots: np.ndarray) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
 
     def stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
+        if self.stack == 1:
+            frames = self.frames.index_select(0, torch.from_numpy(self._slot(keys).ravel()))
+            return frames.view(*keys.shape, *self.shape)
         back = np.arange(self.stack - 1, -1, -1)
         frames = self.frames.index_select(
             0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel())
         )
         frames = frames.view(*keys.shape, self.stack, -1)
-        if self.stack > 1:
-            before = self._flat["age"][self._slot(keys)][..., None] < back
-            if before.any():
-                frames[torch.from_numpy(before)] = 0
+        before = self._flat["age"][self._slot(keys)][..., None] < back
+        if before.any():
+            frames[torch.from_numpy(before)] = 0
         return frames.view(*keys.shape, self.stack * self.shape[0], *self.shape[1:])
 
     def _slot(self, keys: np.ndarray) -> np.ndarray:

@@ -73,21 +73,24 @@ class Small:
         noisy = [layer for layer in self.layers if isinstance(layer, Factorised)]
         self.sigmas = [each for layer in noisy for each in (layer.weight_sigma, layer.bias_sigma)]
         self._sigma_arrays = Views(self.sigmas, matrix)
-        self._formed = [np.empty_like(array) for array in self.arrays()[2:]] if noisy else []
+        draws = 2 if noisy else 0  # of noise, that are needed at the same time
+        self._formed = [tuple(map(np.empty_like, self.arrays()[2:])) for _ in range(draws)]
         self._scalings = [next(iter(scaling_of(layer)), None) for layer in self.layers]
         self._after = network.after if isinstance(network.after, Scaling) else None
+        self._unscaled = self._after is None and not any(self._scalings)
         patches = first.patches.numpy().reshape(raw_weight(first)[0].numel(), -1)
         self.seen = sight(int(np.prod(first.input_shape)), patches)
         q_learning.prepare(self.seen, self.weights())
         self.to_plain(tuple(np.zeros_like(array) for array in self.arrays()), self.scales())  # compiled now, too
 
-    def weights(self) -> tuple[np.ndarray, ...]:
-        """As agents/compiled/network.py wants them; noisy ones with the noise of now, until the next call."""
+    def weights(self, draw: int = 0) -> tuple[np.ndarray, ...]:
+        """As agents/compiled/network.py wants them; noisy ones by the noise of now, until the next call for it."""
         arrays = self.arrays()
         if self._formed and self.layers[-1].training:
+            formed = self._formed[draw]
             for k, (mu, sigma) in enumerate(zip(arrays[2:], self._sigma_arrays(), strict=True)):
-                noise.perturb(*_matrices(mu, sigma), *self._noise(k), *_matrices(self._formed[k]))
-            arrays = (*arrays[:2], *self._formed)
+                noise.perturb(*_matrices(mu, sigma), *self._noise(k), *_matrices(formed[k]))
+            arrays = (*arrays[:2], *formed)
         return both_streams(arrays)
 
     def to_sigmas(self, gradients: tuple[np.ndarray, ...], sigma_gradients: tuple[np.ndarray, ...]) -> None:
@@ -102,19 +105,23 @@ class Small:
 
     def scales(self) -> list[Scale]:
         """What the weights and the output are multiplied by."""
+        if self._unscaled:
+            return _UNSCALED
         pairs = zip(self._scalings, self.parameters[::2], strict=True)
         found = [scaling.scale(weight) if scaling else PLAIN for scaling, weight in pairs]
         return [*found, *[PLAIN] * (5 - len(found)), self._after.scale() if self._after else PLAIN]
 
-    def values(self, obs: torch.Tensor, support: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Observations [B, C, H, W] of any type -> K numbers for each action [B, A * K], action values [B, A].
+    def values(self, obs: torch.Tensor, support: np.ndarray) -> np.ndarray:
+        """Observations [B, C, H, W] of any type -> action values [B, A].
 
-        `support` [K] is what the numbers stand for (agents/compiled/q_learning.py).
+        `support` [K] is what the K numbers of an action stand for (agents/compiled/q_learning.py).
         """
         return q_learning.action_values(flat(obs), self.seen, self.weights(), factors(self.scales()), support)
 
     def to_plain(self, gradients: tuple[np.ndarray, ...], scales: list[Scale]) -> None:
         """Turn gradients by the scaled weights into those by the plain ones, in place."""
+        if scales is _UNSCALED:
+            return
         for gradient, weight, scale in zip(gradients[::2], self.arrays()[::2], scales, strict=False):
             if scale.u is not None and scale.v is not None:
                 power.through(gradient, weight, scale.by, scale.slope, scale.u, scale.v)
@@ -123,7 +130,8 @@ class Small:
 
 
 PLAIN = Scale(1.0)
-_ONE = np.ones(1, np.float32)
+_UNSCALED = [PLAIN] * 6
+_ONE, _ONES = np.ones(1, np.float32), np.ones(6, np.float32)
 _NO_STREAM = tuple(np.empty(shape, np.float32) for shape in ((0, 0), (0,), (0, 0), (0,)))
 
 
@@ -134,7 +142,7 @@ def both_streams(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
 
 def factors(scales: list[Scale]) -> np.ndarray:
     """-> [6] float32."""
-    return np.array([scale.by for scale in scales], np.float32)
+    return _ONES if scales is _UNSCALED else np.array([scale.by for scale in scales], np.float32)
 
 
 def _matrices(*arrays: np.ndarray) -> list[np.ndarray]:

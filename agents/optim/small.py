@@ -30,6 +30,8 @@ class SmallStep:
             self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square)
             for tensor in chain(*self._lists):
                 assert tensor.is_contiguous() and tensor.dtype == torch.float32
+            self._moving = [*step.parameters, *self.gradients]
+            self._known: list[int] = []
             self._sizes = np.array([parameter.numel() for parameter in step.parameters])
 
     def __call__(self) -> float:
@@ -37,8 +39,7 @@ class SmallStep:
         step = self.step
         if self._kernel is None:
             return float(step.along(self.gradients))
-        # asked for at every step: share_memory moves tensors
-        places = np.array([[tensor.data_ptr() for tensor in each] for each in zip(*self._lists, strict=True)])
+        places = self._places()
         size = optimizers.norm(places, self._sizes)
         if step.clip_norm is not None:
             optimizers.clip(places, self._sizes, size, step.clip_norm)
@@ -48,6 +49,14 @@ class SmallStep:
         self._kernel(places, self._sizes, np.array(rates, np.float32), np.array(epsilons, np.float32))
         step.steps += 1
         return size
+
+    def _places(self) -> np.ndarray:
+        """Where all lies now: share_memory moves parameters and gradients."""
+        now = [tensor.data_ptr() for tensor in self._moving]
+        if now != self._known:
+            self._known = now
+            self._table = np.array([[tensor.data_ptr() for tensor in each] for each in zip(*self._lists, strict=True)])
+        return self._table
 
     def _adam(self, *arrays: np.ndarray) -> None:
         optimizer = self.step.optimizer

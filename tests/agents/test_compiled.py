@@ -64,7 +64,7 @@ def plain_of(agent: CompiledDQN) -> DQN:
 
 def values(network, obs: torch.Tensor) -> np.ndarray:
     """By the compiled form."""
-    return small.form(network).values(obs, np.zeros(1, np.float32))[1]
+    return small.form(network).values(obs, np.zeros(1, np.float32))
 
 
 def test_only_losses_that_have_a_compiled_form_take_it():
@@ -115,10 +115,8 @@ def test_a_transition_by_hand():
     one, half, single = np.ones(1, np.float32), np.full(1, 0.5, np.float32), np.zeros(1, np.float32)
 
     def learn(scales: np.ndarray, huber: bool = False) -> tuple:
-        after = compiled.action_values(blank, seen, weights, scales, single)
-        return compiled.q_learning(
-            s, np.array([0]), one, half, *after, one, seen, weights, scales, single, huber, gradients
-        )
+        batch, nets = (s, np.array([0]), one, half, blank, one), (weights, weights, weights)
+        return compiled.q_learning(*batch, seen, *nets, scales, scales, single, False, huber, gradients)
 
     plain = np.ones(6, np.float32)
     error, loss, mean = learn(plain)
