@@ -107,11 +107,11 @@ class CompiledDQN:
 
     def _stored(self, batch: Stored) -> tuple[np.ndarray, ...]:
         """s, a, n-step reward and discount, s' and weights [B] of what lies in the memory still."""
-        store, keys = batch.store, batch.key
-        fields = (store.read_all(name) for name in ("action", "reward", "discount", "last"))
-        ends, *rest = transitions(keys, *fields, store.streams, self.spec.n_step)
-        obs = small.flat(store.stacks(np.stack((keys, ends))))
-        return obs[0], *rest, obs[1], batch.weight
+        store = batch.store
+        if store.stack > 1 or store.dtype != np.uint8:
+            return self._laid_out(store.gather(batch.key, batch.weight))
+        parts = (store.by_slot(name) for name in ("action", "reward", "discount", "last"))
+        return *transitions(batch.key, store.by_slot("obs"), *parts, store.streams, self.spec.n_step), batch.weight
 
     def _laid_out(self, batch: Batch) -> tuple[np.ndarray, ...]:
         """The same of rows that were put together."""

@@ -7,33 +7,35 @@ from numba import njit
 @njit(cache=True)
 def transitions(
     keys: np.ndarray,
+    frames: np.ndarray,
     action: np.ndarray,
     reward: np.ndarray,
     discount: np.ndarray,
     last: np.ndarray,
     streams: int,
     n: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """n-step transitions from the rows at keys [B] of a store whose fields are given, flat [slots].
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """n-step transitions from the rows at keys [B] of a store whose fields are given by slot: frames [slots, pixels].
 
-    -> keys of the rows n steps later, or of the episode's last row where that comes before [B]; actions [B] int64,
-    n-step rewards and discounts [B] float32.
+    The last observation is that n steps later, or of the episode's last row where that comes before.
+    -> first observations [B, pixels], actions [B] int64, n-step rewards and discounts [B], last observations; float32.
     """
     slots, size = len(action), len(keys)
-    ends, actions = np.empty_like(keys), np.empty_like(keys)
-    total, product = np.empty(size, np.float32), np.empty(size, np.float32)
+    x_tm1, x_t = np.empty((size, frames.shape[1]), np.float32), np.empty((size, frames.shape[1]), np.float32)
+    actions, total, product = np.empty(size, np.int64), np.empty(size, np.float32), np.empty(size, np.float32)
     for i in range(size):
-        key = keys[i]
-        actions[i], total[i], product[i] = action[key % slots], reward[key % slots], discount[key % slots]
+        at = keys[i] % slots
+        x_tm1[i] = frames[at]
+        actions[i], total[i], product[i] = action[at], reward[at], discount[at]
         for _ in range(1, n):
-            key += 0 if last[key % slots] else streams
-            total[i] += product[i] * reward[key % slots]
-            product[i] *= discount[key % slots]
-        ends[i] = key if last[key % slots] else key + streams
-    return ends, actions, total, product
+            at = at if last[at] else (at + streams) % slots
+            total[i] += product[i] * reward[at]
+            product[i] *= discount[at]
+        x_t[i] = frames[at if last[at] else (at + streams) % slots]
+    return x_tm1, actions, total, product, x_t
 
 
 def prepare() -> None:
     """Compile this, or load what was compiled before."""
-    keys, number = np.zeros(1, np.int64), np.zeros(1, np.float32)
-    transitions(keys, keys, number, number, np.ones(1, np.bool_), 1, 1)
+    keys, number, frames = np.zeros(1, np.int64), np.zeros(1, np.float32), np.zeros((1, 1), np.uint8)
+    transitions(keys, frames, keys, number, number, np.ones(1, np.bool_), 1, 1)

@@ -34,13 +34,14 @@ class FrameStore:
         self.rows, window = capacity // streams, sequence_spec.window
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
-        self.streams, self.shape, self.stack = streams, shape, stack
+        self.streams, self.shape, self.stack, self.dtype = streams, shape, stack, dtype
         self.sequence_spec, self.window, self.discount = sequence_spec, window, discount
         self.count = 0  # rows ever added
         self.closed = np.empty(0, np.int64)  # keys of rows changed by `close`, perhaps after they were saved
         self.seen = 0  # the same with the rows in view, where they are known
         self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
-        self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
+        self._flat_frames = self._frames.reshape(self.rows * streams, -1)
+        self.frames = torch.from_numpy(self._flat_frames)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
         if taken := set(FIELDS) & set(sequence_spec.extras):
             raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
@@ -108,9 +109,9 @@ class FrameStore:
         """The field or extra `name` (KeyError if there is none) of the rows at `keys` [...]. -> [..., …]"""
         return self._flat[name][self._slot(keys)]
 
-    def read_all(self, name: str) -> np.ndarray:
-        """The field or extra `name` of all rows, by slot: keys modulo the number of slots. [slots, …], not copied."""
-        return self._flat[name]
+    def by_slot(self, name: str) -> np.ndarray:
+        """The field or extra `name` of all rows, or "obs", by slot: keys modulo their number. [slots, …], no copy."""
+        return self._flat_frames if name == "obs" else self._flat[name]
 
     def close(self, streams: np.ndarray) -> None:
         """End the episodes of `streams` (their numbers) at the newest row: their next row starts another one.

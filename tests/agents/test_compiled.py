@@ -21,10 +21,11 @@ from agents.dqn import DQN
 from agents.dqn_compiled import CompiledDQN
 from agents.losses.categorical import project
 from agents.losses.penalty import Nothing
+from agents.memory.store import FrameStore
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
-from agents.step import Batch
+from agents.step import Batch, Step
 from tests.agents.specs import actor_input, given, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
@@ -201,6 +202,28 @@ def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, cha
     assert torch.allclose(found.priorities, plain.priorities, rtol=1e-5, atol=1e-6)
     for one, other in zip(agent.gradients, twin.online.parameters(), strict=True):
         assert (one - other.grad).abs().max() < 1e-5 * other.grad.abs().max()
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("n", [1, 3])
+def test_transitions_taken_from_the_memory_are_those_that_it_puts_together(n, streams, stack):
+    agent = agent_of(agent__n_step=n, environment__stack=stack)
+    store = FrameStore(40, streams, (4, 10, 10), np.uint8, stack, agent.sequence_spec, 0.9)
+    rng, first = np.random.default_rng(n), np.ones(streams, bool)
+    for _ in range(50):  # overwrites its oldest rows
+        last = ~first & (rng.random(streams) < 0.2)
+        obs, action = rng.integers(2, size=(streams, 4, 10, 10), dtype=np.uint8), rng.integers(6, size=streams)
+        reward, discount = rng.random(streams, dtype=np.float32), np.float32(rng.random(streams) < 0.9)
+        store.add(Step(obs, action, reward, discount, first, last))
+        first = last
+    keys = np.arange(*store.span())
+    keys = keys[store.valid(keys)]
+    weight = rng.random(len(keys), dtype=np.float32)
+    found, wanted = agent._stored(store.locate(keys, weight)), agent._laid_out(store.gather(keys, weight))
+    assert len(keys) > 10 and len(found) == len(wanted) == 6
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == other.dtype and np.array_equal(one.reshape(other.shape), other)
 
 
 def test_acting_is_by_the_values_of_the_network():
