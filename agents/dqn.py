@@ -22,6 +22,7 @@ import torch
 from agents.acting.sampling import epsilon_greedy_output
 from agents.agent import Given, Learned, restore, saved
 from agents.dqn_compiled import CompiledDQN
+from agents.losses.categorical import Categorical
 from agents.losses.penalty import Nothing, Penalty
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar, Value, at_action, q_loss
@@ -34,7 +35,8 @@ from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 def make(spec: DQNSpec, given: Given, value: Value, penalty: Penalty) -> "DQN | CompiledDQN":
     """The agent in its compiled form where network and loss have one; else the plain one."""
-    if isinstance(value, Scalar) and value.compiled and isinstance(penalty, Nothing) and small.fits(given.online):
+    known = isinstance(value, Scalar | Categorical) and value.compiled
+    if known and isinstance(penalty, Nothing) and small.fits(given.online):
         return CompiledDQN(spec, given, value)
     return DQN(spec, given, value, penalty)
 

@@ -13,6 +13,9 @@ import torch
 from agents.acting.sampling import epsilon_greedy_output
 from agents.agent import Given, Learned, restore, saved
 from agents.compiled.q_learning import q_learning
+from agents.compiled.rows import prepare as prepare_rows
+from agents.compiled.rows import transitions
+from agents.losses.categorical import Categorical
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar
 from agents.nets import small
@@ -20,31 +23,35 @@ from agents.nets.network import Network
 from agents.optim.small import SmallStep
 from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN as DQNSpec
-from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
+from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec, Stored
 
 
 class CompiledDQN:
-    """As agents/dqn.py for one scalar value per action, with squared or Huber errors."""
+    """As agents/dqn.py for one scalar value per action, with squared or Huber errors, and for C51."""
 
     acting = ("online",)
 
-    def __init__(self, spec: DQNSpec, given: Given, value: Scalar):
+    def __init__(self, spec: DQNSpec, given: Given, value: Scalar | Categorical):
         self.spec, self.value, self.noise = spec, value, given.noise
         self.n_actions, self.keep = given.actions, given.keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
             small.form(network)  # compiles now, before training begins, if that was never done here
+        prepare_rows()
+        self._support = value.support.numpy()
         gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
         self.gradients = list(gradients.values())
-        in_order = [gradients[each] for each in small.form(given.online).parameters]
-        self._gradient_arrays = small.Views(in_order, small.matrix)
+        form = small.form(given.online)
+        self._gradient_arrays = small.Views([gradients[each] for each in form.parameters], small.matrix)
+        self._sigma_gradients = small.Views([gradients[each] for each in form.sigmas], small.matrix)
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         learns = isinstance(self.step, GradientStep)  # an actor has nothing of the kind
         self._down = SmallStep(self.step, self.gradients) if learns else None
         self.target_copy = Follower(self.online, self.target, given.target_every, tau=1)
         extras = {name: ((), np.float32) for name in self.keep}
-        self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
+        self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras, in_place=True)
+        self.online.resample(self.noise)
 
     @property
     def online(self) -> Network:
@@ -59,9 +66,9 @@ class CompiledDQN:
         return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
 
     def _q(self, obs: torch.Tensor) -> np.ndarray:
-        return small.form(self.online).values(obs)
+        return small.form(self.online).values(obs, self._support)
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: Batch | Stored) -> Learned:
         """One update; batch of `sequence_spec`."""
         learned = self.loss(batch)
         assert self._down is not None
@@ -69,29 +76,47 @@ class CompiledDQN:
         self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
-    def loss(self, batch: Batch) -> Learned:
-        """The gradients of the loss go to `gradients`."""
-        r_t, discount_t = n_step(batch.reward, batch.discount)
+    def loss(self, batch: Batch | Stored) -> Learned:
+        """The gradients of the loss go to `gradients`; noise is drawn as agents/dqn.py says."""
         online, target = small.form(self.online), small.form(self.target)
-        obs, scales, gradients = small.flat(batch.obs), online.scales(), self._gradient_arrays()
+        self.target.resample(self.noise)
+        target_weights = target.weights()
+        selector = target_weights
+        if self.spec.selector == "online":
+            self.online.resample(self.noise)
+            selector = online.weights(1)
+        self.online.resample(self.noise)
+        scales, gradients = online.scales(), self._gradient_arrays()
         priorities, loss, q_mean = q_learning(
-            obs[0],
-            batch.action[0].numpy(),
-            r_t.numpy(),
-            discount_t.numpy(),
-            obs[1],
-            batch.weight.numpy(),
+            *(self._stored(batch) if isinstance(batch, Stored) else self._laid_out(batch)),
             online.seen,
-            online.arrays(),
-            target.arrays(),
+            online.weights(),
+            selector,
+            target_weights,
             small.factors(scales),
             small.factors(target.scales()),
+            self._support,
             self.spec.selector == "online",
             self.value.huber,
-            gradients,
+            small.both_streams(gradients),
         )
+        online.to_sigmas(gradients, self._sigma_gradients())
         online.to_plain(gradients, scales)
+        self.online.resample(self.noise)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
+
+    def _stored(self, batch: Stored) -> tuple[np.ndarray, ...]:
+        """s, a, n-step reward and discount, s' and weights [B] of what lies in the memory still."""
+        store = batch.store
+        if store.stack > 1 or store.dtype != np.uint8:
+            return self._laid_out(store.gather(batch.key, batch.weight))
+        parts = (store.by_slot(name) for name in ("action", "reward", "discount", "last"))
+        return *transitions(batch.key, store.by_slot("obs"), *parts, store.streams, self.spec.n_step), batch.weight
+
+    def _laid_out(self, batch: Batch) -> tuple[np.ndarray, ...]:
+        """The same of rows that were put together."""
+        obs, returns = small.flat(batch.obs), n_step(batch.reward, batch.discount)
+        return obs[0], *(part.numpy() for part in (batch.action[0], *returns)), obs[1], batch.weight.numpy()
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return self.online.first_outputs(obs)

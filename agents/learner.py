@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from agents.agent import Agent
-from agents.step import Batch
+from agents.step import Batch, Stored
 
 
 class Gauge(Protocol):
@@ -42,7 +42,7 @@ class Learner:
         self._sums: dict[str, torch.Tensor] = {}  # of the metrics since the last reading
         self._counts: dict[str, int] = {}  # updates that gave each of them
 
-    def learn(self, batch: Batch) -> torch.Tensor:
+    def learn(self, batch: Batch | Stored) -> torch.Tensor:
         """One update; -> priorities [B]."""
         for gauge, steps in self.gauges:
             gauge.advance(steps)

@@ -64,6 +64,7 @@ class SequenceSpec(NamedTuple):
     cross_episodes: bool = False  # sequences run on into the next episode; else rows past the last one repeat it
     bootstrap_on_current: bool = False  # a sequence's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
+    in_place: bool = False  # batches are `Stored`: the agent takes from the memory what it needs
 
 
 class Batch(NamedTuple):
@@ -85,6 +86,15 @@ class Batch(NamedTuple):
 
         extras = {name: move(x) for name, x in self.extras.items()}
         return Batch(*(move(x) for x in self[:7]), extras, self.key)
+
+
+class Stored(NamedTuple):
+    """A batch that lies in the memory still. Fields as in `Batch`, as far as they are there."""
+
+    store: Any  # the FrameStore (memory/store.py)
+    extras: Mapping[str, torch.Tensor]
+    weight: np.ndarray
+    key: np.ndarray
 
 
 class Episode(NamedTuple):

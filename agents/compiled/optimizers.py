@@ -1,12 +1,34 @@
 """Steps of optimizers in one pass over parameters, gradients and averages; agents/optim/ says what is computed.
 
-Arrays are tuples of flat float32 ones, one for each parameter: `w` parameters, `g` gradients, `m` and `v` averages.
+`places` [parameters, 4] int64 are where in memory they lie, `sizes` [parameters] how many float32 each has: columns of
+`places` are parameters W, gradients G, averages M and V. Addresses, since numba would take apart a hundred arrays at
+each call, and compile anew for each number of parameters.
 """
 
 import math
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+W, G, M, V = range(4)
+
+
+@intrinsic
+def _pointer(context: Any, address: types.Integer) -> tuple:
+    """An address as a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), generate
+
+
+@njit(inline="always")
+def _at(address: int, size: int) -> np.ndarray:
+    """The float32 [size] that lie there."""
+    return carray(_pointer(address), size, np.float32)
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})  # sums in any order, or they go one by one; NaN stays NaN
@@ -18,37 +40,37 @@ def _squares(x: np.ndarray) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # division by 0 gives what floats give, and no branch
-def norm(g: tuple) -> float:
+def norm(places: np.ndarray, sizes: np.ndarray) -> float:
     """The Euclidean norm of all gradients together."""
     total = 0.0
-    for each in g:
-        total += _squares(each)
+    for k in range(len(sizes)):
+        total += _squares(_at(places[k, G], sizes[k]))
     return math.sqrt(total)
 
 
 @njit(cache=True, error_model="numpy")  # division by 0 gives what floats give, and no branch
-def clip(g: tuple, size: float, bound: float) -> None:
+def clip(places: np.ndarray, sizes: np.ndarray, size: float, bound: float) -> None:
     """Gradients of that norm, scaled to have at most norm `bound`, as torch.nn.utils.clip_grad_norm_ has it."""
     factor = np.float32(min(1.0, bound / (size + 1e-6)))
     if factor < 1:
-        for each in g:
+        for k in range(len(sizes)):
+            each = _at(places[k, G], sizes[k])
             for i in range(len(each)):
                 each[i] *= factor
 
 
 @njit(cache=True, error_model="numpy")  # division by 0 gives what floats give, and no branch
 def adam(
-    w: tuple, g: tuple, m: tuple, v: tuple, steps: tuple, rates: np.ndarray, epsilons: np.ndarray, b1: float, b2: float
+    places: np.ndarray, sizes: np.ndarray, rates: np.ndarray, epsilons: np.ndarray, step: int, b1: float, b2: float
 ) -> None:
-    """`steps` [1] each, counted up here; rates and epsilons [parameters], float32."""
+    """Step number 1, 2, …; rates and epsilons [parameters], float32."""
     one1, one2 = np.float32(1 - b1), np.float32(1 - b2)
     decay1, decay2 = np.float32(b1), np.float32(b2)
-    for k in range(len(w)):
-        steps[k][0] += 1
-        rate = np.float32(rates[k] / (1 - b1 ** steps[k][0]))
-        root = np.float32(1 / math.sqrt(1 - b2 ** steps[k][0]))
-        epsilon = epsilons[k]
-        x, gradient, mean, square = w[k], g[k], m[k], v[k]
+    root = np.float32(1 / math.sqrt(1 - b2**step))
+    for k in range(len(sizes)):
+        rate, epsilon = np.float32(rates[k] / (1 - b1**step)), epsilons[k]
+        x, gradient = _at(places[k, W], sizes[k]), _at(places[k, G], sizes[k])
+        mean, square = _at(places[k, M], sizes[k]), _at(places[k, V], sizes[k])
         for i in range(len(x)):
             mean[i] = decay1 * mean[i] + one1 * gradient[i]
             square[i] = decay2 * square[i] + one2 * gradient[i] * gradient[i]
@@ -57,10 +79,8 @@ def adam(
 
 @njit(cache=True, error_model="numpy")  # division by 0 gives what floats give, and no branch
 def rmsprop(
-    w: tuple,
-    g: tuple,
-    m: tuple,
-    v: tuple,
+    places: np.ndarray,
+    sizes: np.ndarray,
     rates: np.ndarray,
     epsilons: np.ndarray,
     decay: float,
@@ -70,11 +90,12 @@ def rmsprop(
 ) -> None:
     """`bias`: what the averages are divided by; `outside`: epsilon is added to the root, not under it."""
     keep, rest, inverse = np.float32(decay), np.float32(1 - decay), np.float32(1 / bias)
-    for k in range(len(w)):
+    for k in range(len(sizes)):
         rate, inside, beside = rates[k], np.float32(0), epsilons[k]
         if not outside:
             inside, beside = epsilons[k], np.float32(0)
-        x, gradient, mean, square = w[k], g[k], m[k], v[k]
+        x, gradient = _at(places[k, W], sizes[k]), _at(places[k, G], sizes[k])
+        mean, square = _at(places[k, M], sizes[k]), _at(places[k, V], sizes[k])
         if centered:
             for i in range(len(x)):
                 mean[i] = keep * mean[i] + rest * gradient[i]
@@ -88,10 +109,10 @@ def rmsprop(
                 x[i] -= rate * gradient[i] / (np.sqrt(square[i] * inverse + inside) + beside)
 
 
-def prepare(parameters: int) -> None:
-    """Compile all of this for so many parameters, or load what was compiled before: now, and not in mid-training."""
-    w, g, m, v, steps = (tuple(np.ones(1, np.float32) for _ in range(parameters)) for _ in range(5))
-    numbers = np.ones(parameters, np.float32)
-    clip(g, norm(g), 0.5)
-    adam(w, g, m, v, steps, numbers, numbers, 0.9, 0.9)
-    rmsprop(w, g, m, v, numbers, numbers, 0.9, 1.0, True, False)
+def prepare() -> None:
+    """Compile all of this, or load what was compiled before: now, and not in mid-training."""
+    arrays, numbers = [np.ones(1, np.float32) for _ in range(4)], np.ones(1, np.float32)
+    places, sizes = np.array([[array.ctypes.data for array in arrays]]), np.ones(1, np.int64)
+    clip(places, sizes, norm(places, sizes), 0.5)
+    adam(places, sizes, numbers, numbers, 1, 0.9, 0.9)
+    rmsprop(places, sizes, numbers, numbers, 0.9, 1.0, True, False)

@@ -1,127 +1,95 @@
-"""Q-learning on MinAtar's network, compiled: its action values, and the loss with the gradients of all parameters.
+"""Q-learning on MinAtar's network, compiled: action values, and the loss with the gradients of all parameters.
 
-The network is a convolution, one hidden layer, both with ReLU, and a linear output. MinAtar's screens are zero but for
-one pixel in twelve or so, hence the convolution goes by pixels: each that is not zero adds one column of the kernel to
-every output that sees it, and backwards the kernel's gradient collects from the same outputs. Which those are stands in
-a `Sight`. Large matrix products are the BLAS's. `weights` and `gradients` are (kernel [O, taps], bias [O], hidden
-weight [H, O * places], hidden bias [H], output weight [A, H], output bias [A]); observations are [B, pixels]. All is
-float32.
-
-Spectral normalisation divides weights by their norms, divOut the output: `scales` [4] are what kernel, hidden weight,
-output weight and the output as a whole are multiplied by (1: as they are). `gradients` are then those by the weights
-after that.
+losses/value.py and losses/categorical.py say what is computed. What K numbers of an action stand for follows from
+`support`: the K returns of a categorical distribution, or one number, the value itself. Weights, scales and gradients
+are those of network.py.
 """
 
-from typing import NamedTuple
+import math
 
 import numpy as np
 from numba import njit
 
-LANES = 8  # output channels are handled by eights
-ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
+from agents.compiled.conv import ONE, ZERO, Sight
+from agents.compiled.network import backward, forward
+
+HALF, TWO = np.float32(0.5), np.float32(2)
+LOG2E, LN2 = np.float32(1 / math.log(2)), math.log(2)
+C1, C2, C3, C4, C5, C6, C7 = (np.float32(LN2**k / math.factorial(k)) for k in range(1, 8))
 
 
-class Sight(NamedTuple):
-    """Pixel n is seen by outputs `place[start[n] : start[n + 1]]`, through the kernel's columns `tap[…]`."""
+@njit(cache=True, fastmath={"contract"})
+def _exponentials(x: np.ndarray, y: np.ndarray, bits: np.ndarray) -> None:
+    """y <- e^x for x <= 0, elementwise, by 2^(n + f) with f within 1/2 of 0; `bits` [as x] int32 is room for 2^n.
 
-    start: np.ndarray
-    place: np.ndarray
-    tap: np.ndarray
-
-
-def sight(pixels: int, patches: np.ndarray) -> Sight:
-    """patches [taps, places]: the pixel that an output sees through a tap."""
-    order = np.argsort(patches.ravel(), kind="stable")
-    start = np.searchsorted(patches.ravel()[order], np.arange(pixels + 1))
-    tap, place = np.divmod(order, patches.shape[1])
-    return Sight(*(part.astype(np.uint64) for part in (start, place, tap)))
-
-
-@njit(inline="always")
-def _add(y: np.ndarray, i: int, x: np.ndarray, j: int, scale: float) -> None:
-    """y[i] += scale * x[j], rows of eight. All is read before anything is written: so it becomes one instruction."""
-    a, b = y[i, 0] + scale * x[j, 0], y[i, 1] + scale * x[j, 1]
-    c, d = y[i, 2] + scale * x[j, 2], y[i, 3] + scale * x[j, 3]
-    e, f = y[i, 4] + scale * x[j, 4], y[i, 5] + scale * x[j, 5]
-    g, h = y[i, 6] + scale * x[j, 6], y[i, 7] + scale * x[j, 7]
-    y[i, 0], y[i, 1], y[i, 2], y[i, 3], y[i, 4], y[i, 5], y[i, 6], y[i, 7] = a, b, c, d, e, f, g, h
-
-
-@njit(inline="always")
-def _through(
-    x: np.ndarray, start: np.ndarray, y: np.ndarray, at: np.ndarray, z: np.ndarray, of: np.ndarray, parts: int
-) -> None:
-    """y[at] += x z[of] along every way by which a pixel of x [pixels] that is not zero is seen."""
-    for n in range(len(x)):
-        pixel = x[n]
-        if pixel != 0:
-            for t in range(start[n], start[n + 1]):
-                for part in range(parts):
-                    _add(y, at[t] * parts + part, z, of[t] * parts + part, pixel)
+    The relative error is below 2e-7 (1 + |x|); below 2^-126 it stays there. Unlike the library's, it goes by eights.
+    """
+    for i in range(len(x)):
+        t = x[i] * LOG2E
+        t = np.float32(-126) if t < -126 else t  # NaN stays NaN
+        n = np.rint(t)
+        f = t - n
+        bits[i] = (np.int32(n) + 127) << 23
+        y[i] = ONE + f * (C1 + f * (C2 + f * (C3 + f * (C4 + f * (C5 + f * (C6 + f * C7))))))
+    power = bits.view(np.float32)
+    for i in range(len(y)):
+        y[i] *= power[i]
 
 
 @njit(cache=True)
-def _convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, scale: float, bias: np.ndarray, y: np.ndarray) -> None:
-    """y [B, O, places] <- the rectified convolution with scale * kernel."""
-    channels = len(kernel)
-    parts = np.uint64(channels // LANES)
-    columns, sums = np.ascontiguousarray(kernel.T * scale), np.empty((y.shape[2], channels), np.float32)
-    columns8, sums8 = columns.reshape(-1, LANES), sums.reshape(-1, LANES)
-    for b in range(len(x)):
-        sums[:] = bias
-        _through(x[b], seen.start, sums8, seen.place, columns8, seen.tap, parts)
-        for o in range(channels):
-            for p in range(len(sums)):
-                y[b, o, p] = ZERO if sums[p, o] < 0 else sums[p, o]  # NaN stays NaN
+def _softmax(logits: np.ndarray, p: np.ndarray, bits: np.ndarray) -> float:
+    """p [K] <- softmax of logits [K]. -> log sum e^logits."""
+    top = logits[0]
+    for x in logits:
+        top = x if not x <= top else top  # NaN stays NaN
+    _exponentials(logits - top, p, bits)
+    total = ZERO
+    for x in p:
+        total += x
+    p /= total
+    return top + np.float32(math.log(total))
 
 
 @njit(cache=True)
-def _convolve_back(
-    x: np.ndarray,
-    seen: Sight,
-    y: np.ndarray,
-    y_gradient: np.ndarray,
-    scale: float,
-    kernel_gradient: np.ndarray,
-    bias_gradient: np.ndarray,
-) -> None:
-    """`scale` times y_gradient [B, O, places] back through the rectifier, to the scaled kernel and the bias."""
-    channels, taps = kernel_gradient.shape
-    parts = np.uint64(channels // LANES)
-    columns, passed = np.zeros((taps, channels), np.float32), np.empty((y.shape[2], channels), np.float32)
-    sums8 = np.zeros((parts, LANES), np.float32)
-    columns8, passed8 = columns.reshape(-1, LANES), passed.reshape(-1, LANES)
-    for b in range(len(x)):
-        for o in range(channels):
-            for p in range(len(passed)):
-                passed[p, o] = ZERO if y[b, o, p] <= 0 else scale * y_gradient[b, o, p]
-        for p in range(np.uint64(len(passed))):
-            for part in range(parts):
-                _add(sums8, part, passed8, p * parts + part, ONE)
-        _through(x[b], seen.start, columns8, seen.tap, passed8, seen.place, parts)
-    bias_gradient[:] = sums8.ravel()
-    kernel_gradient[:] = columns.T
+def means(raw: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Action values [B, A] of raw [B, A * K]."""
+    if len(support) == 1:
+        return raw
+    flat = raw.reshape(-1, len(support))
+    found, p, bits = np.empty(len(flat), np.float32), np.empty_like(support), np.empty(len(support), np.int32)
+    for n in range(len(flat)):
+        _softmax(flat[n], p, bits)
+        found[n] = np.dot(p, support)
+    return found.reshape(len(raw), -1)
 
 
 @njit(cache=True)
-def _layers(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray) -> tuple:
-    """-> rectified outputs of the convolution y [B, O * places] and of the hidden layer h [B, H], values q [B, A]."""
-    kernel, bias, hidden_weight, hidden_bias, weight, output_bias = weights
-    y = np.empty((len(x), hidden_weight.shape[1]), np.float32)
-    _convolve(x, seen, kernel, scales[0], bias, y.reshape(len(x), len(kernel), -1))
-    h = np.dot(y, hidden_weight.T)
-    for b in range(len(h)):
-        row = h[b]
-        for k in range(len(row)):
-            value = scales[1] * row[k] + hidden_bias[k]
-            row[k] = ZERO if value < 0 else value
-    return y, h, (np.dot(h, weight.T) * scales[2] + output_bias) * scales[3]
-
-
-@njit(cache=True)
-def action_values(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray) -> np.ndarray:
+def action_values(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray, support: np.ndarray) -> np.ndarray:
     """-> [B, A]."""
-    return _layers(x, seen, weights, scales)[2]
+    return means(forward(x, seen, weights, scales)[-1], support)
+
+
+@njit(cache=True)
+def _scalar(error: float, huber: bool) -> tuple[float, float]:
+    """-> loss, its slope by the error."""
+    if huber and not abs(error) < 1:
+        return abs(error) - HALF, np.sign(error)
+    return error * error * (HALF if huber else ONE), error * (ONE if huber else TWO)
+
+
+@njit(cache=True)
+def _project(support: np.ndarray, r_t: float, discount_t: float, p_t: np.ndarray, m: np.ndarray) -> None:
+    """m [K] <- the distribution of r_t + discount_t Z on Z's support, where Z has p_t [K] (losses/categorical.py)."""
+    low, high, last = support[0], support[-1], len(support) - 1
+    per_unit = np.float32(last) / (high - low)
+    m[:] = 0
+    for i in range(len(support)):
+        b = (min(max(r_t + discount_t * support[i], low), high) - low) * per_unit
+        b = np.float32(last) if b > last else b
+        lower = np.int64(b) if b > 0 else 0  # NaN stays NaN, below
+        upper_share = b - np.float32(lower)
+        m[lower] += p_t[i] * (ONE - upper_share)
+        m[min(lower + 1, last)] += p_t[i] * upper_share
 
 
 @njit(cache=True)
@@ -134,72 +102,54 @@ def q_learning(
     weight: np.ndarray,
     seen: Sight,
     online: tuple,
+    selector: tuple,
     target: tuple,
-    online_scales: np.ndarray,
+    scales: np.ndarray,
     target_scales: np.ndarray,
+    support: np.ndarray,
     double: bool,
     huber: bool,
     gradients: tuple,
 ) -> tuple[np.ndarray, float, float]:
-    """The mean of weight x loss of the TD error; its gradients by the online weights are written to `gradients`.
+    """The mean of weight x loss; its gradients by the online weights are written to `gradients`.
 
-    a_tm1, r_t, discount_t and weight [B]; losses/value.py says what is computed. -> |TD error| [B], loss, mean of Q(s)
+    a_tm1, r_t, discount_t and weight [B]. Bootstraps from `target` at the best action by `selector`, the online weights
+    with noise of their own, where `double`, else by `target`. -> priorities [B], loss, mean of Q(s).
     """
-    batch, share = len(x_tm1), ONE / np.float32(len(x_tm1))
-    q_t = action_values(x_t, seen, target, target_scales)
-    selector = action_values(x_t, seen, online, online_scales) if double else q_t
-    y, h, q = _layers(x_tm1, seen, online, online_scales)
-
-    kernel_gradient, bias_gradient, hidden_gradient, hidden_bias_gradient, output_gradient, output_bias_gradient = (
-        gradients
-    )
-    hidden_bias_gradient[:], output_gradient[:], output_bias_gradient[:] = 0, 0, 0
-    h_gradient, error = np.empty_like(h), np.empty(batch, np.float32)
-    loss = ZERO
-    for b in range(batch):
-        a = a_tm1[b]
-        e = q[b, a] - (r_t[b] + discount_t[b] * q_t[b, selector[b].argmax()])
-        size = error[b] = abs(e)
-        if huber and not size < 1:
-            loss += weight[b] * (size - HALF)
-            gradient = weight[b] * share * np.sign(e)
+    atoms, share = len(support), ONE / np.float32(len(x_tm1))
+    raw_t = forward(x_t, seen, target, target_scales)[-1]
+    q_t = means(forward(x_t, seen, selector, scales)[-1] if double else raw_t, support)
+    y, h, g, raw = forward(x_tm1, seen, online, scales)
+    q = means(raw, support)
+    gradient, priority, loss = np.zeros_like(raw), np.empty(len(raw), np.float32), ZERO
+    p, m, bits = np.empty_like(support), np.empty_like(support), np.empty(atoms, np.int32)
+    for b in range(len(raw)):
+        a, best = a_tm1[b], q_t[b].argmax()
+        if atoms == 1:
+            error = raw[b, a] - (r_t[b] + discount_t[b] * raw_t[b, best])
+            one, slope = _scalar(error, huber)
+            gradient[b, a] = weight[b] * share * slope
+            priority[b] = abs(error)
         else:
-            loss += weight[b] * e * e * (HALF if huber else ONE)
-            gradient = weight[b] * share * e * (ONE if huber else TWO)
-        gradient *= online_scales[3]
-        output_bias_gradient[a] += gradient
-        through = gradient * online_scales[2]
-        active, below, row, row_gradient = h[b], h_gradient[b], online[4][a], output_gradient[a]
-        for k in range(len(row)):
-            row_gradient[k] += gradient * active[k]
-            below[k] = ZERO if active[k] <= 0 else through * row[k]
-            hidden_bias_gradient[k] += below[k]
-    np.dot(h_gradient.T, y, hidden_gradient)
-    y_gradient = np.dot(h_gradient, online[2])
-    shape = (batch, len(bias_gradient), -1)
-    back = y_gradient.reshape(shape)
-    _convolve_back(x_tm1, seen, y.reshape(shape), back, online_scales[1], kernel_gradient, bias_gradient)
-    return error, loss * share, q.mean()
+            _softmax(raw_t[b, best * atoms : (best + 1) * atoms], p, bits)
+            _project(support, r_t[b], discount_t[b], p, m)
+            logits = raw[b, a * atoms : (a + 1) * atoms]
+            log_total = _softmax(logits, p, bits)
+            one = ZERO
+            for i in range(atoms):
+                one += m[i] * (log_total - logits[i])
+                gradient[b, a * atoms + i] = weight[b] * share * (p[i] - m[i])
+            priority[b] = one
+        loss += weight[b] * one
+    backward(x_tm1, seen, online, scales, y, h, g, gradient, gradients)
+    return priority, loss * share, q.mean()
 
 
 def prepare(seen: Sight, weights: tuple) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
-    plain = np.ones(4, np.float32)
-    gradients = tuple(np.empty_like(array) for array in weights)
-    q_learning(
-        blank,
-        np.zeros(1, np.int64),
-        nothing,
-        nothing,
-        blank,
-        nothing,
-        seen,
-        weights,
-        weights,
-        plain,
-        plain,
-        False,
-        False,
-        gradients,
-    )
+    first, plain, gradients = np.zeros(1, np.int64), np.ones(6, np.float32), tuple(map(np.empty_like, weights))
+    support = np.arange(len(weights[9]) or 1).astype(np.float32)
+    action_values(blank, seen, weights, plain, support)
+    batch, nets = (blank, first, nothing, nothing, blank, nothing), (weights, weights, weights)
+    q_learning(*batch, seen, *nets, plain, plain, support, False, False, gradients)

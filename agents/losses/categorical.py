@@ -29,11 +29,14 @@ def project(
 class Categorical:
     """Softmax over `atoms` equidistant returns from `low` to `high`; its mean is the action value.
 
-    Methods as in `Value` (losses/value.py), K = atoms.
+    Methods as in `Value` (losses/value.py), K = atoms; `support` [K] are the returns.
     """
+
+    huber, compiled = False, True  # as in `Scalar`
 
     def __init__(self, low: float, high: float, atoms: int):
         self.size, self._low, self._high = atoms, low, high
+        self.support = torch.linspace(low, high, atoms)
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
         """Logits [..., N] -> sum_i p_i z_i [...]."""

@@ -40,6 +40,7 @@ class Scalar:
 
     def __init__(self, loss: str):
         self.huber, self.compiled = loss == "huber", loss != "absolute"  # the compiled form knows the other two
+        self.support = torch.zeros(1)  # unused: the number is the value itself
         self._distance = {"squared": F.mse_loss, "huber": F.smooth_l1_loss, "absolute": F.l1_loss}[loss]
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:

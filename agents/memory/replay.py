@@ -7,7 +7,7 @@ import torch
 
 from agents.memory.store import FrameStore
 from agents.rng import restore_rng, rng_state
-from agents.step import Batch, Step
+from agents.step import Batch, Step, Stored
 
 
 class Select(Protocol):
@@ -95,9 +95,12 @@ class Replay:
         """Updates to be made now, when the clock of learning struck `ticks` times; as in `Select`."""
         return self.select.due(ticks, self.batch)
 
-    def draw(self, frame: int) -> Batch:
+    def draw(self, frame: int) -> Batch | Stored:
         """A batch (agents/step.py); `frame` (training frames so far) sets what is annealed. Raises as `Select` does."""
-        batch = self.store.gather(*self.select.draw(self.rng, self.batch, frame))
+        keys, weight = self.select.draw(self.rng, self.batch, frame)
+        if self.store.sequence_spec.in_place:
+            return self.store.locate(keys, weight)
+        batch = self.store.gather(keys, weight)
         return batch if self.device.type == "cpu" else batch.to(self.device)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:

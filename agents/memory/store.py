@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.step import Batch, SequenceSpec, Step
+from agents.step import Batch, SequenceSpec, Step, Stored
 
 FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
@@ -34,13 +34,14 @@ class FrameStore:
         self.rows, window = capacity // streams, sequence_spec.window
         if self.rows < window + stack + 1:
             raise ValueError(f"a memory of {capacity} steps is too short for windows of {window} and stacks of {stack}")
-        self.streams, self.shape, self.stack = streams, shape, stack
+        self.streams, self.shape, self.stack, self.dtype = streams, shape, stack, dtype
         self.sequence_spec, self.window, self.discount = sequence_spec, window, discount
         self.count = 0  # rows ever added
         self.closed = np.empty(0, np.int64)  # keys of rows changed by `close`, perhaps after they were saved
         self.seen = 0  # the same with the rows in view, where they are known
         self._frames = np.zeros((self.rows, streams, int(np.prod(shape))), dtype)
-        self.frames = torch.from_numpy(self._frames).view(self.rows * streams, -1)
+        self._flat_frames = self._frames.reshape(self.rows * streams, -1)
+        self.frames = torch.from_numpy(self._flat_frames)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
         if taken := set(FIELDS) & set(sequence_spec.extras):
             raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
@@ -83,12 +84,12 @@ class FrameStore:
     def valid(self, keys: np.ndarray) -> np.ndarray:
         """Whether a sequence starts at each key, in a span's bounds, with its stack's history still there. [N] bool."""
         slot, sequence_spec = self._slot(keys), self.sequence_spec
-        age = self._flat["age"][slot]
-        oldest = max(0, self.count - self.rows)
-        good = ~self._flat["last"][slot] & (keys // self.streams - np.minimum(age, self.stack - 1) >= oldest)
+        back = np.minimum(self._flat["age"][slot], self.stack - 1) if self.stack > 1 else 0
+        good = ~self._flat["last"][slot] & (keys >= (max(0, self.count - self.rows) + back) * self.streams)
         if sequence_spec.stride > 1:
-            good &= age % sequence_spec.stride == 0
+            good &= self._flat["age"][slot] % sequence_spec.stride == 0
         if sequence_spec.min_following:
+            age = self._flat["age"][slot]
             after = self._slot(keys + sequence_spec.min_following * self.streams)
             enough = (self._flat["age"][after] == age + sequence_spec.min_following) & ~self._flat["last"][after]
             good &= enough | (age == 0)
@@ -107,6 +108,10 @@ class FrameStore:
     def read(self, name: str, keys: np.ndarray) -> np.ndarray:
         """The field or extra `name` (KeyError if there is none) of the rows at `keys` [...]. -> [..., …]"""
         return self._flat[name][self._slot(keys)]
+
+    def by_slot(self, name: str) -> np.ndarray:
+        """The field or extra `name` of all rows, or "obs", by slot: keys modulo their number. [slots, …], no copy."""
+        return self._flat_frames if name == "obs" else self._flat[name]
 
     def close(self, streams: np.ndarray) -> None:
         """End the episodes of `streams` (their numbers) at the newest row: their next row starts another one.
@@ -133,21 +138,30 @@ class FrameStore:
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
-        extras = {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
         obs = self.stacks(rows[list(self.sequence_spec.obs_steps)])
-        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=extras, key=keys)
+        return Batch(obs, **part, weight=torch.from_numpy(weight), extras=self._extras(slots), key=keys)
+
+    def locate(self, keys: np.ndarray, weight: np.ndarray) -> Stored:
+        """The same sequences where they lie."""
+        wanted = self.sequence_spec.extras
+        return Stored(self, self._extras(self._slot(self.sequence(keys))) if wanted else {}, weight, keys)
+
+    def _extras(self, slots: np.ndarray) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
 
     def stacks(self, keys: np.ndarray) -> torch.Tensor:
         """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
+        if self.stack == 1:
+            frames = self.frames.index_select(0, torch.from_numpy(self._slot(keys).ravel()))
+            return frames.view(*keys.shape, *self.shape)
         back = np.arange(self.stack - 1, -1, -1)
         frames = self.frames.index_select(
             0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel())
         )
         frames = frames.view(*keys.shape, self.stack, -1)
-        if self.stack > 1:
-            before = self._flat["age"][self._slot(keys)][..., None] < back
-            if before.any():
-                frames[torch.from_numpy(before)] = 0
+        before = self._flat["age"][self._slot(keys)][..., None] < back
+        if before.any():
+            frames[torch.from_numpy(before)] = 0
         return frames.view(*keys.shape, self.stack * self.shape[0], *self.shape[1:])
 
     def _slot(self, keys: np.ndarray) -> np.ndarray:

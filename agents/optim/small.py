@@ -1,12 +1,12 @@
 """Gradient steps on parameters so few that calls cost more than arithmetic: the same steps in compiled calls."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
 
 from agents.compiled import optimizers
-from agents.nets.small import Views
 from agents.optim.adam import Adam
 from agents.optim.rmsprop import RMSprop
 from agents.optim.step import GradientStep
@@ -25,41 +25,45 @@ class SmallStep:
             parameter.grad = gradient
         self._kernel = {Adam: self._adam, RMSprop: self._rmsprop}.get(type(step.optimizer))
         if self._kernel is not None:
-            optimizers.prepare(len(self.gradients))
+            optimizers.prepare()
             optimizer = step.optimizer
-            lists = (optimizer.parameters, gradients, optimizer.mean, optimizer.square)
-            self._views = [Views(tensors, flat) for tensors in lists]
+            self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square)
+            for tensor in chain(*self._lists):
+                assert tensor.is_contiguous() and tensor.dtype == torch.float32
+            self._moving = [*step.parameters, *self.gradients]
+            self._known: list[int] = []
+            self._sizes = np.array([parameter.numel() for parameter in step.parameters])
 
     def __call__(self) -> float:
         """One step; -> the gradients' Euclidean norm before clipping."""
         step = self.step
         if self._kernel is None:
             return float(step.along(self.gradients))
-        arrays = [views() for views in self._views]
-        size = optimizers.norm(arrays[1])
+        places = self._places()
+        size = optimizers.norm(places, self._sizes)
         if step.clip_norm is not None:
-            optimizers.clip(arrays[1], size, step.clip_norm)
+            optimizers.clip(places, self._sizes, size, step.clip_norm)
         for schedule in step.schedules:
             schedule()
-        self._kernel(*arrays, *(np.array(each, np.float32) for each in self._numbers()))
+        rates, epsilons = step.optimizer.rates, step.optimizer.epsilons
+        self._kernel(places, self._sizes, np.array(rates, np.float32), np.array(epsilons, np.float32))
         step.steps += 1
         return size
 
-    def _numbers(self) -> tuple[list[float], list[float]]:
-        return self.step.optimizer.rates, self.step.optimizer.epsilons
+    def _places(self) -> np.ndarray:
+        """Where all lies now: share_memory moves parameters and gradients."""
+        now = [tensor.data_ptr() for tensor in self._moving]
+        if now != self._known:
+            self._known = now
+            self._table = np.array([[tensor.data_ptr() for tensor in each] for each in zip(*self._lists, strict=True)])
+        return self._table
 
-    def _adam(self, w: tuple, g: tuple, m: tuple, v: tuple, rates: np.ndarray, epsilons: np.ndarray) -> None:
+    def _adam(self, *arrays: np.ndarray) -> None:
         optimizer = self.step.optimizer
-        spec, steps = optimizer.spec, tuple(map(flat, optimizer.steps))
-        optimizers.adam(w, g, m, v, steps, rates, epsilons, spec.beta1, spec.beta2)
+        torch._foreach_add_(optimizer.steps, 1)
+        optimizers.adam(*arrays, int(optimizer.steps[0]), optimizer.spec.beta1, optimizer.spec.beta2)
 
-    def _rmsprop(self, w: tuple, g: tuple, m: tuple, v: tuple, rates: np.ndarray, epsilons: np.ndarray) -> None:
+    def _rmsprop(self, *arrays: np.ndarray) -> None:
         optimizer = self.step.optimizer
         spec, bias = optimizer.spec, optimizer.count()
-        outside = spec.form == "torch"
-        optimizers.rmsprop(w, g, m, v, rates, epsilons, spec.decay, bias, spec.centered, outside)
-
-
-def flat(tensor: torch.Tensor) -> np.ndarray:
-    """An array [elements] on the memory of a tensor, which lies without gaps."""
-    return tensor.detach().view(-1).numpy()
+        optimizers.rmsprop(*arrays, spec.decay, bias, spec.centered, spec.form == "torch")

@@ -10,23 +10,30 @@ import numba
 import numpy as np
 import pytest
 import torch
+from numba.core.dispatcher import Dispatcher
 from torch.nn import functional as F
 
 from agents import compiled as cache
 from agents.build import build
+from agents.compiled import conv, network, noise
 from agents.compiled import q_learning as compiled
 from agents.dqn import DQN
 from agents.dqn_compiled import CompiledDQN
+from agents.losses.categorical import project
 from agents.losses.penalty import Nothing
+from agents.memory.store import FrameStore
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
-from agents.step import Batch
+from agents.step import Batch, Step
 from tests.agents.specs import actor_input, given, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
 SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
 SPECTRAL = {"spectral__layers": [-2]}
+C51 = {"agent__value": {"kind": "categorical", "low": -5.0, "high": 5.0, "atoms": 51}}
+DUELING = {"network__head": "dueling"}
+NOISY = {"network__linear": {"kind": "factorised", "sigma": 0.5}}
 
 
 def batch(b: int = 32, channels: int = 4) -> Batch:
@@ -47,15 +54,18 @@ def agent_of(**changes):
 
 
 def plain_of(agent: CompiledDQN) -> DQN:
-    """The plain agent of the same spec and parameters."""
-    plain = DQN(agent.spec, given(copy.deepcopy(agent.online), agent.n_actions), agent.value, Nothing())
+    """The plain agent of the same spec and parameters, which draws the same noise."""
+    noise = torch.Generator()
+    plain = DQN(agent.spec, given(copy.deepcopy(agent.online), agent.n_actions, noise), agent.value, Nothing())
     plain.target.load_state_dict(agent.target.state_dict())
+    plain.online.load_state_dict(agent.online.state_dict())
+    noise.set_state(agent.noise.get_state())
     return plain
 
 
 def values(network, obs: torch.Tensor) -> np.ndarray:
     """By the compiled form."""
-    return small.form(network).values(obs)
+    return small.form(network).values(obs, np.zeros(1, np.float32))
 
 
 def test_only_losses_that_have_a_compiled_form_take_it():
@@ -77,14 +87,13 @@ def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, str
     expected = F.conv2d(x, scaled, layer.bias, stride).relu()
     gradient = torch.randn_like(expected)
     wanted = torch.autograd.grad(expected, (scaled, layer.bias), gradient)
-    seen = compiled.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
+    seen = conv.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
     weight, bias = map(small.matrix, (layer.weight, layer.bias))
     y = np.empty(expected.flatten(2).shape, np.float32)
-    compiled._convolve(x.flatten(1).numpy(), seen, weight, np.float32(scale), bias, y)
+    conv.convolve(x.flatten(1).numpy(), seen, weight, np.float32(scale), bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
     gradients = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
-    halved = 0.5 * gradient.flatten(2).numpy()
-    compiled._convolve_back(x.flatten(1).numpy(), seen, y, halved, np.float32(2), *gradients)
+    conv.convolve_back(x.flatten(1).numpy(), seen, y, gradient.flatten(2).numpy(), *gradients)
     assert np.allclose(gradients[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(
         gradients[1], wanted[1], atol=1e-4
     )
@@ -96,33 +105,60 @@ def test_a_transition_by_hand():
     s has pixels 0 and 4: y = 0.25 + 0.5 + 0.25 = 1, h = 2 y - 1 = 1, q = (1, -0.5). s' is blank: y = 0.25, h = 0,
     q = (0, 0.5), target 1.25. The error is -0.25, its square 0.0625, dL/dq_0 = -0.5.
     """
-    seen = compiled.sight(9, np.arange(9).reshape(9, 1))
+    seen = conv.sight(9, np.arange(9).reshape(9, 1))
     kernel, bias, hidden = np.zeros((8, 9), np.float32), np.zeros(8, np.float32), np.zeros((1, 8), np.float32)
     kernel[0, 0], kernel[0, 4], kernel[0, 8], bias[0], hidden[0, 0] = 0.5, 0.25, 7, 0.25, 2
     output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
-    weights = (kernel, bias, hidden, np.array([-1], np.float32), *output)
+    weights = small.both_streams((kernel, bias, hidden, np.array([-1], np.float32), *output))
     gradients = tuple(np.full_like(array, np.nan) for array in weights)
     s, blank = np.zeros((1, 9), np.float32), np.zeros((1, 9), np.float32)
     s[0, [0, 4]] = 1
-    one, half = np.ones(1, np.float32), np.full(1, 0.5, np.float32)
-    given = (s, np.array([0]), one, half, blank, one, seen, weights, weights)
-    plain = (np.ones(4, np.float32), np.ones(4, np.float32))
-    error, loss, mean = compiled.q_learning(*given, *plain, False, False, gradients)
+    one, half, single = np.ones(1, np.float32), np.full(1, 0.5, np.float32), np.zeros(1, np.float32)
+
+    def learn(scales: np.ndarray, huber: bool = False) -> tuple:
+        batch, nets = (s, np.array([0]), one, half, blank, one), (weights, weights, weights)
+        return compiled.q_learning(*batch, seen, *nets, scales, scales, single, False, huber, gradients)
+
+    plain = np.ones(6, np.float32)
+    error, loss, mean = learn(plain)
     assert (error.tolist(), loss, mean) == ([0.25], 0.0625, 0.25)
     assert gradients[0][0].tolist() == [-1, 0, 0, 0, -1, 0, 0, 0, 0] and not gradients[0][1:].any()
     assert gradients[1].tolist() == [-1] + 7 * [0] and gradients[2][0].tolist() == [-0.5] + 7 * [0]
-    assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
-    _, loss, _ = compiled.q_learning(*given, *plain, False, True, gradients)
+    assert [x.ravel().tolist() for x in gradients[3:6]] == [[-0.5], [-0.5, 0], [-0.5, 0]]
+    _, loss, _ = learn(plain, huber=True)
     assert loss == 0.03125 and gradients[5].tolist() == [-0.25, 0]
     # Kernel twice, hidden weight half: y = 0.25 + 2 (0.5 + 0.25) = 1.75, h = 1.75 - 1 = 0.75; output weight twice, all
     # half: q = 0.5 (1.5, 0.5 - 1.5); of s' h = 0 as before, q = 0.5 (0, 0.5), target 1.125. The error is -0.375.
-    scales = np.array([2, 0.5, 2, 0.5], np.float32)
-    error, loss, mean = compiled.q_learning(*given, scales, scales, False, False, gradients)
+    error, loss, mean = learn(np.array([2, 0.5, 2, 1, 1, 0.5], np.float32))
     assert (error.tolist(), loss, mean) == ([0.375], 0.140625, 0.125)
     # dL/dq_0 = -0.75, before the last factor -0.375; dL/dh = -0.375 * 2, dL/dy = -0.75 * 2 * 0.5
-    assert [x.ravel().tolist() for x in gradients[3:]] == [[-0.75], [-0.28125, 0], [-0.375, 0]]
+    assert [x.ravel().tolist() for x in gradients[3:6]] == [[-0.75], [-0.28125, 0], [-0.375, 0]]
     assert gradients[2][0].tolist() == [-0.75 * 1.75] + 7 * [-0.0] and gradients[1].tolist()[0] == -0.75
     assert gradients[0][0].tolist() == [-0.75, 0, 0, 0, -0.75, 0, 0, 0, 0]
+
+
+def test_exponentials_are_those_of_the_library():
+    x = -np.linspace(0, 90, 4_001, dtype=np.float32)
+    y, bits = np.empty_like(x), np.empty(len(x), np.int32)
+    compiled._exponentials(x, y, bits)
+    above = x > -87  # below, what is left is too small to matter
+    assert (abs(y / np.exp(x.astype(np.float64)) - 1) < 2e-7 * (1 - x))[above].all() and (y[~above] < 2e-38).all()
+    x[5] = np.nan
+    compiled._exponentials(x, y, bits)
+    assert np.flatnonzero(np.isnan(y)).tolist() == [5]
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.5, 0.99])
+def test_the_projection_is_the_plain_one(discount):
+    support, rng = np.linspace(-5, 5, 51, dtype=np.float32), np.random.default_rng(0)
+    p = rng.random(51, dtype=np.float32)
+    m = np.empty_like(p)
+    for r in (-100.0, -5.0, -1.7, 0.0, 0.2, 3.1, 5.0, 100.0):
+        wanted = project(-5.0, 5.0, torch.tensor([r]), torch.tensor([discount]), torch.from_numpy(p)[None])
+        compiled._project(support, np.float32(r), np.float32(discount), p, m)
+        assert np.allclose(m, wanted[0], atol=1e-5)
+    compiled._project(support, np.float32(np.nan), np.float32(discount), p, m)
+    assert np.isnan(m).any()
 
 
 def weights(**changes) -> dict:
@@ -144,13 +180,21 @@ def weights(**changes) -> dict:
         weights(only_shrink=True, bound=50.0),
         {**SPECTRAL, "spectral__kind": "output"},
         {"spectral__layers": [-1, -2, -3], "spectral__kind": "output", "spectral__only_shrink": True},
+        DUELING,
+        {**DUELING, **weights(layers=[-1, -2, -3, -4])},
+        NOISY,
+        {**NOISY, **DUELING, **HUBER},
+        C51,
+        {**C51, **weights(layers=[-1, -2])},
+        {**C51, **DUELING},
+        {**C51, **NOISY, **DUELING},  # Rainbow
     ],
 )
 @pytest.mark.parametrize("selector", ["target", "online"])
 def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, changes):
     agent, data = agent_of(agent__selector=selector, **changes), batch()
-    found = agent.loss(data)
     twin = plain_of(agent)
+    found = agent.loss(data)
     loss, plain = twin.loss(data)
     loss.backward()
     assert found.metrics["loss"] == pytest.approx(plain.metrics["loss"].item(), rel=1e-5)
@@ -158,6 +202,28 @@ def test_loss_priorities_and_gradients_are_those_of_the_plain_code(selector, cha
     assert torch.allclose(found.priorities, plain.priorities, rtol=1e-5, atol=1e-6)
     for one, other in zip(agent.gradients, twin.online.parameters(), strict=True):
         assert (one - other.grad).abs().max() < 1e-5 * other.grad.abs().max()
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("n", [1, 3])
+def test_transitions_taken_from_the_memory_are_those_that_it_puts_together(n, streams, stack):
+    agent = agent_of(agent__n_step=n, environment__stack=stack)
+    store = FrameStore(40, streams, (4, 10, 10), np.uint8, stack, agent.sequence_spec, 0.9)
+    rng, first = np.random.default_rng(n), np.ones(streams, bool)
+    for _ in range(50):  # overwrites its oldest rows
+        last = ~first & (rng.random(streams) < 0.2)
+        obs, action = rng.integers(2, size=(streams, 4, 10, 10), dtype=np.uint8), rng.integers(6, size=streams)
+        reward, discount = rng.random(streams, dtype=np.float32), np.float32(rng.random(streams) < 0.9)
+        store.add(Step(obs, action, reward, discount, first, last))
+        first = last
+    keys = np.arange(*store.span())
+    keys = keys[store.valid(keys)]
+    weight = rng.random(len(keys), dtype=np.float32)
+    found, wanted = agent._stored(store.locate(keys, weight)), agent._laid_out(store.gather(keys, weight))
+    assert len(keys) > 10 and len(found) == len(wanted) == 6
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == other.dtype and np.array_equal(one.reshape(other.shape), other)
 
 
 def test_acting_is_by_the_values_of_the_network():
@@ -178,13 +244,14 @@ def test_weights_that_are_no_numbers_are_not_hidden():
     "changes",
     [
         weights(layers=[-3], flow="all"),  # the norm of a convolution has a gradient of another form
-        {"network__head": "dueling"},
-        {"network__linear": {"kind": "factorised", "sigma": 0.5}},
+        {"network__linear": {"kind": "independent", "sigma": 0.017}},
         {"network__units": [128, 128]},
+        {**DUELING, "network__units": [128, 128]},
         {"network__convolutions": [[12, 3, 1]]},
         {"network__normalisation": "batch"},
         {"network__activations__units": "dsilu"},
         {"network__shared_bias": True},
+        {**DUELING, "network__shared_bias": True},
         {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 1.0}},
         {"agent__value": {"kind": "quantile", "quantiles": 5, "kappa": 1.0}},
     ],
@@ -248,7 +315,11 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     agent.loss(data._replace(discount=data.discount.expand(3, -1).contiguous()))
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
     agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
-    assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
+    agent_of(**C51, **NOISY, **DUELING).loss(batch())
+    everything = [*vars(compiled).values(), *vars(network).values(), *vars(conv).values(), *vars(noise).values()]
+    functions = {each for each in everything if isinstance(each, Dispatcher)}
+    assert len(functions) > 10 and all(len(each.signatures) <= 1 for each in functions)
+    assert len(compiled.q_learning.signatures) == len(noise.to_sigma.signatures) == 1
 
 
 # ---- the cache, which is an offer ----

@@ -13,7 +13,7 @@ from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from agents.spec.optimizer import SGD, Adam, RMSprop
 from tests.agents.specs import spec
-from tests.agents.test_compiled import weights
+from tests.agents.test_compiled import C51, DUELING, NOISY, weights
 
 SHAPES = ((16, 4, 3, 3), (16,), (7, 50), (7,), (3, 7), (3,))  # as many as MinAtar's network has
 FORMS = ("torch", "nature", "tensorflow", "debiased")
@@ -78,6 +78,10 @@ def test_each_function_is_compiled_for_one_combination_of_types():
         {},
         {"agent__selector": "online", "agent__n_step": 3},
         weights(),
+        C51,
+        DUELING,
+        NOISY,
+        {**C51, **DUELING, **NOISY, "agent__selector": "online"},
         {"spectral__kind": "gradient", "spectral__layers": [-2]},
         {"spectral__kind": "epsilon", "spectral__layers": [-2]},
         {
