@@ -11,8 +11,9 @@ import functools
 import itertools
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workflow.config import Project
 from workflow.models import Experiment
@@ -55,6 +56,19 @@ class Expansion(NamedTuple):
         """All runs, first seeds first. The same run may come twice, under two variants."""
         for seed, point, game in itertools.product(self.seeds, self.points, self.games):
             yield point.run(game, seed)
+
+    def labels(self) -> dict[tuple[str, str], str]:
+        """(variant, template) of each point -> the point as figures name it: `DQN (lr 0.001)` where it has several."""
+        values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        for point in self.points:
+            for key, value in point.vary.items():
+                values[point.variant, key].add(json.dumps(value))
+        found = {}
+        for point in self.points:
+            several = [(k, value) for k, value in sorted(point.vary.items()) if len(values[point.variant, k]) > 1]
+            said = ", ".join(f"{k.rpartition('.')[2]} {_plain(value)}" for k, value in several)
+            found[point.variant, point.template] = f"{point.variant} ({said})" if said else point.variant
+        return found
 
     def members(self, sealed: Callable[[Run], str]) -> str:
         """The JSON text that tells the analysis which runs are the experiment's; `sealed`: where in the store."""
@@ -143,6 +157,10 @@ class Papers:
         guess = nearest(name, [run for paper in first for key in self[paper] for run in self.runs(f"{paper}.{key}")])
         hint = f"; did you mean {guess!r}?" if guess else ""
         raise ConfigError(f"no experiment asks for the run {name!r} at scale {self.project.config.scale!r}{hint}")
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _expand(project: Project, document: Document, paper: str, key: str, experiment: Experiment) -> Expansion:

@@ -35,7 +35,9 @@ def _seeds(value: Any) -> Any:
         if value > MOST_SEEDS:
             raise ValueError(f"at most {MOST_SEEDS:,} seeds are wanted; for one seed of that number write [{value}]")
         return list(range(value))
-    if isinstance(value, list) and (twice := sorted({str(s) for s in value if value.count(s) > 1})):
+    if not isinstance(value, list):
+        raise ValueError("a number of seeds is wanted, or a list of them")
+    if twice := sorted({str(s) for s in value if value.count(s) > 1}):
         raise ValueError(f"seed {', '.join(twice)} given twice")
     return value
 

@@ -97,8 +97,13 @@ def _note_stops() -> list[int]:
 
 
 def _variants(context: Context) -> dict[str, str]:
-    names = [f"{paper}.{key}" for paper, found in context.papers.expanded.items() for key in found]
-    return {run.name: run.point.variant for name in names for run in context.papers.runs(name).values()}
+    """Run -> its variant, with the varied values that tell it from others of its experiment."""
+    found = {}
+    for experiments in context.papers.expanded.values():
+        for each in experiments.values():
+            labels, runs = each.labels(), context.papers.runs(each.name).values()
+            found |= {run.name: labels[run.point.variant, run.point.template] for run in runs}
+    return found
 
 
 def _saved(context: Context, variants: dict[str, str], began: float) -> str:

@@ -44,13 +44,14 @@ def states(context: Context, papers: list[str]) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for paper in papers:
         for experiment in context.papers[paper].values():
+            labels = experiment.labels()
             for name, run in context.papers.runs(experiment.name).items():
                 if name in rows:
                     continue
                 row: dict[str, Any] = {
                     "run": name,
                     "experiment": experiment.name,
-                    "variant": run.point.variant,
+                    "variant": labels[run.point.variant, run.point.template],
                 }
                 if name in alive:
                     row |= alive[name]

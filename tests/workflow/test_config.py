@@ -59,6 +59,7 @@ BAD = {
     "game twice": (PAPER, "minatar/asterix]", "minatar5]", ["experiments.base.games: minatar/breakout is given twice"]),
     "other suite": (PAPER, "minatar/asterix]", "atari/pong]", ["10: experiments.base.games.1: dqn_minatar_sn plays minatar games, not atari/pong"]),
     "duplicate seeds": (PAPER, "seeds: [0, 1]", "seeds: [0, 1, 0]", ["23: experiments.sweep.seeds: seed 0 given twice"]),
+    "seeds in words": (PAPER, "seeds: 2\n", "seeds: two\n", ["11: experiments.base.seeds: a number of seeds is wanted, or a list of them, not 'two'"]),
     "no seeds": (PAPER, "seeds: 2\n", "seeds: 0\n", ["experiments.base.seeds: at least one seed is wanted, not 0"]),
     "huge seed": (PAPER, "seeds: [0, 1]", f"seeds: [0, {2**127 - 1}]", [f"23: experiments.sweep.seeds.1: must be less than or equal to {2**63 - 1}, not {2**127 - 1}"]),
     "too many seeds": (PAPER, "seeds: 2\n", "seeds: 12345678\n", ["experiments.base.seeds: at most 10,000 seeds are wanted; for one seed of that number write [12345678]"]),

@@ -177,3 +177,13 @@ def test_the_demo(tmp_path: Path):
         assert random_policy["exploration"]["start"] == random_policy["exploration"]["end"] == 1
         assert random_policy["evaluation"]["epsilon"] == 1
         assert random_policy["learning"]["clock"]["start_frames"] > demo.budget_frames
+
+
+def test_points_are_named_by_what_tells_them_apart(project: Path):
+    """As figures name them: a variant with several settings says which; one number for all is not said."""
+    found = expand(Project(project), "house")
+    assert sorted(found["base"].labels().values()) == ["DQN", "SN"]
+    algorithm = Project(project).algorithm("dqn_minatar_sn").label
+    assert sorted(found["sweep"].labels().values()) == [f"{algorithm} (lr 0.001)", f"{algorithm} (lr 0.01)"]
+    points = [point._replace(vary={**point.vary, "agent.n_step": 1}) for point in found["sweep"].points]
+    assert list(found["sweep"]._replace(points=points).labels().values()) == list(found["sweep"].labels().values())
