@@ -61,6 +61,8 @@ SMALL: dict[str, Any] = {
     "memory.capacity_steps": 128,
     "memory.select.weights.end_frames": 250,
     "learning.batch": 4,
+    "optimizer.inverse_every": 3,
+    "optimizer.cold.updates": 4,
     "learning.clock.start_frames": 100,
     "learning.clock.every_frames": 8,
     "learning.target_every_frames": 40,
@@ -102,7 +104,7 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
         }
     if tree["agent"]["kind"] == "actor_critic":
         del changes["evaluation.epsilon"]
-    corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] != "none"
+    corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] not in ("none", "gae")
     lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
     if agent == "actor_critic":

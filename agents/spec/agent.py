@@ -87,6 +87,14 @@ class VTrace(Part):
         return self
 
 
+class GAE(Part):
+    kind: Literal["gae"] = Field(
+        description="none, whoever acted, with generalised advantage estimation in place of n-step returns (Schulman "
+        "et al. 2016)"
+    )
+    trace_decay: Probability = Field(description="lambda; 1: n-step returns")
+
+
 class Agent(Part):
     """What is common to all: the heads it can act with, and whether it has a target network.
 
@@ -195,7 +203,7 @@ class R2D2(Agent):
 class ACLambda(Agent):
     """Online actor-critic with eligibility traces (Young & Tian 2019)."""
 
-    code: ClassVar[str] = "agents.ac_lambda:ACLambda"
+    code: ClassVar[str] = "agents.policy.ac_lambda:ACLambda"
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
     kind: Literal["ac_lambda"]
@@ -217,14 +225,14 @@ class ACLambda(Agent):
 class ActorCritic(Agent):
     """Actor-critic on unrolls: A2C, A3C, IMPALA."""
 
-    code: ClassVar[str] = "agents.actor_critic:ActorCritic"
+    code: ClassVar[str] = "agents.policy.actor_critic:ActorCritic"
     recurrent: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
     kind: Literal["actor_critic"]
     discount: Probability = Field(description="gamma, per agent step")
     unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
-    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace, *OneOf] = Field(
+    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace | GAE, *OneOf] = Field(
         description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
     )
     q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
@@ -244,5 +252,7 @@ class ActorCritic(Agent):
         yield from super().misfits(spec)
         if spec.memory.select.kind != "fifo":
             yield f"agent actor_critic learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+        if self.correction.kind == "gae" and self.q != "vs":
+            yield f"agent.q {self.q} says nothing with agent.correction gae, whose advantages have no q: vs"
         if spec.exploration.kind != "none" or spec.evaluation.epsilon:
             yield "agent actor_critic samples its policy: exploration none and evaluation.epsilon 0"

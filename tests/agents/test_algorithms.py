@@ -46,6 +46,25 @@ A2C = {  # openai/baselines a2c/a2c.py: learn()
     "optimizer.lr": 7e-4,
     "optimizer.epsilon": 1e-5,
 }
+GAE = {"agent.correction.kind": "gae", "agent.correction.trace_decay": 0.95}  # ikostrikov, arguments.py
+ACKTR = {  # openai/baselines acktr/acktr.py and kfac.py
+    **{name: value for name, value in A2C.items() if not name.startswith("optimizer.")},
+    "learning.clip_norm": None,
+    "optimizer.kind": "kfac",
+    "optimizer.lr": 0.25,
+    "optimizer.decay": 0.99,
+    "optimizer.momentum": 0.9,
+    "optimizer.radius": 0.001,
+    "optimizer.damping.kind": "plain",
+    "optimizer.damping.epsilon": 0.01,
+    "optimizer.start": "zero",
+    "optimizer.inverse_every": 10,
+    "optimizer.critic.kind": "gauss_newton",
+    "optimizer.critic.sigma": 0.5,  # its squared error has no half
+    "optimizer.cold.updates": 10,
+    "optimizer.cold.lr": 0.25,
+    "optimizer.cold.clip_norm": 0.5,
+}
 A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
     **ON_POLICY,
     **INSIDE,
@@ -248,6 +267,18 @@ TABLES = {
         "environment.life_loss": True,
     },
     "a2c_minatar": {**A2C, "network.convolutions": [(16, 3, 1)], "network.units": [128]},
+    "a2c_gae": {**A2C, **GAE, "network.units": [512]},
+    "a2c_gae_minatar": {**A2C, **GAE, "network.units": [128]},
+    "acktr": {
+        **ACKTR,
+        "agent.unroll": 20,
+        "environment.streams": 32,
+        "learning.batch": 32,
+        "learning.lr_decay_frames": 10_000_000 * STEP,
+        "network.convolutions": [(32, 8, 4), (64, 4, 2), (32, 3, 1)],
+        "network.units": [512],
+    },
+    "acktr_minatar": {**ACKTR, "agent.unroll": 10, "network.convolutions": [(16, 3, 1)]},
     "a3c_ff": A3C,
     "a3c_lstm": {**A3C, "network.core.before": [512], "network.core.units": 256, "network.units": []},
     "noisy_a3c": {  # Fortunato et al. 2018, section 3.2

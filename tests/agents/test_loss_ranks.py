@@ -36,6 +36,9 @@ CASES = {
     "ends": (sequence.ends, (VALID,), (0,)),
     "discrepancy": (sequence.discrepancy, (Q[:3], Q[:2], VALID), (0, 1, 2)),
     "vtrace": (vtrace.vtrace, (Q[:4, :, 0], TB, TB, TB, TB, 1.0, 1.0, "vs"), range(5)),
+    "gae": (vtrace.gae, (Q[:4, :, 0], TB, TB, TB, 0.9), range(4)),
+    "kl_divergence": (policy.kl_divergence, (LOG, LOG), (0, 1)),
+    "gaussian_log_likelihood": (policy.gaussian_log_likelihood, (TB, TB, TB[0, 0]), (0, 1, 2)),
     "n_step_targets": (vtrace.n_step_targets, (Q[:4, :, 0], TB, TB, TB, "vs"), range(4)),
 }
 
