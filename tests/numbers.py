@@ -53,6 +53,8 @@ SMALL: dict[str, Any] = {
     "network.core.units": 8,
     "network.core.before": [8],
     "agent.unroll": 5,
+    "agent.minibatch": 4,
+    "agent.fisher_every": 2,
     "agent.sequence": 6,
     "agent.burn_in": 3,
     "agent.period": 3,
@@ -102,12 +104,12 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
             "learning.clock.every_frames": 1,
             "learning.clock.start_frames": 4,
         }
-    if tree["agent"]["kind"] == "actor_critic":
+    if agent in ("actor_critic", "trpo"):
         del changes["evaluation.epsilon"]
     corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] not in ("none", "gae")
     lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
-    if agent == "actor_critic":
+    if agent in ("actor_critic", "trpo"):
         changes["learning.batch"] = changes["environment.streams"]
     for key, value in changes.items():
         frames = key.endswith("frames") and isinstance(value, int)

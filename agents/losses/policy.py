@@ -62,6 +62,23 @@ def policy_gradient_loss(log_pi: torch.Tensor, advantage: torch.Tensor, rho: tor
     return -(rho * advantage).detach() * log_pi
 
 
+def surrogate(log_ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    """pi(a) / pi_old(a) A, elementwise, both of one shape; the advantage carries no gradient.
+
+    Schulman et al. 2015, eq. 14 (arXiv:1502.05477).
+    """
+    assert log_ratio.shape == advantage.shape, (log_ratio.shape, advantage.shape)
+    return log_ratio.exp() * advantage.detach()
+
+
+def standardised(x: torch.Tensor) -> torch.Tensor:
+    """(x - mean) / standard deviation of all of x [N]; 0 where they do not differ."""
+    assert x.ndim == 1, x.shape
+    centred = x - x.mean()
+    spread = centred.square().mean().sqrt()
+    return torch.where(spread > 0, centred / spread, 0.0)
+
+
 def baseline_loss(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """1/2 (v - V)^2, elementwise, both of one shape; targets carry no gradient (arXiv:1802.01561, section 4.2)."""
     assert values.shape == targets.shape, (values.shape, targets.shape)

@@ -1,5 +1,6 @@
 """From features to a policy and a state value."""
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from agents.nets.heads import Hidden, Linear
+from agents.nets.network import Network
 
 
 class PolicyValue(NamedTuple):
@@ -38,3 +40,30 @@ class ActorCritic(nn.Module):
     def forward(self, x: torch.Tensor) -> PolicyValue:
         x = self.features(x)
         return PolicyValue(self.policy(x), self.value(x).squeeze(-1))
+
+
+class Single(nn.Module):
+    """Hidden layers and one linear output: [B, F] -> [B, outputs], or [B] where it is a value."""
+
+    def __init__(self, features: Hidden, output: nn.Module, value: bool):
+        super().__init__()
+        self.features, self.output, self._value = features, output, value
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [*self.features.layers, self.output]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.output(self.features(x))
+        return x.squeeze(-1) if self._value else x
+
+
+def parted(network: Network) -> tuple[Network, Network]:
+    """A policy, [B, C, H, W] -> logits [B, A], and a value, -> [B], that share nothing; the policy keeps the layers.
+
+    `network` has an ActorCritic head and no core; what it computes, both compute until one of them learns.
+    """
+    twin = copy.deepcopy(network)
+    policy = Single(network.head.features, network.head.policy, value=False)
+    value = Single(twin.head.features, twin.head.value, value=True)
+    return Network(network.torso, None, policy, network.scale), Network(twin.torso, None, value, network.scale)

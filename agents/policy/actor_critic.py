@@ -32,8 +32,8 @@ from agents.losses.policy import (
 from agents.losses.vtrace import Corrected, gae, n_step_targets, vtrace
 from agents.nets.network import Network
 from agents.nets.policy import PolicyValue
-from agents.spec.agent import ActorCritic as ActorCriticSpec
 from agents.spec.optimizer import Critic
+from agents.spec.policy import ActorCritic as ActorCriticSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 FLOOR = 1e-6  # of the epsilon-correction

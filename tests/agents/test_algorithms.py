@@ -65,6 +65,18 @@ ACKTR = {  # openai/baselines acktr/acktr.py and kfac.py
     "optimizer.cold.lr": 0.25,
     "optimizer.cold.clip_norm": 0.5,
 }
+TRPO = {  # openai/baselines trpo_mpi/trpo_mpi.py
+    **SILENT,
+    "agent.kind": "trpo",
+    "agent.entropy_weight": 0.0,
+    "agent.slack": 1.5,
+    "agent.tries": 10,
+    "agent.iterations": 10,
+    "agent.fisher_every": 5,
+    "agent.minibatch": 64,
+    "optimizer.kind": "adam",
+    "optimizer.epsilon": 1e-8,
+}
 A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
     **ON_POLICY,
     **INSIDE,
@@ -279,6 +291,27 @@ TABLES = {
         "network.units": [512],
     },
     "acktr_minatar": {**ACKTR, "agent.unroll": 10, "network.convolutions": [(16, 3, 1)]},
+    "trpo": {  # trpo_mpi/run_atari.py, released with ACKTR
+        **TRPO,
+        "agent.unroll": 512,
+        "agent.discount": 0.98,
+        "agent.trace_decay": 1.0,
+        "agent.radius": 0.001,
+        "agent.damping": 0.001,
+        "agent.value_passes": 3,
+        "optimizer.lr": 1e-4,
+        "environment.streams": 1,
+        "environment.clip_reward": False,
+        "network.convolutions": [(8, 8, 4), (16, 4, 2)],
+        "network.units": [128],
+    },
+    "trpo_minatar": {  # trpo_mpi/defaults.py, mujoco()
+        **TRPO,
+        "agent.discount": 0.99,
+        "agent.radius": 0.01,
+        "agent.value_passes": 5,
+        "optimizer.lr": 1e-3,
+    },
     "a3c_ff": A3C,
     "a3c_lstm": {**A3C, "network.core.before": [512], "network.core.units": 256, "network.units": []},
     "noisy_a3c": {  # Fortunato et al. 2018, section 3.2

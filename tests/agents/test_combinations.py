@@ -24,6 +24,7 @@ COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
+    "trpo_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
@@ -56,6 +57,11 @@ PARTS: dict[str, list[Any]] = {
         {
             "kind": "actor_critic", "discount": 0.99, "unroll": 4, "correction": "none", "q": "vs",
             "entropy_weight": 0.01, "baseline_weight": 0.5, "reduction": "mean",
+        },
+        {
+            "kind": "trpo", "discount": 0.99, "unroll": 4, "trace_decay": 0.9, "entropy_weight": 0.01, "radius": 0.01,
+            "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4, "fisher_every": 2, "value_passes": 2,
+            "minibatch": 8,
         },
     ],
     "agent.priority_mix": [None, 0.9],

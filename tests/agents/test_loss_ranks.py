@@ -29,6 +29,8 @@ CASES = {
     "td_error": (policy.td_error, (B, B, B, B), (0, 1, 2, 3)),
     "policy_gradient_loss": (policy.policy_gradient_loss, (TB, TB, TB), (0, 1, 2)),
     "baseline_loss": (policy.baseline_loss, (TB, TB), (0, 1)),
+    "surrogate": (policy.surrogate, (TB, TB), (0, 1)),
+    "standardised": (policy.standardised, (B,), (0,)),
     "n_step": (returns.n_step, (TB, TB), (0, 1)),
     "n_steps": (returns.n_steps, (TB, TB, 2), (0, 1)),
     "sequence_errors": (sequence.sequence_errors, (Q, ROWS, Q[1:, :, 0], Q[1:, :, 0], Q, Q, LAST, 2, None), range(7)),

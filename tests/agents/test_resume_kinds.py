@@ -157,6 +157,10 @@ KINDS = {
             "optimizer__measure_kl": True,
         },
     ),
+    "trpo": (
+        "trpo_minatar",
+        {**ON_POLICY, "agent__unroll": 10, "agent__minibatch": 12, "learning__lr_decay_frames": FRAMES},
+    ),
     "impala-lstm-lags": (
         "impala_minatar",
         {
