@@ -42,6 +42,36 @@ class ActorCritic(nn.Module):
         return PolicyValue(self.policy(x), self.value(x).squeeze(-1))
 
 
+class PolicyQ(NamedTuple):
+    """A policy and action values, for each row; through time both are [T, B, A]."""
+
+    logits: torch.Tensor  # [B, A], unnormalised log probabilities
+    q: torch.Tensor  # [B, A]
+
+
+class ActorQ(nn.Module):
+    """One linear output for the policy and one for action values, of the same hidden layers: [B, F] -> PolicyQ.
+
+    Wang et al. 2017, arXiv:1611.01224, section 3.
+
+    `layers` ends with values, policy, as in ActorCritic; `size` and `shared_bias` say nothing here either.
+    """
+
+    def __init__(self, hidden: Callable[[], Hidden], linear: Linear, actions: int, size: int, shared_bias: bool):
+        super().__init__()
+        self.features = hidden()
+        self.q = linear(self.features.size, actions, True)
+        self.policy = linear(self.features.size, actions, True)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [*self.features.layers, self.q, self.policy]
+
+    def forward(self, x: torch.Tensor) -> PolicyQ:
+        x = self.features(x)
+        return PolicyQ(self.policy(x), self.q(x))
+
+
 class Single(nn.Module):
     """Hidden layers and one linear output: [B, F] -> [B, outputs], or [B] where it is a value."""
 

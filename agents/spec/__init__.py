@@ -19,7 +19,7 @@ from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
 from agents.spec.offline import OfflineCliffwalk, OfflineDigits
 from agents.spec.optimizer import Optimizer
-from agents.spec.policy import TRPO, ACLambda, ActorCritic
+from agents.spec.policy import ACER, TRPO, ACLambda, ActorCritic
 from agents.spec.record import Record
 from agents.spec.spectral import Spectral
 
@@ -32,7 +32,7 @@ class Spec(Identified):
     driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic | TRPO, Field(discriminator="kind")]
+    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration

@@ -144,3 +144,39 @@ class TRPO(Agent):
         if spec.record.norms.kind != "none":
             yield f"agent trpo has two networks: record.norms none, not {spec.record.norms.kind}"
         yield from on_policy("agent trpo takes actions for draws from the policy that learns", spec)
+
+
+class ACER(Agent):
+    """Actor-critic with experience replay (Wang et al. 2017)."""
+
+    code: ClassVar[str] = "agents.policy.acer:ACER"
+    heads: ClassVar[tuple[str, ...]] = ("actor_q",)
+    target: ClassVar[bool] = False
+    kind: Literal["acer"]
+    discount: Probability = Field(description="gamma, per agent step")
+    unroll: Count = Field(description="k: agent steps of one stream that are learned from together")
+    truncation: Annotated[Real, Field(gt=0)] = Field(description="c: importance weights count up to here")
+    average_decay: Probability = Field(description="alpha of the running average of policies, per update")
+    radius: Annotated[Real, Field(gt=0)] = Field(
+        description="delta: what a step may add to the KL divergence from the average policy, to first order"
+    )
+    statistics: Literal["probabilities", "logits"] = Field(
+        description="what the trust region bounds the gradient by (the paper's phi)"
+    )
+    q_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (Q^ret - Q)^2")
+    entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="of the entropy, inside the trust region")
+
+    @property
+    def learned(self) -> int:
+        return self.unroll
+
+    @property
+    def window(self) -> int:
+        return self.unroll
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if spec.memory.select.kind != "trajectories":
+            yield f"agent acer learns from trajectories: memory.select trajectories, not {spec.memory.select.kind}"
+        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
+            yield "agent acer samples its policy: exploration none and evaluation.epsilon 0"

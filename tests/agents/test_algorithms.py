@@ -77,6 +77,22 @@ TRPO = {  # openai/baselines trpo_mpi/trpo_mpi.py
     "optimizer.kind": "adam",
     "optimizer.epsilon": 1e-8,
 }
+ACER = {  # openai/baselines acer/acer.py and defaults.py
+    **SILENT,
+    **TENSORFLOW,
+    "agent.kind": "acer",
+    "agent.unroll": 20,
+    "agent.truncation": 10.0,
+    "agent.average_decay": 0.99,
+    "agent.radius": 1.0,
+    "agent.q_weight": 0.5,
+    "agent.entropy_weight": 0.01,
+    "memory.select.replay_ratio": 4,
+    "learning.lr_decay_frames": None,
+    "learning.clip_norm": 10.0,
+    "optimizer.lr": 7e-4,
+    "optimizer.epsilon": 1e-5,
+}
 A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
     **ON_POLICY,
     **INSIDE,
@@ -312,6 +328,16 @@ TABLES = {
         "agent.value_passes": 5,
         "optimizer.lr": 1e-3,
     },
+    "acer": {
+        **ACER,
+        "environment.streams": 16,
+        "learning.batch": 16,
+        "memory.capacity_steps": 50_000 * 16,
+        "memory.select.start_steps": 10_000 * 16,
+        "network.convolutions": NATURE["network.convolutions"],
+        "network.units": [512],
+    },
+    "acer_minatar": {**ACER, "environment.streams": 8, "memory.select.start_steps": 5_000},
     "a3c_ff": A3C,
     "a3c_lstm": {**A3C, "network.core.before": [512], "network.core.units": 256, "network.units": []},
     "noisy_a3c": {  # Fortunato et al. 2018, section 3.2

@@ -24,7 +24,7 @@ COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
-    "trpo_minatar",
+    "trpo_minatar", "acer_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
@@ -63,6 +63,10 @@ PARTS: dict[str, list[Any]] = {
             "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4, "fisher_every": 2, "value_passes": 2,
             "minibatch": 8,
         },
+        {
+            "kind": "acer", "discount": 0.99, "unroll": 4, "truncation": 2.0, "average_decay": 0.9, "radius": 0.1,
+            "statistics": "logits", "q_weight": 0.5, "entropy_weight": 0.01,
+        },
     ],
     "agent.priority_mix": [None, 0.9],
     "agent.value": [
@@ -82,7 +86,7 @@ PARTS: dict[str, list[Any]] = {
     ],
     "network.units": [[], [16], [16, 8]],
     "network.activations.units": ["relu", "dsilu"],
-    "network.head": ["plain", "dueling", "actor_critic"],
+    "network.head": ["plain", "dueling", "actor_critic", "actor_q"],
     "network.linear": ["plain", {"kind": "factorised", "sigma": 0.5}, {"kind": "independent", "sigma": 0.017}],
     "network.normalisation": ["none", "batch"],
     "network.shared_bias": [True, False],
@@ -100,6 +104,7 @@ PARTS: dict[str, list[Any]] = {
     ],
     "memory.select": [
         "uniform", {"kind": "fifo", "replay_share": 0.0}, {"kind": "fifo", "replay_share": 0.5}, "newest", "sequential",
+        {"kind": "trajectories", "replay_ratio": 2, "start_steps": 50},
         prioritized("proportional", beta=None), prioritized("rank", beta=0.5),
         prioritized("proportional", initial="actor"),
     ],

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agents.losses import policy, returns, sequence, vtrace
+from agents.losses import policy, retrace, returns, sequence, vtrace
 from agents.losses.categorical import Categorical, project
 from agents.losses.penalty import Gradient
 from agents.losses.quantile import Quantile
@@ -29,6 +29,10 @@ CASES = {
     "td_error": (policy.td_error, (B, B, B, B), (0, 1, 2, 3)),
     "policy_gradient_loss": (policy.policy_gradient_loss, (TB, TB, TB), (0, 1, 2)),
     "baseline_loss": (policy.baseline_loss, (TB, TB), (0, 1)),
+    "retrace": (retrace.retrace, (Q[:4, :, 0], TB, TB, TB, TB, TB), range(6)),
+    "truncated_weights": (retrace.truncated_weights, (LOG, LOG, LOG, ROWS[:3], TB, 10.0), range(5)),
+    "projected": (retrace.projected, (LOG, LOG, 1.0), (0, 1)),
+    "trust_region_loss": (retrace.trust_region_loss, (LOG, LOG, LOG, 1.0, "logits"), (0, 1, 2)),
     "surrogate": (policy.surrogate, (TB, TB), (0, 1)),
     "standardised": (policy.standardised, (B,), (0,)),
     "n_step": (returns.n_step, (TB, TB), (0, 1)),

@@ -161,6 +161,21 @@ KINDS = {
         "trpo_minatar",
         {**ON_POLICY, "agent__unroll": 10, "agent__minibatch": 12, "learning__lr_decay_frames": FRAMES},
     ),
+    "acer": (
+        "acer_minatar",
+        {**ON_POLICY, "agent__unroll": 5, "memory__select__start_steps": 100, "learning__lr_decay_frames": FRAMES},
+    ),
+    "acer-logits": (
+        "acer_minatar",
+        {
+            **ON_POLICY,
+            "agent__unroll": 5,
+            "agent__statistics": "logits",
+            "memory__select__start_steps": 0,
+            "network__linear": {"kind": "factorised", "sigma": 0.5},
+            "executor__lags_updates": [0, 3],
+        },
+    ),
     "impala-lstm-lags": (
         "impala_minatar",
         {
