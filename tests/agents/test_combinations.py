@@ -128,6 +128,7 @@ PARTS: dict[str, list[Any]] = {
             "cold": {"kind": "none"}, "measure_kl": False,
         },
     ],
+    "optimizer.critic": [{"kind": "gauss_newton", "sigma": 0.5}, "euclidean", "adaptive"],
     "environment": [
         {
             "suite": "minatar", "game": "freeway", "streams": 1, "stack": 2, "flicker": 0.2, "hidden": [0],
