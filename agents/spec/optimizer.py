@@ -16,9 +16,6 @@ class Rule(Part):
 
     step: ClassVar[str] = "agents.optim.step:GradientStep"
 
-    def codes(self) -> Iterator[str]:
-        yield from (self.code, self.step)
-
     def on(self, network: Any) -> Any:
         """The optimizer of a network's parameters."""
         return self.make(network.parameters())
