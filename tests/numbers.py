@@ -58,6 +58,7 @@ SMALL: dict[str, Any] = {
     "memory.select.start_steps": 100,
     "agent.minibatch": 4,
     "agent.fisher_every": 2,
+    "agent.slack": 0.5,
     "agent.sequence": 6,
     "agent.burn_in": 3,
     "agent.period": 3,
