@@ -103,13 +103,13 @@ def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
 
 def _step(spec: Spec, network: nn.Module, frames: Callable[[], int]) -> GradientStep:
     """What moves a network's parameters; `frames` of the run are what the learning rate's decay goes by."""
-    optimizer = spec.optimizer.make(network.parameters())
+    optimizer = spec.optimizer.on(network)
     schedules = []
     if spec.spectral.schedule:
         schedules.append(load(spec.spectral.schedule)(spec.spectral, network, optimizer))
     if spec.learning.lr_decay_frames:
         schedules.append(load(spec.learning.decay)(optimizer, frames, spec.learning.lr_decay_frames))
-    return GradientStep(optimizer, spec.learning.clip_norm, schedules)
+    return load(spec.optimizer.step)(optimizer, spec.learning.clip_norm, schedules)
 
 
 def _memory(spec: Spec, stream: Any, agent: Agent, rng: np.random.Generator, device: torch.device) -> Replay:

@@ -33,6 +33,8 @@ GAMES = {
     "cliffwalk": "blind", "digits": "imbalanced",
 }  # fmt: skip
 
+POLICIES = ("actor_critic", "trpo", "acer")  # that learn from unrolls, and sample
+
 # Dotted key -> where changing it alone may change nothing, and why.
 SILENT: dict[str, tuple[Callable[[Spec], bool], str]] = {
     "evaluation.noise": (lambda spec: spec.network.linear.kind == "plain", "there is no noise to keep or leave out"),
@@ -53,6 +55,10 @@ SMALL: dict[str, Any] = {
     "network.core.units": 8,
     "network.core.before": [8],
     "agent.unroll": 5,
+    "memory.select.start_steps": 100,
+    "agent.minibatch": 4,
+    "agent.fisher_every": 2,
+    "agent.slack": 0.5,
     "agent.sequence": 6,
     "agent.burn_in": 3,
     "agent.period": 3,
@@ -61,6 +67,8 @@ SMALL: dict[str, Any] = {
     "memory.capacity_steps": 128,
     "memory.select.weights.end_frames": 250,
     "learning.batch": 4,
+    "optimizer.inverse_every": 3,
+    "optimizer.cold.updates": 4,
     "learning.clock.start_frames": 100,
     "learning.clock.every_frames": 8,
     "learning.target_every_frames": 40,
@@ -100,12 +108,12 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
             "learning.clock.every_frames": 1,
             "learning.clock.start_frames": 4,
         }
-    if tree["agent"]["kind"] == "actor_critic":
+    if agent in POLICIES:
         del changes["evaluation.epsilon"]
-    corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] != "none"
+    corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] not in ("none", "gae")
     lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
-    if agent == "actor_critic":
+    if agent in POLICIES:
         changes["learning.batch"] = changes["environment.streams"]
     for key, value in changes.items():
         frames = key.endswith("frames") and isinstance(value, int)

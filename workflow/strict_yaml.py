@@ -27,7 +27,8 @@ def nearest(bad: object, valid: Iterable[str]) -> str | None:
     close = difflib.get_close_matches(str(bad).lower(), folded, n=1, cutoff=0.6)
     if close:
         return folded[close[0]]
-    tails = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]: name for name in reversed(names)}
+    deepest_first = sorted(reversed(names), key=lambda name: -name.count("."))  # the least deep of equal tails stays
+    tails = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]: name for name in deepest_first}
     close = difflib.get_close_matches(re.split("[./]", str(bad))[-1].lower(), tails, n=1, cutoff=0.75)
     return tails[close[0]] if close else None
 

@@ -46,6 +46,11 @@ def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, rng: np.random.
     return np.where(random, actions, q.argmax(-1).cpu().numpy())
 
 
+def sample_logits(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One draw from the softmax of each row of [B, A] logits -> [B] int64."""
+    return sample(np.exp(logits - logits.max(-1, keepdims=True)), rng)
+
+
 def sample(probability: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One draw from each row of [B, A] probabilities by inverting its distribution function -> [B] int64."""
     heights = probability.cumsum(-1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Returns of actor-critics over a window: V-trace, and the n-step return as a case of it; torch only.
+"""Returns of actor-critics over a window: V-trace, and n-step returns and GAE as cases of it; torch only.
 
 Time runs along the first axis. Nothing here carries a gradient.
 """
@@ -57,3 +57,16 @@ def n_step_targets(
     """
     assert values.ndim == 2 and r_t.shape == values[1:].shape, (values.shape, r_t.shape)
     return vtrace(values, r_t, discount_t, torch.zeros_like(r_t), acted, 1.0, 1.0, q)
+
+
+def gae(
+    values: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, acted: torch.Tensor, trace_decay: float
+) -> Corrected:
+    """A_s = delta_s + gamma lambda A_{s+1}, delta_s = r_s + gamma V_{s+1} - V_s; v_s = V_s + A_s, the lambda-return.
+
+    Schulman et al. 2016, eq. 16 (arXiv:1506.02438), from A_T = 0 backwards; shapes as in `vtrace`, whose trace
+    coefficients c are lambda here. rho is 1 where something was done; lambda 1 gives the n-step returns.
+    """
+    assert values.ndim == 2 and r_t.shape == values[1:].shape, (values.shape, r_t.shape)
+    found = vtrace(values, r_t, discount_t, torch.zeros_like(r_t), acted, 1.0, trace_decay, "vs")
+    return found._replace(advantage=found.vs - values[:-1])

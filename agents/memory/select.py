@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from agents.memory.store import FrameStore
-from agents.spec.memory import FifoSelect, NewestSelect, UniformSelect
+from agents.spec.memory import FifoSelect, NewestSelect, TrajectoriesSelect, UniformSelect
 
 
 class Uniform:
@@ -59,20 +59,20 @@ class Fifo:
     arXiv:1802.01561, section 5.2.2).
     """
 
-    def __init__(self, spec: FifoSelect, store: FrameStore):
+    def __init__(self, spec: FifoSelect | TrajectoriesSelect, store: FrameStore):
         self.spec, self.store = spec, store
         self.taken = 0  # windows handed out; window w is number w // B of stream w % B
 
     def add(self, keys: np.ndarray) -> None:
         pass
 
-    def _whole(self) -> int:
+    def whole(self) -> int:
         """Windows of one stream that were ever complete."""
         return max(0, max(self.store.count, self.store.seen) - 1) // self.store.window
 
     def due(self, ticks: int, size: int) -> int:
         """As many updates as there are batches of new whole windows."""
-        return (self._whole() * self.store.streams - self.taken) // self.spec.fresh(size)
+        return (self.whole() * self.store.streams - self.taken) // self.spec.fresh(size)
 
     def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], those of the oldest windows that were not drawn yet first; weights [size] of ones.
@@ -82,15 +82,27 @@ class Fifo:
         store, fresh = self.store, self.spec.fresh(size)
         windows = self.taken + np.arange(fresh)
         self.taken += fresh
-        oldest = max(store.count, store.seen) - store.rows + store.stack - 1  # its stack's history must be there too
-        oldest = max(0, -(-oldest // store.window)) if oldest > store.stack - 1 else 0
+        oldest = self.oldest()
         if windows[0] // store.streams < oldest:
             raise LookupError(f"a memory of {store.rows} rows is too short for {size} windows of {store.window}")
         if size > fresh:
-            replayed = rng.integers(oldest * store.streams, self._whole() * store.streams, size=size - fresh)
-            windows = np.concatenate([windows, replayed])
-        number, stream = np.divmod(windows, store.streams)
-        return number * store.window * store.streams + stream, np.ones(size, np.float32)
+            windows = np.concatenate([windows, self.replayed(rng, size - fresh)])
+        return self.keys(windows), np.ones(size, np.float32)
+
+    def oldest(self) -> int:
+        """Number of the oldest window of a stream that the memory holds, its stack's history too."""
+        store = self.store
+        row = max(store.count, store.seen) - store.rows + store.stack - 1
+        return max(0, -(-row // store.window)) if row > store.stack - 1 else 0
+
+    def replayed(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Windows drawn uniformly from all complete ones in the memory, with replacement. [size]"""
+        return rng.integers(self.oldest() * self.store.streams, self.whole() * self.store.streams, size=size)
+
+    def keys(self, windows: np.ndarray) -> np.ndarray:
+        """The keys of the rows that windows [N] start with."""
+        number, stream = np.divmod(windows, self.store.streams)
+        return number * self.store.window * self.store.streams + stream
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         pass

@@ -4,7 +4,7 @@ Gradient descent asks for a loss once. A line search asks whether a step helped,
 after the parameters have moved, on the batch that the step was made for.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -22,6 +22,18 @@ class Objective(Protocol):
 
     def divergence(self) -> torch.Tensor:
         """How far the networks' outputs are from what they were when this objective was made; 0 there, else above."""
+        ...
+
+
+class Sampled(Objective, Protocol):
+    """An objective whose networks' outputs are distributions, of which the batch holds samples."""
+
+    def likelihood(self, critic: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """log p of the samples, summed, scalar, on the outputs that the last `loss` was made of.
+
+        Its gradients by what comes before are those of which the Fisher matrix is the second moment. With it the rows
+        [N] bool of that forward pass that have a sample. `critic` (agents/spec/optimizer.py): what a value counts as.
+        """
         ...
 
 

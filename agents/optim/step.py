@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import nn
 
+from agents.optim.objective import Objective
+
 
 class Optimizer(Protocol):
     """Moves parameters in place by their gradients, each at a rate of its own.
@@ -40,6 +42,10 @@ class GradientStep:
         self.optimizer, self.clip_norm, self.schedules = optimizer, clip_norm, list(schedules)
         self.parameters = optimizer.parameters
         self.steps = 0  # taken so far
+
+    def descend(self, objective: Objective) -> dict[str, torch.Tensor | float]:
+        """One step on an objective; -> metrics of the step, scalars."""
+        return {"grad_norm": self.down(objective.loss())}
 
     def down(self, loss: torch.Tensor) -> torch.Tensor:
         """A step down the gradient of a scalar; -> the gradient's Euclidean norm before clipping, scalar.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from agents.spec.agent import DQN, R2D2, ACLambda, ActorCritic
+from agents.spec.agent import DQN, R2D2
 from agents.spec.base import Identified, parts
 from agents.spec.environment import Environment
 from agents.spec.evaluation import Evaluation
@@ -19,6 +19,7 @@ from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
 from agents.spec.offline import OfflineCliffwalk, OfflineDigits
 from agents.spec.optimizer import Optimizer
+from agents.spec.policy import ACER, TRPO, ACLambda, ActorCritic
 from agents.spec.record import Record
 from agents.spec.spectral import Spectral
 
@@ -31,7 +32,7 @@ class Spec(Identified):
     driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic, Field(discriminator="kind")]
+    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration

@@ -62,31 +62,6 @@ class GradientPenalty(Numbers):
     norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
 
 
-class NoCorrection(Part):
-    kind: Literal["none"] = Field(description="n-step returns and the policy's gradient, whoever acted")
-
-
-class EpsilonCorrection(Part):
-    kind: Literal["epsilon"] = Field(description="none, with 1e-6 added to pi(a) inside the logarithm (GA3C)")
-
-
-class OneStepCorrection(Part):
-    kind: Literal["one_step"] = Field(description="min(rho_bar, pi / mu) on the policy's gradient only")
-    rho_bar: Annotated[Real, Field(gt=0)]
-
-
-class VTrace(Part):
-    kind: Literal["vtrace"] = Field(description="V-trace, targets and gradient (Espeholt et al. 2018)")
-    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips pi / mu in the temporal differences")
-    c_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the trace coefficients")
-
-    @model_validator(mode="after")
-    def _bars_ordered(self) -> "VTrace":
-        if self.c_bar > self.rho_bar:
-            raise ValueError("rho_bar must be at least c_bar")
-        return self
-
-
 class Agent(Part):
     """What is common to all: the heads it can act with, and whether it has a target network.
 
@@ -190,59 +165,3 @@ class R2D2(Agent):
         if (self.priority_mix is None) == spec.memory.select.prioritized:
             number = "a number" if spec.memory.select.prioritized else "null"
             yield f"agent.priority_mix must be {number} with memory.select {spec.memory.select.kind}"
-
-
-class ACLambda(Agent):
-    """Online actor-critic with eligibility traces (Young & Tian 2019)."""
-
-    code: ClassVar[str] = "agents.ac_lambda:ACLambda"
-    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
-    target: ClassVar[bool] = False
-    kind: Literal["ac_lambda"]
-    discount: Probability = Field(description="gamma, per agent step")
-    trace_decay: Probability = Field(description="lambda; 0: one-step actor-critic")
-    policy_weight: Annotated[Real, Field(ge=0)] = Field(description="of log pi beside the value in the trace")
-    entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="beta")
-    floor: Annotated[Real, Field(ge=0)] = Field(description="added to probabilities inside logarithms")
-
-    def misfits(self, spec: Any) -> Iterator[str]:
-        yield from super().misfits(spec)
-        if (spec.memory.select.kind, spec.environment.streams, spec.learning.batch) != ("newest", 1, 1):
-            yield (
-                "agent ac_lambda learns from one stream as it goes: memory.select newest, environment.streams 1, "
-                "learning.batch 1"
-            )
-
-
-class ActorCritic(Agent):
-    """Actor-critic on unrolls: A2C, A3C, IMPALA."""
-
-    code: ClassVar[str] = "agents.actor_critic:ActorCritic"
-    recurrent: ClassVar[bool] = True
-    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
-    target: ClassVar[bool] = False
-    kind: Literal["actor_critic"]
-    discount: Probability = Field(description="gamma, per agent step")
-    unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
-    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace, *OneOf] = Field(
-        description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
-    )
-    q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
-    entropy_weight: Annotated[Real, Field(ge=0)]
-    baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
-    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
-
-    @property
-    def learned(self) -> int:
-        return self.unroll
-
-    @property
-    def window(self) -> int:
-        return self.unroll
-
-    def misfits(self, spec: Any) -> Iterator[str]:
-        yield from super().misfits(spec)
-        if spec.memory.select.kind != "fifo":
-            yield f"agent actor_critic learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
-        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
-            yield "agent actor_critic samples its policy: exploration none and evaluation.epsilon 0"

@@ -118,4 +118,20 @@ class Hogwild(Workers):
         yield from (f"executor hogwild needs {what}" for what, given in wanted.items() if not given)
 
 
+def on_policy(reason: str, spec: Any) -> Iterator[str]:
+    """Sentences where the policy that acted may be another than the one that learns."""
+    executor, select = spec.executor, spec.memory.select
+    if executor.kind != "inline" or any(executor.lags_updates):
+        lags = " with lags_updates" if executor.kind == "inline" else ""
+        yield f"{reason}: executor inline without lags_updates, not {executor.kind}{lags}"
+    if select.kind == "fifo" and select.replay_share:
+        yield f"{reason}: memory.select.replay_share 0, not {select.replay_share:g}"
+    streams = spec.environment.streams * spec.memory.copies
+    if spec.learning.batch % streams:
+        yield (
+            f"{reason}: learning.batch must be a multiple of environment.streams times memory.copies, {streams}, not "
+            f"{spec.learning.batch}: other updates would come between"
+        )
+
+
 Executors = Annotated[Inline | Processes | Ray | Hogwild, *OneOf]

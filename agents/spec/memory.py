@@ -5,12 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Frames, OneOf, Part, Period, Probability, Real
+from agents.spec.base import Count, Frames, OneOf, Part, Period, Probability, Real, Whole
 
 
 class Select(Part):
     prioritized: ClassVar[bool] = False  # whether it draws by the priorities that agents give
     keep: ClassVar[tuple[str, ...]] = ()  # extras that agents have to keep with each step
+    follows: ClassVar[bool] = False  # whether learning follows the rows, not a clock of frames
 
     def steps(self, spec: Any, streams: int) -> int:
         """Steps of each of `streams` that the memory must hold for a draw."""
@@ -28,6 +29,7 @@ class UniformSelect(Select):
 
 class FifoSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Fifo"
+    follows: ClassVar[bool] = True
     kind: Literal["fifo"] = Field(description="on-policy: every window once, in order; learning follows the rows")
     replay_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
         description="share of a batch drawn uniformly from all complete windows in the memory instead (IMPALA, Table 2)"
@@ -42,6 +44,33 @@ class FifoSelect(Select):
 
     def fresh(self, batch: int) -> int:
         return max(1, batch - round(batch * self.replay_share))
+
+
+class TrajectoriesSelect(Select):
+    code: ClassVar[str] = "agents.memory.trajectories:Trajectories"
+    follows: ClassVar[bool] = True
+    kind: Literal["trajectories"] = Field(
+        description="every window once, in order, as they come; after each batch of them others, replayed (ACER)"
+    )
+    replay_ratio: Annotated[Real, Field(ge=0, le=1_000)] = Field(
+        description="replayed batches for each new one, mean of a Poisson distribution"
+    )
+    start_steps: Annotated[Whole, Field(ge=0)] = Field(description="agent steps of all streams before the first replay")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.learning.clock.kind != "unrolls":
+            yield f"memory.select trajectories needs learning.clock unrolls, not {spec.learning.clock.kind}"
+        if spec.agent.kind != "acer":
+            yield f"memory.select trajectories is for agent acer, not {spec.agent.kind}"
+        streams = spec.executor.streams(spec) * spec.memory.copies
+        if spec.learning.batch % streams:
+            yield (
+                f"memory.select trajectories: learning.batch must be a multiple of environment.streams times "
+                f"memory.copies, {streams}, not {spec.learning.batch}"
+            )
+
+    def steps(self, spec: Any, streams: int) -> int:
+        return -(-spec.learning.batch // streams) * spec.agent.window
 
 
 class NewestSelect(Select):
@@ -139,7 +168,14 @@ def _predicts(agent: Any) -> str:
 
 class Memory(Part):
     select: Annotated[
-        UniformSelect | SequentialSelect | FifoSelect | NewestSelect | ProportionalSelect | RankSelect, *OneOf
+        UniformSelect
+        | SequentialSelect
+        | FifoSelect
+        | TrajectoriesSelect
+        | NewestSelect
+        | ProportionalSelect
+        | RankSelect,
+        *OneOf,
     ]
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
@@ -163,7 +199,8 @@ class FrameClock(Part):
     def misfits(self, spec: Any) -> Iterator[str]:
         window, row = spec.agent.window, spec.environment.repeat * spec.environment.streams
         ready = (window + 1) * row
-        if spec.memory.select.kind not in ("sequential", "fifo") and spec.learns and spec.first_update_frame < ready:
+        follows = spec.memory.select.follows or spec.memory.select.kind == "sequential"
+        if not follows and spec.learns and spec.first_update_frame < ready:
             yield (
                 f"learning.clock.start_frames {self.start_frames:,}: the first update comes at frame "
                 f"{spec.first_update_frame:,}, when memory.select {spec.memory.select.kind} has no whole window of "
@@ -175,8 +212,8 @@ class UnrollClock(Part):
     kind: Literal["unrolls"] = Field(description="an update whenever there are unrolls for one")
 
     def misfits(self, spec: Any) -> Iterator[str]:
-        if spec.memory.select.kind != "fifo":
-            yield f"learning.clock unrolls is for memory.select fifo, not {spec.memory.select.kind}"
+        if not spec.memory.select.follows:
+            yield f"learning.clock unrolls is for memory.select fifo or trajectories, not {spec.memory.select.kind}"
 
 
 class Learning(Part):

@@ -99,6 +99,15 @@ class ActorCriticHead(Numbers):
             yield "network.shared_bias is for heads of action values, not network.head actor_critic"
 
 
+class ActorQHead(Numbers):
+    code: ClassVar[str] = "agents.nets.policy:ActorQ"
+    kind: Literal["actor_q"] = Field(description="a policy and action values from the same hidden layers (ACER)")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.network.shared_bias:
+            yield "network.shared_bias is for heads of action values alone, not network.head actor_q"
+
+
 class NoNormalisation(Numbers):
     code: ClassVar[str] = "agents.nets.normalisation:none"
     kind: Literal["none"]
@@ -130,7 +139,7 @@ class Network(Part):
     core: Annotated[NoCore | Lstm, *OneOf] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer")
     activations: Activations
-    head: Annotated[PlainHead | DuelingHead | ActorCriticHead, *OneOf]
+    head: Annotated[PlainHead | DuelingHead | ActorCriticHead | ActorQHead, *OneOf]
     linear: Annotated[PlainLinear | FactorisedLinear | IndependentLinear, *OneOf] = Field(
         description="what all fully connected layers are made of"
     )
@@ -144,6 +153,7 @@ class Network(Part):
     def depth(self) -> int:
         """Layers that spectral norms can be taken of, counted from the output; padded convolutions have none."""
         hidden = len(self.units)
-        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": hidden + 2}[self.head.kind]
+        two = hidden + 2
+        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": two, "actor_q": two}[self.head.kind]
         core = len(self.core.before) if self.core.kind == "lstm" else 0
         return head + core + (len(self.convolutions) if self.torso.kind == "convolutional" else 0)

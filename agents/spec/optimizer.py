@@ -1,22 +1,34 @@
 """Optimizers."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agents.spec.base import OneOf, Part, Probability, Real
+from agents.spec.base import Count, OneOf, Part, Probability, Real
+from agents.spec.executor import on_policy
 
 Decay = Annotated[Real, Field(ge=0, lt=1)]  # of an average, which at 1 never moves; corrected for its start, 0 / 0
 
 
-class SGD(Part):
+class Rule(Part):
+    """What moves parameters, and the gradient step around it (`step`)."""
+
+    step: ClassVar[str] = "agents.optim.step:GradientStep"
+
+    def on(self, network: Any) -> Any:
+        """The optimizer of a network's parameters."""
+        return self.make(network.parameters())
+
+
+class SGD(Rule):
     code: ClassVar[str] = "agents.optim.sgd:SGD"
     kind: Literal["sgd"]
     lr: Annotated[Real, Field(gt=0)]
     momentum: Probability
 
 
-class Adam(Part):
+class Adam(Rule):
     code: ClassVar[str] = "agents.optim.adam:Adam"
     kind: Literal["adam"]
     lr: Annotated[Real, Field(gt=0)]
@@ -25,7 +37,7 @@ class Adam(Part):
     beta2: Decay
 
 
-class RMSprop(Part):
+class RMSprop(Rule):
     code: ClassVar[str] = "agents.optim.rmsprop:RMSprop"
     kind: Literal["rmsprop"]
     lr: Annotated[Real, Field(gt=0)]
@@ -39,7 +51,7 @@ class RMSprop(Part):
     )
 
 
-class Adadelta(Part):
+class Adadelta(Rule):
     code: ClassVar[str] = "agents.optim.adadelta:Adadelta"
     kind: Literal["adadelta"]
     lr: Annotated[Real, Field(gt=0)] = Field(description="factor of Adadelta's own step; 1 in its paper")
@@ -47,4 +59,83 @@ class Adadelta(Part):
     decay: Decay = Field(description="of both running averages")
 
 
-Optimizer = Annotated[Adam | RMSprop | SGD | Adadelta, *OneOf]
+class PlainDamping(Part):
+    kind: Literal["plain"] = Field(description="epsilon added to the eigenvalues of A (x) G")
+    epsilon: Annotated[Real, Field(gt=0)]
+
+
+class FactoredDamping(Part):
+    kind: Literal["factored"] = Field(
+        description="factored Tikhonov: pi sqrt(epsilon) added to those of A, sqrt(epsilon) / pi to those of G, pi^2 "
+        "being the ratio of their means (Martens & Grosse 2015)"
+    )
+    epsilon: Annotated[Real, Field(gt=0)]
+
+
+class GaussNewton(Part):
+    kind: Literal["gauss_newton"] = Field(description="that of a Gaussian around the value")
+    sigma: Annotated[Real, Field(gt=0)] = Field(description="its standard deviation, in training returns")
+
+
+class EuclideanCritic(Part):
+    kind: Literal["euclidean"] = Field(description="none: the gradient as it is")
+
+
+class AdaptiveCritic(Part):
+    kind: Literal["adaptive"] = Field(description="that of a Gaussian as wide as the value's error in the batch")
+
+
+Critic = Annotated[GaussNewton | EuclideanCritic | AdaptiveCritic, *OneOf]
+
+
+class NoColdStart(Part):
+    kind: Literal["none"]
+    updates: ClassVar[int] = 0
+
+
+class ColdStart(Part):
+    kind: Literal["momentum"] = Field(description="the first updates go along the gradient, while factors are gathered")
+    updates: Count
+    lr: Annotated[Real, Field(gt=0)]
+    clip_norm: Annotated[Real, Field(gt=0)] = Field(description="global gradient norm")
+
+
+class KFAC(Rule):
+    code: ClassVar[str] = "agents.optim.kfac:KFAC"
+    step: ClassVar[str] = "agents.optim.kfac:NaturalStep"
+    kind: Literal["kfac"] = Field(
+        description="natural gradient with Kronecker-factored curvature, within a trust region (Wu et al. 2017)"
+    )
+    lr: Annotated[Real, Field(gt=0)] = Field(description="the largest step, of natural gradients")
+    momentum: Decay = Field(description="m; each step is lr (1 - m) times the sum of the past ones")
+    radius: Annotated[Real, Field(gt=0)] = Field(
+        description="delta: natural gradients are scaled down to lr^2 <F^-1 g, g> = delta, nats; twice a KL divergence"
+    )
+    damping: Annotated[PlainDamping | FactoredDamping, *OneOf]
+    decay: Decay = Field(description="of the running averages of A and G, per update")
+    start: Literal["zero", "first"] = Field(description="what the averages start from: 0, or the first batch's factors")
+    inverse_every: Count = Field(description="updates between eigendecompositions of A and G")
+    critic: Critic = Field(description="the value's metric")
+    cold: Annotated[NoColdStart | ColdStart, *OneOf]
+    measure_kl: bool = Field(
+        description="record the policy's exact KL divergence over each update (costs a forward pass)"
+    )
+
+    def on(self, network: Any) -> Any:
+        return self.make(network)
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        """Its Fisher matrix is that of a policy, sampled by the rollout, with weights used once and as they are."""
+        if spec.agent.kind != "actor_critic":
+            yield f"optimizer kfac needs a policy to measure: agent actor_critic, not {spec.agent.kind}"
+            return
+        if spec.network.core.kind != "none":
+            yield f"optimizer kfac knows no weights shared over time: network.core none, not {spec.network.core.kind}"
+        if spec.network.linear.kind != "plain":
+            yield f"optimizer kfac does not know noisy layers: network.linear plain, not {spec.network.linear.kind}"
+        if spec.spectral.kind != "none":
+            yield f"optimizer kfac measures weights as they are: spectral none, not {spec.spectral.kind}"
+        yield from on_policy("optimizer kfac takes actions for draws from the policy that learns", spec)
+
+
+Optimizer = Annotated[Adam | RMSprop | SGD | Adadelta | KFAC, *OneOf]

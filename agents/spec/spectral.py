@@ -57,8 +57,8 @@ class SpectralOutput(Normed):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
-        if spec.network.head.kind == "actor_critic":
-            yield "spectral output is for heads of action values, not network.head actor_critic"
+        if spec.network.head.kind in ("actor_critic", "actor_q"):
+            yield f"spectral output is for heads of action values alone, not network.head {spec.network.head.kind}"
 
 
 class SpectralSchedule(Normed):

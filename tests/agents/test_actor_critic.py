@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy import stats
 
-from agents.ac_lambda import sample
 from agents.build import build
 from agents.losses.policy import entropy, log_probability
 from agents.nets.layers import dsilu
 from agents.optim.rmsprop import RMSprop
+from agents.policy.ac_lambda import sample
 from agents.rng import generator
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run

@@ -23,12 +23,14 @@ from workflow.overlay import merge, nested
 COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
-    "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay",
+    "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
+    "trpo_minatar", "acer_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
 WORKERS = {"actors": 2, "slots": 2, "chunk_steps": 5, "pull_every_steps": 10}
 VALUE_AGENT = {"discount": 0.99, "n_step": 2, "selector": "online"}
+KFAC = {"kind": "kfac", "lr": 0.1, "momentum": 0.9, "radius": 1e-3, "decay": 0.9, "inverse_every": 2}
 RMSPROP = {"kind": "rmsprop", "lr": 1e-4, "epsilon": 1e-2, "decay": 0.9, "centered": True}
 ATARI = {
     "suite": "atari", "game": "pong", "streams": 1, "stack": 1, "flicker": 0.0, "hidden": [], "sticky": 0.25,
@@ -56,6 +58,15 @@ PARTS: dict[str, list[Any]] = {
             "kind": "actor_critic", "discount": 0.99, "unroll": 4, "correction": "none", "q": "vs",
             "entropy_weight": 0.01, "baseline_weight": 0.5, "reduction": "mean",
         },
+        {
+            "kind": "trpo", "discount": 0.99, "unroll": 4, "trace_decay": 0.9, "entropy_weight": 0.01, "radius": 0.01,
+            "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4, "fisher_every": 2, "value_passes": 2,
+            "minibatch": 8,
+        },
+        {
+            "kind": "acer", "discount": 0.99, "unroll": 4, "truncation": 2.0, "average_decay": 0.9, "radius": 0.1,
+            "statistics": "logits", "q_weight": 0.5, "entropy_weight": 0.01,
+        },
     ],
     "agent.priority_mix": [None, 0.9],
     "agent.value": [
@@ -65,6 +76,7 @@ PARTS: dict[str, list[Any]] = {
     "agent.penalty": ["none", {"kind": "gradient", "weight": 0.1, "norm": 1.0}],
     "agent.correction": [
         "none", "epsilon", {"kind": "one_step", "rho_bar": 1.0}, {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 0.9},
+        {"kind": "gae", "trace_decay": 0.9},
     ],
     "network.torso": ["convolutional", "residual"],
     "network.convolutions": [[], [[4, 3, 1]], [[4, 3, 2], [4, 3, 1]], [[4, 12, 1]]],
@@ -74,7 +86,7 @@ PARTS: dict[str, list[Any]] = {
     ],
     "network.units": [[], [16], [16, 8]],
     "network.activations.units": ["relu", "dsilu"],
-    "network.head": ["plain", "dueling", "actor_critic"],
+    "network.head": ["plain", "dueling", "actor_critic", "actor_q"],
     "network.linear": ["plain", {"kind": "factorised", "sigma": 0.5}, {"kind": "independent", "sigma": 0.017}],
     "network.normalisation": ["none", "batch"],
     "network.shared_bias": [True, False],
@@ -92,6 +104,7 @@ PARTS: dict[str, list[Any]] = {
     ],
     "memory.select": [
         "uniform", {"kind": "fifo", "replay_share": 0.0}, {"kind": "fifo", "replay_share": 0.5}, "newest", "sequential",
+        {"kind": "trajectories", "replay_ratio": 2, "start_steps": 50},
         prioritized("proportional", beta=None), prioritized("rank", beta=0.5),
         prioritized("proportional", initial="actor"),
     ],
@@ -106,7 +119,16 @@ PARTS: dict[str, list[Any]] = {
         {"kind": "adam", "lr": 1e-4, "epsilon": 1e-4, "beta1": 0.9, "beta2": 0.999},
         *({**RMSPROP, "form": form} for form in ("torch", "nature", "tensorflow", "debiased")),
         {"kind": "sgd", "lr": 1e-4, "momentum": 0.9}, {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-6, "decay": 0.95},
+        {
+            **KFAC, "start": "zero", "damping": {"kind": "plain", "epsilon": 0.01}, "critic": "adaptive",
+            "cold": {"kind": "momentum", "updates": 3, "lr": 0.01, "clip_norm": 0.5}, "measure_kl": True,
+        },
+        {
+            **KFAC, "start": "first", "damping": {"kind": "factored", "epsilon": 0.1}, "critic": "euclidean",
+            "cold": {"kind": "none"}, "measure_kl": False,
+        },
     ],
+    "optimizer.critic": [{"kind": "gauss_newton", "sigma": 0.5}, "euclidean", "adaptive"],
     "environment": [
         {
             "suite": "minatar", "game": "freeway", "streams": 1, "stack": 2, "flicker": 0.2, "hidden": [0],

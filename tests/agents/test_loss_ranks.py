@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agents.losses import policy, returns, sequence, vtrace
+from agents.losses import policy, retrace, returns, sequence, vtrace
 from agents.losses.categorical import Categorical, project
 from agents.losses.penalty import Gradient
 from agents.losses.quantile import Quantile
@@ -29,6 +29,12 @@ CASES = {
     "td_error": (policy.td_error, (B, B, B, B), (0, 1, 2, 3)),
     "policy_gradient_loss": (policy.policy_gradient_loss, (TB, TB, TB), (0, 1, 2)),
     "baseline_loss": (policy.baseline_loss, (TB, TB), (0, 1)),
+    "retrace": (retrace.retrace, (Q[:4, :, 0], TB, TB, TB, TB, TB), range(6)),
+    "truncated_weights": (retrace.truncated_weights, (LOG, LOG, LOG, ROWS[:3], TB, 10.0), range(5)),
+    "projected": (retrace.projected, (LOG, LOG, 1.0), (0, 1)),
+    "trust_region_loss": (retrace.trust_region_loss, (LOG, LOG, LOG, 1.0, "logits"), (0, 1, 2)),
+    "surrogate": (policy.surrogate, (TB, TB), (0, 1)),
+    "standardised": (policy.standardised, (B,), (0,)),
     "n_step": (returns.n_step, (TB, TB), (0, 1)),
     "n_steps": (returns.n_steps, (TB, TB, 2), (0, 1)),
     "sequence_errors": (sequence.sequence_errors, (Q, ROWS, Q[1:, :, 0], Q[1:, :, 0], Q, Q, LAST, 2, None), range(7)),
@@ -36,6 +42,9 @@ CASES = {
     "ends": (sequence.ends, (VALID,), (0,)),
     "discrepancy": (sequence.discrepancy, (Q[:3], Q[:2], VALID), (0, 1, 2)),
     "vtrace": (vtrace.vtrace, (Q[:4, :, 0], TB, TB, TB, TB, 1.0, 1.0, "vs"), range(5)),
+    "gae": (vtrace.gae, (Q[:4, :, 0], TB, TB, TB, 0.9), range(4)),
+    "kl_divergence": (policy.kl_divergence, (LOG, LOG), (0, 1)),
+    "gaussian_log_likelihood": (policy.gaussian_log_likelihood, (TB, TB, TB[0, 0]), (0, 1, 2)),
     "n_step_targets": (vtrace.n_step_targets, (Q[:4, :, 0], TB, TB, TB, "vs"), range(4)),
 }
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from agents.actor_critic import ActorCritic
 from agents.build import build
 from agents.losses.vtrace import n_step_targets, vtrace
 from agents.memory.select import Fifo
@@ -16,6 +15,7 @@ from agents.memory.store import FrameStore
 from agents.nets.normalisation import none
 from agents.nets.policy import PolicyValue
 from agents.optim.decay import Decay
+from agents.policy.actor_critic import ActorCritic
 from agents.rng import generator
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
@@ -259,7 +259,7 @@ def test_a_recurrent_unroll_sees_what_acting_saw(tmp_path):
     batch = store.gather(np.array([0, 1, 20 * 4 + 2, 20 * 4 + 3]), np.ones(4, np.float32))
     assert batch.last[:-1].any() and batch.first[1:].any()
     with torch.no_grad():
-        out = agent._unroll(batch)
+        out = agent.unroll(batch)
     torch.testing.assert_close(out.logits[:-1], batch.extras["logits"][:-1], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(batch.extras["state"][1], torch.zeros(4, 2, 6))
     assert (batch.extras["state"][batch.first] == 0).all()

@@ -136,6 +136,46 @@ KINDS = {
     ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__kind": use}) for use in ("output", "gradient", "epsilon", "lr")},
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": FRAMES}),
+    "a2c-gae": ("a2c_gae_minatar", ON_POLICY),
+    "acktr": (
+        "acktr_minatar",
+        {
+            **ON_POLICY,
+            "learning__lr_decay_frames": FRAMES,
+            "optimizer__cold__updates": 3,
+            "optimizer__inverse_every": 4,
+        },
+    ),
+    "acktr-factored": (
+        "acktr_minatar",
+        {
+            **ON_POLICY,
+            "optimizer__cold": "none",
+            "optimizer__start": "first",
+            "optimizer__damping": {"kind": "factored", "epsilon": 0.01},
+            "optimizer__critic": "adaptive",
+            "optimizer__measure_kl": True,
+        },
+    ),
+    "trpo": (
+        "trpo_minatar",
+        {**ON_POLICY, "agent__unroll": 10, "agent__minibatch": 12, "learning__lr_decay_frames": FRAMES},
+    ),
+    "acer": (
+        "acer_minatar",
+        {**ON_POLICY, "agent__unroll": 5, "memory__select__start_steps": 100, "learning__lr_decay_frames": FRAMES},
+    ),
+    "acer-logits": (
+        "acer_minatar",
+        {
+            **ON_POLICY,
+            "agent__unroll": 5,
+            "agent__statistics": "logits",
+            "memory__select__start_steps": 0,
+            "network__linear": {"kind": "factorised", "sigma": 0.5},
+            "executor__lags_updates": [0, 3],
+        },
+    ),
     "impala-lstm-lags": (
         "impala_minatar",
         {

@@ -17,6 +17,7 @@ from torch import nn
 
 from agents.build import Central, build
 from agents.executors.hogwild.shared_parameters import SharedParameters
+from agents.optim.objective import Objective
 from agents.optim.step import GradientStep
 from agents.spec import Spec
 from agents.spec.executor import Inline
@@ -27,6 +28,9 @@ class HandOver:
 
     def __init__(self, own: nn.Module, shared: GradientStep):
         self.parameters, self.shared = list(own.parameters()), shared
+
+    def descend(self, objective: Objective) -> dict[str, torch.Tensor | float]:
+        return {"grad_norm": self.down(objective.loss())}
 
     def down(self, loss: torch.Tensor) -> torch.Tensor:
         for parameter in self.parameters:

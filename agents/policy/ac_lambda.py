@@ -16,7 +16,7 @@ from agents.acting.sampling import explore, sample
 from agents.agent import Given, Learned, restore, saved
 from agents.losses.policy import entropy, log_probability, td_error
 from agents.nets.network import Network
-from agents.spec.agent import ACLambda as ACLambdaSpec
+from agents.spec.policy import ACLambda as ACLambdaSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 
