@@ -25,6 +25,14 @@ class Adam(Part):
     beta2: Decay
 
 
+class AdamW(Adam):
+    code: ClassVar[str] = "agents.optim.adamw:AdamW"
+    kind: Literal["adamw"]
+    decay: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        description="share of each parameter that is taken off it at every step, whatever the learning rate"
+    )
+
+
 class RMSprop(Part):
     code: ClassVar[str] = "agents.optim.rmsprop:RMSprop"
     kind: Literal["rmsprop"]
@@ -47,4 +55,4 @@ class Adadelta(Part):
     decay: Decay = Field(description="of both running averages")
 
 
-Optimizer = Annotated[Adam | RMSprop | SGD | Adadelta, *OneOf]
+Optimizer = Annotated[Adam | AdamW | RMSprop | SGD | Adadelta, *OneOf]

@@ -57,8 +57,8 @@ class SpectralOutput(Normed):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
-        if spec.network.head.kind == "actor_critic":
-            yield "spectral output is for heads of action values, not network.head actor_critic"
+        if "plain" not in spec.agent.heads:
+            yield f"spectral output is for action values, which agent {spec.agent.kind} does not have"
 
 
 class SpectralSchedule(Normed):
