@@ -33,6 +33,7 @@ from agents.losses import imagination
 from agents.losses.latent import Categorical
 from agents.losses.policy import entropy, log_probability
 from agents.losses.prediction import discount_loss, reward_loss
+from agents.nets.rssm import State
 from agents.nets.world_model import WorldModel
 from agents.optim.step import Follower
 from agents.spec.dreamer import Dreamer as DreamerSpec
@@ -55,7 +56,7 @@ class Rows(NamedTuple):
 class Imagined(NamedTuple):
     """Trajectories of H steps from N states."""
 
-    state: torch.Tensor  # [H + 1, N, F]
+    state: State  # [H + 1, N, ...]
     action: torch.Tensor  # [H, N] int64; action t leads from state t to state t + 1
 
 
@@ -95,7 +96,7 @@ class Dreamer:
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """A draw from the policy, the likeliest action where the actor is in evaluation mode; a random one by epsilon.
 
-        The state handed on is [B, F], after this step's image.
+        The state handed on is [B, D + width], after this step's image.
         """
         actor, size = self.networks["actor"], len(inputs.obs)
         draws = torch.Generator().manual_seed(int(rng.integers(2**63 - 1)))
@@ -105,17 +106,19 @@ class Dreamer:
             logits = actor(state)
             noise = self.policy.noise((size,), draws).to(logits.device)
             action = (self.policy.sample(logits, noise) if actor.training else logits).argmax(-1)
-        return ActorOutput(np.where(random, chosen, action.cpu().numpy()), {}, state)
+        return ActorOutput(np.where(random, chosen, action.cpu().numpy()), {}, torch.cat(state, -1))
 
-    def follow(self, inputs: ActorInput, draws: torch.Generator) -> torch.Tensor:
-        """The state [B, F] after the image in view; an episode begins from zero."""
+    def follow(self, inputs: ActorInput, draws: torch.Generator) -> State:
+        """The state [B, ...] after the image in view; an episode begins from zero."""
         model, size, device = self.model, len(inputs.obs), inputs.obs.device
-        before = model.rssm.initial(size) if inputs.state is None else inputs.state
+        before = model.rssm.initial(size)
+        if inputs.state is not None:
+            before = State(*inputs.state.split([part.shape[-1] for part in before], -1))
         action = F.one_hot(torch.from_numpy(inputs.action).to(device), self.policy.size).float()
         first = torch.from_numpy(inputs.first).to(device)
         noise = model.rssm.latent.noise((1, size), draws).to(device)
         embedded = model.embed(model.image(inputs.obs)[None])
-        return model.rssm.observe(embedded, action[None], first[None], before, noise)[0][0]
+        return model.rssm.observe(embedded, action[None], first[None], before, noise)[0].rows(0)
 
     def learn(self, batch: Batch) -> Learned:
         """A step of the world model; then, imagined from its states, one of the actor and one of the critic."""
@@ -136,23 +139,23 @@ class Dreamer:
         action = F.one_hot(batch.action, self.policy.size).float()
         return Rows(self.model.image(batch.obs), action, SQUASHED[self.spec.reward](batch.reward), discount, first)
 
-    def model_loss(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, Metrics]:
-        """-> scalar, states [L, B, F] with their gradient, metrics (arXiv:2010.02193, eq. 2)."""
+    def model_loss(self, rows: Rows) -> tuple[torch.Tensor, State, Metrics]:
+        """-> scalar, states [L, B, ...] with their gradient, metrics (arXiv:2010.02193, eq. 2)."""
         spec, model = self.spec, self.model
         length, size = rows.first.shape
         noise = model.rssm.latent.noise((length, size), self.noise)
         start = model.rssm.initial(size)
         state, posterior = model.rssm.observe(model.embed(rows.image), rows.action, rows.first, start, noise)
-        prior = model.rssm.prior(state)
+        prior = model.rssm.prior(state.h)
         fixed = state.detach()
         read = {head: state if head in spec.shapes_state else fixed for head in ("image", "reward", "discount")}
-        image = self.image.loss(model.decode(read["image"]), rows.image).mean()
-        reward = reward_loss(model.reward(read["reward"]), rows.reward).mean()
+        image = self.image.loss(model.decoder(read["image"]), rows.image).mean()
+        reward = reward_loss(model.rewards(read["reward"]), rows.reward).mean()
         kl = self.kl.loss(model.rssm.latent, posterior, prior)
         loss = image + spec.reward_weight * reward + spec.kl_weight * kl
         metrics: Metrics = {"image_loss": image.detach(), "reward_loss": reward.detach()}
         if spec.discount_weight is not None:
-            discount = discount_loss(model.discount(read["discount"]), rows.discount).mean()
+            discount = discount_loss(model.discounts(read["discount"]), rows.discount).mean()
             loss = loss + spec.discount_weight * discount
             metrics["discount_loss"] = discount.detach()
         with torch.no_grad():
@@ -162,17 +165,17 @@ class Dreamer:
             metrics |= {"posterior_entropy": latent.entropy(posterior).mean()}
         return loss, state, metrics
 
-    def learn_behaviour(self, states: torch.Tensor, discount: torch.Tensor) -> Metrics:
-        """A step of actor and critic on what is imagined from states [L, B, F], whose true discounts are [L, B]."""
+    def learn_behaviour(self, states: State, discount: torch.Tensor) -> Metrics:
+        """A step of actor and critic on what is imagined from states [L, B, ...], whose true discounts are [L, B]."""
         spec, actor, critic = self.spec, self.networks["actor"], self.networks["critic"]
         rho, eta = self.reinforce(self.frames()), self.entropy_weight(self.frames())
-        start, true = self.starts(states.flatten(0, 1), discount.flatten())
+        start, true = self.starts(State(*(part.flatten(0, 1) for part in states)), discount.flatten())
         with torch.set_grad_enabled(rho < 1):  # the policy gradient needs none of what leads to a state
             seen = self.imagine(start)
             reward, discount, value = self.judge(seen.state, true)
             returns = imagination.lambda_returns(reward, discount, value[1:], spec.return_decay)
         weight, fixed = imagination.weights(discount), seen.state.detach()
-        logits = actor(fixed[:-2])
+        logits = actor(fixed.rows(slice(-2)))
         spread = entropy(logits, 0.0)
         loss = imagination.actor_loss(
             log_probability(logits, seen.action[:-1], 0.0),
@@ -183,7 +186,7 @@ class Dreamer:
             rho,
             eta,
         )
-        values = critic(fixed[:-1])
+        values = critic(fixed.rows(slice(-1)))
         metrics: Metrics = {
             "actor_loss": loss.detach(),
             "entropy": spread.detach().mean(),
@@ -196,33 +199,39 @@ class Dreamer:
         metrics["critic_loss"] = loss.detach()
         return metrics | {"critic_grad_norm": self.steps["critic"].down(loss)}
 
-    def starts(self, states: torch.Tensor, discount: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """[M, F] and [M] -> as many of them as trajectories are to start from."""
+    def starts(self, states: State, discount: torch.Tensor) -> tuple[State, torch.Tensor]:
+        """[M, ...] and [M] -> as many of them as trajectories are to start from."""
         count = self.spec.starts
         if count is None:
             return states, discount
-        chosen = torch.randperm(len(states), generator=self.noise, device=states.device)[:count]
-        return states[chosen], discount[chosen]
+        chosen = torch.randperm(len(discount), generator=self.noise, device=discount.device)[:count]
+        return states.rows(chosen), discount[chosen]
 
-    def imagine(self, start: torch.Tensor) -> Imagined:
-        """H steps of policy and prior from states [N, F]; no gradient reaches the actor through its inputs."""
-        rssm, actor, horizon, size = self.model.rssm, self.networks["actor"], self.spec.horizon, len(start)
+    def imagine(self, start: State) -> Imagined:
+        """H steps of policy and prior from states [N, ...]; no gradient reaches the actor through its inputs.
+
+        Without gradients z and actions are compact, which is quicker.
+        """
+        rssm, actor, horizon, size = self.model.rssm, self.networks["actor"], self.spec.horizon, len(start.h)
+        compact = not torch.is_grad_enabled()
+        draw = self.policy.pick if compact else self.policy.sample
         chance = self.policy.noise((horizon, size), self.noise)
         noise = rssm.latent.noise((horizon, size), self.noise)
-        states, actions = [start], []
+        states, actions = [State(start.h, rssm.latent.compact(start.z)) if compact else start], []
         for t in range(horizon):
-            action = self.policy.sample(actor(states[-1].detach()), chance[t])
-            states.append(rssm.step(states[-1], action, noise[t]))
-            actions.append(action.detach())
-        return Imagined(torch.stack(states), torch.stack(actions).argmax(-1))
+            actions.append(draw(actor(states[-1].detach()), chance[t]))
+            states.append(rssm.step(states[-1], actions[-1], noise[t]))
+        action = torch.stack(actions).detach()
+        chosen = action.squeeze(-1) if compact else action.argmax(-1)
+        return Imagined(State(*map(torch.stack, zip(*states, strict=True))), chosen)
 
-    def judge(self, state: torch.Tensor, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def judge(self, state: State, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rewards and discounts [H, N] of states 0 to H - 1, slow values [H + 1, N]; `true` [N] is what state 0 had."""
         model = self.model
-        reward, value = model.reward(state[:-1]), self.slow_critic(state)
+        reward, value = model.rewards(state.rows(slice(-1))), self.slow_critic(state)
         if self.spec.discount_weight is None:
             return reward, torch.full_like(reward, self.spec.discount), value
-        discount = model.discount(state[1:-1]).sigmoid()
+        discount = model.discounts(state.rows(slice(1, -1))).sigmoid()
         return reward, torch.cat([true[None], discount]), value
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -1,7 +1,8 @@
 """What the latent part z of a world model's state is, and how far two beliefs about it lie apart; torch only.
 
 A belief is given by a network as raw numbers [..., size]; a sample is [..., width]. Noise comes from outside, so that
-the same noise gives the same sample: [..., variables], uniform in [0, 1) or standard normal, as `noise` draws it.
+the same noise gives the same sample: [..., variables], uniform in [0, 1) or standard normal, as `noise` draws it. Where
+no gradient passes, a sample has a compact form: of one-hot vectors the places of their ones in width, int64.
 Hafner et al. 2021 (arXiv:2010.02193, section 2.1 and appendix C), Hafner et al. 2020 (arXiv:1912.01603).
 """
 
@@ -11,17 +12,23 @@ import torch
 from torch.nn import functional as F
 
 
-def straight_through(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """A one-hot draw from each softmax(logits) [..., K] by inverting its distribution function -> [..., K].
+def draw(probability: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """A class of each distribution [..., K], by inverting its distribution function at noise [...] -> [...] int64.
 
-    noise [...] is uniform in [0, 1). The sample's gradient is that of the probabilities: z = onehot + p - sg(p)
-    (arXiv:2010.02193, Algorithm 1).
+    noise is uniform in [0, 1). No gradient.
     """
-    assert logits.shape[:-1] == noise.shape and logits.ndim >= 1, (logits.shape, noise.shape)
+    assert probability.shape[:-1] == noise.shape and probability.ndim >= 1, (probability.shape, noise.shape)
+    heights = probability.detach().cumsum(-1)  # rounding may leave the last one beside 1
+    return torch.searchsorted(heights, noise.unsqueeze(-1), right=True).squeeze(-1).clamp_(max=heights.shape[-1] - 1)
+
+
+def straight_through(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """A one-hot draw from each softmax(logits) [..., K], noise [...] as for `draw` -> [..., K].
+
+    The sample's gradient is that of the probabilities: z = onehot + p - sg(p) (arXiv:2010.02193, Algorithm 1).
+    """
     probability = logits.softmax(-1)
-    heights = probability.detach().cumsum(-1)[..., :-1]
-    chosen = (heights <= noise.unsqueeze(-1)).sum(-1)
-    one_hot = F.one_hot(chosen, logits.shape[-1]).to(logits.dtype)
+    one_hot = torch.zeros_like(probability).scatter_(-1, draw(probability, noise).unsqueeze(-1), 1.0)
     return one_hot + (probability - probability.detach()) if probability.requires_grad else one_hot
 
 
@@ -40,6 +47,14 @@ class Categorical:
         """[..., size] and [..., variables] -> [..., width], with the gradient of `straight_through`."""
         return straight_through(self._logits(raw), noise).flatten(-2)
 
+    def pick(self, raw: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """The same sample, compact: -> [..., variables] int64."""
+        return self._places(draw(self._logits(raw).softmax(-1), noise))
+
+    def compact(self, sample: torch.Tensor) -> torch.Tensor:
+        """[..., width] -> [..., variables] int64."""
+        return self._places(self._logits(sample).argmax(-1))
+
     def kl(self, q: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
         """KL(q || p) of raw beliefs [..., size], summed over the variables -> [...], nats."""
         assert q.shape == p.shape and q.shape[-1] == self.size, (q.shape, p.shape)
@@ -53,6 +68,9 @@ class Categorical:
 
     def _logits(self, raw: torch.Tensor) -> torch.Tensor:
         return raw.unflatten(-1, self._shape)
+
+    def _places(self, chosen: torch.Tensor) -> torch.Tensor:
+        return chosen + self._shape[1] * torch.arange(self.variables, device=chosen.device)
 
 
 class Gaussian:
@@ -73,6 +91,14 @@ class Gaussian:
         """mean + std noise: [..., size] and [..., variables] -> [..., width]."""
         mean, std = self._moments(raw)
         return mean + std * noise
+
+    def pick(self, raw: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """The same sample: there is nothing more compact."""
+        return self.sample(raw, noise)
+
+    def compact(self, sample: torch.Tensor) -> torch.Tensor:
+        """[..., width] as it is."""
+        return sample
 
     def kl(self, q: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
         """KL(q || p) of raw beliefs [..., size], summed over the variables -> [...], nats."""

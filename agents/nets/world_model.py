@@ -6,31 +6,31 @@ Hafner et al. 2021 (arXiv:2010.02193, section 2 and appendix D).
 import torch
 from torch import nn
 
-from agents.nets.decoders import head
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.normalisation import none
-from agents.nets.rssm import Rssm
+from agents.nets.rssm import Head, Rssm, Scalar, State
 from agents.spec.dreamer import Dreams as DreamsSpec
 
 
 class WorldModel(nn.Module):
-    """What is learned of the environment. States are [..., F] (agents/nets/rssm.py), observations [..., C, H, W].
+    """What is learned of the environment, observations being [..., C, H, W].
 
-    `scale` is the factor that brings observations to [0, 1].
+    `rewards` is the mean of what was received on the way to a state, `discounts` (None where there is no such head) the
+    logit of the discount of what comes after it; both State -> [...]. `decoder` gives the raw numbers of an image's
+    loss, State -> [..., C, H, W]. `scale` is the factor that brings observations to [0, 1].
     """
 
     def __init__(self, spec: DreamsSpec, shape: tuple[int, int, int], scale: float, actions: int):
         super().__init__()
-        self.scale, self.offset, self.actions = scale, spec.offset, actions
+        self.scale, self.offset = scale, spec.offset
         activation = ACTIVATIONS[spec.activations.units]
         self.torso = spec.torso.make(spec, shape, none)
         latent = spec.latent.make()
         self.rssm = Rssm(self.torso.size, actions, latent, spec.deter, spec.hidden, spec.cell, activation)
-        features = self.rssm.features
-        self.decoder = spec.decoder.make(features, shape, ACTIVATIONS[spec.activations.convolutions])
-        self.rewards = head(features, spec.heads.reward, 1, activation)
-        units = spec.heads.discount
-        self.discounts = None if units is None else head(features, units, 1, activation)
+        size, units = (spec.deter, latent.width), spec.heads.discount
+        self.decoder = spec.decoder.make(*size, shape, ACTIVATIONS[spec.activations.convolutions])
+        self.rewards = Scalar(*size, spec.heads.reward, activation)
+        self.discounts = None if units is None else Scalar(*size, units, activation)
 
     def image(self, obs: torch.Tensor) -> torch.Tensor:
         """Observations as float32, scaled and shifted: what is encoded and predicted."""
@@ -42,43 +42,20 @@ class WorldModel(nn.Module):
         """[T, B, C, H, W] -> [T, B, E]."""
         return self.torso(image.flatten(0, 1)).unflatten(0, image.shape[:2])
 
-    def decode(self, state: torch.Tensor) -> torch.Tensor:
-        """[..., F] -> the raw numbers of an image's loss [..., C, H, W]."""
-        return self.decoder(state.flatten(0, -2)).unflatten(0, state.shape[:-1])
-
-    def reward(self, state: torch.Tensor) -> torch.Tensor:
-        """[..., F] -> mean [...] of what was received on the way to the state."""
-        return self.rewards(state).squeeze(-1)
-
-    def discount(self, state: torch.Tensor) -> torch.Tensor:
-        """[..., F] -> logit [...] of the discount of what comes after the state. There has to be such a head."""
-        return self.discounts(state).squeeze(-1)
-
-
-class Critic(nn.Module):
-    """[..., F] -> value [...]."""
-
-    def __init__(self, features: int, units: list[int], activation):
-        super().__init__()
-        self.head = head(features, units, 1, activation)
-
-    def forward(self, state: torch.Tensor) -> torch.Tensor:
-        return self.head(state).squeeze(-1)
-
 
 class Dreams(nn.Module):
-    """All three; the actor gives a logit for each action. Observations are `shape` = [C, H, W].
+    """All three: the actor gives a logit for each action, State -> [..., A], the critic a value, State -> [...].
 
-    `outputs` is the size of value heads and says nothing here.
+    Observations are `shape` = [C, H, W]. `outputs` is the size of value heads and says nothing here.
     """
 
     def __init__(self, spec: DreamsSpec, shape: tuple[int, int, int], scale: float, actions: int, outputs: int):
         super().__init__()
         activation = ACTIVATIONS[spec.activations.units]
         self.model = WorldModel(spec, shape, scale, actions)
-        features = self.model.rssm.features
-        self.actor = head(features, spec.heads.actor, actions, activation)
-        self.critic = Critic(features, spec.heads.critic, activation)
+        size = (spec.deter, self.model.rssm.latent.width)
+        self.actor = Head(*size, spec.heads.actor, actions, activation)
+        self.critic = Scalar(*size, spec.heads.critic, activation)
         if spec.initialisation == "xavier_uniform":
             self.apply(_xavier)
 
