@@ -95,9 +95,7 @@ class Network(nn.Module):
         return tuple(out) if isinstance(out, tuple) else (out,)
 
 
-def assemble(
-    spec: NetworkSpec, shape: tuple[int, int, int], scale: float, actions: int, outputs: int
-) -> Network:
+def assemble(spec: NetworkSpec, shape: tuple[int, int, int], scale: float, actions: int, outputs: int) -> Network:
     """The network that a spec describes, initialised: observations `shape` [C, H, W], `outputs` numbers per action."""
     norm, linear = spec.normalisation.make, spec.linear.make
     torso = spec.torso.make(spec, shape, norm)

@@ -5,6 +5,7 @@ is made of, and how it is drawn from what a layer gives, is the latent's own aff
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -62,7 +63,7 @@ class Head(nn.Module):
         super().__init__()
         widths = [*units, outputs]
         self.first = OfState(deter, width, widths[0])
-        self.layers = nn.ModuleList(Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(widths))
         self.activation = activation
 
     def forward(self, state: State) -> torch.Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 
 from agents.nets.layers import ACTIVATIONS
 from agents.nets.normalisation import none
-from agents.nets.rssm import Head, Rssm, Scalar, State
+from agents.nets.rssm import Head, Rssm, Scalar
 from agents.spec.dreamer import Dreams as DreamsSpec
 
 

@@ -10,8 +10,7 @@ from agents.build import build
 from agents.losses import imagination
 from agents.losses.latent import BalancedKL, Categorical, Gaussian, PlainKL, straight_through
 from agents.losses.prediction import BernoulliImage, GaussianImage, discount_loss, reward_loss
-from agents.nets.rssm import GatedCell
-from agents.nets.rssm import State
+from agents.nets.rssm import GatedCell, State
 from agents.optim.adamw import AdamW
 from agents.rng import generator
 from agents.spec import model_of
@@ -308,7 +307,7 @@ def imagined(agent, start: State, grad: bool):
 @pytest.mark.parametrize("kind", [{}, GAUSSIAN])
 def test_what_is_imagined_is_the_same_with_and_without_gradients(kind):
     agent = agent_of(**kind)
-    loss, states, _ = agent.model_loss(agent.rows(batch_of(agent)))
+    _, states, _ = agent.model_loss(agent.rows(batch_of(agent)))
     start = State(*(part.detach().flatten(0, 1) for part in states))
     dense, compact = imagined(agent, start, True), imagined(agent, start, False)
     assert torch.equal(dense.action, compact.action) and dense.action.shape == (4, 15)
@@ -395,18 +394,19 @@ def test_schedules_go_by_frames():
     ("changes", "message"),
     [
         ({"agent__starts": 16}, "agent.starts 16: learning.batch 3 of agent.sequence 5 has only 15 states"),
-        ({"memory__select": {"kind": "sequential"}}, "agent dreamer draws all rows alike: memory.select uniform, not seq"),
+        ({"memory__select": {"kind": "sequential"}}, "draws all rows alike: memory.select uniform, not sequential"),
         ({"executor": {"kind": "processes", "actors": 1, "slots": 2, "chunk_steps": 5, "pull_every_steps": 5}},
          "agent dreamer learns where it acts: executor inline, not processes"),
         ({"network__heads__discount": None}, "agent.discount_weight and network.heads.discount: both null, or none"),
-        ({"agent__discount_weight": None, "network__heads__discount": None}, "shapes_state discount needs network.heads"),
+        ({"agent__discount_weight": None, "network__heads__discount": None}, "shapes_state discount needs"),
         ({"network__latent__classes": 1}, "greater than or equal to 2"),
         ({"network__offset": 0.5}, "agent.image bernoulli needs network.offset 0, not 0.5"),
         ({"network__decoder": {"kind": "transposed", "channels": 4, "convolutions": [[4, 4, 2]], "last": [3, 2]}},
          "network.decoder makes images of 9x9 pixels: environment minatar has 10x10"),
         ({"agent__horizon": 1}, "greater than or equal to 2"),
         ({"agent__reinforce__value": 1.5}, "reinforce is a share, at most 1"),
-        ({"agent__reinforce": {"kind": "linear", "start": 0, "end": 1, "start_frames": 9, "end_frames": 8}}, "end_frames"),
+        ({"agent__reinforce": {"kind": "linear", "start": 0, "end": 1, "start_frames": 9, "end_frames": 8}},
+         "end_frames lies before start_frames"),
         ({"memory__capacity_steps": 6}, "too few for memory.select uniform"),
         ({"record__norms": {"kind": "spectral", "layers": [-1], "power_steps": 1}}, "beyond the network's 0 layers"),
         ({"record__probes": [{"kind": "lipschitz", "states": 8}]}, "record.probes lipschitz needs agent dqn"),
@@ -419,14 +419,16 @@ def test_what_does_not_go_together_is_refused(changes, message):
 
 
 def test_binary_pixels_are_asked_for_of_games_that_have_them():
-    with pytest.raises(ValueError, match="agent.image bernoulli needs pixels of 0 and 1, which environment atari lacks"):
+    with pytest.raises(
+        ValueError, match=r"agent\.image bernoulli needs pixels of 0 and 1, which environment atari lacks"
+    ):
         spec("dreamerv2", game="pong", agent__image="bernoulli", network__offset=0.0)
 
 
 def test_networks_of_another_kind_are_refused():
     tree = spec("dreamer_minatar", **SMALL).model_dump(mode="json")
     other = spec("dqn_minatar").model_dump(mode="json")
-    with pytest.raises(ValueError, match="agent dreamer needs another kind of network: one with network.decoder"):
+    with pytest.raises(ValueError, match=r"agent dreamer needs another kind of network: one with network\.decoder"):
         model_of(tree).model_validate(tree | {"network": other["network"]})
-    with pytest.raises(ValueError, match="agent dqn needs another kind of network: one without network.decoder"):
+    with pytest.raises(ValueError, match=r"agent dqn needs another kind of network: one without network\.decoder"):
         model_of(other).model_validate(other | {"network": tree["network"]})
