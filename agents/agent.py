@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.nets.network import Network
 from agents.optim.step import GradientStep
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
@@ -46,12 +45,13 @@ class Agent(Protocol):
 class Given(NamedTuple):
     """What agents are made of, beside their spec."""
 
-    online: Network  # initialised, on its device
+    online: Any  # the networks as the spec describes them, mostly a Network; initialised, on their device
     actions: int
     noise: torch.Generator  # of noisy layers
-    step: Callable[[nn.Module], GradientStep]  # makes what moves a network's parameters
+    step: Callable[..., GradientStep]  # of a network (and a rate, else the optimizer's): what moves its parameters
     target_every: int | None  # updates between copies to a target network; None: there is none
     keep: tuple[str, ...]  # extras that the memory wants to be kept with each step
+    frames: Callable[[], int]  # of training so far, which schedules go by
 
 
 def acting_networks(agent: Agent) -> dict[str, nn.Module]:

@@ -1,7 +1,6 @@
 """From a spec to the parts of a run. Each part of the spec says which code it is made by; it is imported then."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +12,6 @@ from agents.envs.stream import make_streams
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
-from agents.nets.heads import Hidden
-from agents.nets.layers import ACTIVATIONS
-from agents.nets.network import Network, initialise
 from agents.optim.step import GradientStep
 from agents.rng import generator, integer_seed
 from agents.spec import Spec
@@ -47,7 +43,7 @@ class Acting(NamedTuple):
     rng: np.random.Generator
 
 
-MakeStep = Callable[[nn.Module], GradientStep]
+MakeStep = Callable[..., GradientStep]  # of a network, and of a learning rate in place of the optimizer's
 
 
 class Central(NamedTuple):
@@ -67,7 +63,8 @@ def acting(spec: Spec, streams: int, device: torch.device, step: MakeStep, *inde
     rng = generator(spec.seed, "spectral")
     online = _network(spec, stream, rng).to(device)
     noise = torch.Generator(device).manual_seed(integer_seed(spec.seed, "noise", *index))
-    given = Given(online, len(stream.actions), noise, step, spec.learning.target_every, spec.memory.select.keep)
+    target_every, keep = spec.learning.target_every, spec.memory.select.keep
+    given = Given(online, len(stream.actions), noise, step, target_every, keep, lambda: stream.statistics.frames)
     return Acting(stream, spec.agent.make(given, **parts), rng)
 
 
@@ -79,8 +76,8 @@ def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
     def frames() -> int:
         return actor.frames
 
-    def step(network: nn.Module) -> GradientStep:
-        return _step(spec, network, frames)
+    def step(network: nn.Module, lr: float | None = None) -> GradientStep:
+        return _step(spec, network, frames, lr)
 
     stream, agent, rng = acting(
         spec, here, device, (lambda network: central.step(network, step)) if central else step, *index
@@ -101,9 +98,10 @@ def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
     return Parts(actor, memory, learner, executor, device, lit, probes)
 
 
-def _step(spec: Spec, network: nn.Module, frames: Callable[[], int]) -> GradientStep:
+def _step(spec: Spec, network: nn.Module, frames: Callable[[], int], lr: float | None) -> GradientStep:
     """What moves a network's parameters; `frames` of the run are what the learning rate's decay goes by."""
-    optimizer = spec.optimizer.on(network)
+    part = spec.optimizer if lr is None else spec.optimizer.model_copy(update={"lr": lr})
+    optimizer = part.on(network)
     schedules = []
     if spec.spectral.schedule:
         schedules.append(load(spec.spectral.schedule)(spec.spectral, network, optimizer))
@@ -127,20 +125,13 @@ def _memory(spec: Spec, stream: Any, agent: Agent, rng: np.random.Generator, dev
     return Replay(store, select, rng, spec.learning.batch, device, copies)
 
 
-def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> Network:
+def _network(spec: Spec, stream: Any, rng: np.random.Generator) -> nn.Module:
     """The online network."""
-    network, actions = spec.network, len(stream.actions)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(spec.seed, "initialisation"))
         channels, *sides = stream.shape
-        norm, linear = network.normalisation.make, network.linear.make
-        torso = network.torso.make(network, (channels * spec.environment.stack, *sides), norm)
-        core = None if network.core.kind == "none" else network.core.make(linear, torso.size, actions)
-        features = core.size if core else torso.size
-        hidden = partial(Hidden, linear, norm, features, network.units, ACTIVATIONS[network.activations.units])
-        head = network.head.make(hidden, linear, actions, spec.agent.outputs, network.shared_bias)
-        online = Network(torso, core, head, stream.scale)
-        initialise(online, network.initialisation)
+        shape = (channels * spec.environment.stack, *sides)
+        online = spec.network.make(shape, stream.scale, len(stream.actions), spec.agent.outputs)
     if spec.spectral.kind != "none":
         spec.spectral.make(online, rng)
     return online

@@ -80,11 +80,13 @@ def _training(tree: dict) -> dict[str, float]:
 
     from agents.acting.actor import Actor
     from agents.acting.exploration import Constant
+    from agents.agent import acting_networks
     from agents.arithmetic import settle
     from agents.envs.stream import make_streams
     from agents.run.checkpoint import Checkpoints
     from agents.run.loop import Run
-    from agents.spec import Spec
+    from agents.spec import model_of
+    from agents.spec.network import Network
 
     settle(1)
     environment, select = tree["environment"], tree["memory"]["select"]["kind"]
@@ -97,7 +99,7 @@ def _training(tree: dict) -> dict[str, float]:
         tree["learning"]["clock"]["start_frames"] = steps * environment.get("repeat", 1)
     if tree["exploration"]["kind"] == "linear":
         tree["exploration"] |= {"warmup_frames": 0, "end_frames": 0}
-    spec = Spec.model_validate(tree | {"budget_frames": 10**9})
+    spec = model_of(tree).model_validate(tree | {"budget_frames": 10**9})
     run = Run(spec, Checkpoints(Path(tempfile.mkdtemp()), {}, print))
     agent, device = run.parts.learner.agent, run.parts.device
 
@@ -121,8 +123,10 @@ def _training(tree: dict) -> dict[str, float]:
             turns += 1
         spent = 1e3 * (time.process_time() - start) - turns * (turn + stream * spec.environment.streams)
         windows.append(max(0.0, spent) / (run.parts.learner.updates - updates))
-    weights = sum(math.prod(p.shape) for p in agent.networks["online"].parameters()) * 4e-6
+    weights = sum(math.prod(p.shape) for net in acting_networks(agent).values() for p in net.parameters()) * 4e-6
     numbers = {"turn": turn, "stream": stream, "update": quartile(windows), "rows": rows(tree), "weights": weights}
+    if not isinstance(spec.network, Network):
+        return numbers
     own = {"noisy": spec.network.linear.kind != "plain", "dueling": spec.network.head.kind == "dueling"}
     return numbers | {part: there for part, there in own.items() if there}
 

@@ -23,6 +23,7 @@ from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
 from agents.run.offline import perform
 from agents.spec import Spec, model_of
+from agents.spec.network import Network
 from tests.agents.specs import has
 from workflow.config import Project
 from workflow.overlay import merge, nested
@@ -37,7 +38,10 @@ POLICIES = ("actor_critic", "trpo", "acer")  # that learn from unrolls, and samp
 
 # Dotted key -> where changing it alone may change nothing, and why.
 SILENT: dict[str, tuple[Callable[[Spec], bool], str]] = {
-    "evaluation.noise": (lambda spec: spec.network.linear.kind == "plain", "there is no noise to keep or leave out"),
+    "evaluation.noise": (
+        lambda spec: isinstance(spec.network, Network) and spec.network.linear.kind == "plain",
+        "there is no noise to keep or leave out",
+    ),
     "memory.capacity_steps": (
         lambda spec: spec.memory.select.kind in ("fifo", "newest"),
         "what was just made is learned from, and a memory that is too short for it is refused",
@@ -54,6 +58,13 @@ SMALL: dict[str, Any] = {
     "network.units": [8],
     "network.core.units": 8,
     "network.core.before": [8],
+    "network.deter": 8,
+    "network.hidden": 8,
+    "network.latent.variables": 3,
+    "network.latent.classes": 4,
+    "network.heads": {"reward": [8], "discount": [8], "actor": [8], "critic": [8]},
+    "agent.starts": 8,
+    "agent.horizon": 3,
     "agent.unroll": 5,
     "memory.select.start_steps": 100,
     "agent.minibatch": 4,
@@ -115,10 +126,20 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
     if agent in POLICIES:
         changes["learning.batch"] = changes["environment.streams"]
+    if agent == "dreamer":
+        changes |= small_dreams(tree)
     for key, value in changes.items():
         frames = key.endswith("frames") and isinstance(value, int)
         tree = merge(tree, nested(key, value * repeat if frames else value), algorithm.alternatives)
     return tree | fixed | {"budget_frames": 400 * repeat}
+
+
+def small_dreams(tree: dict[str, Any]) -> dict[str, Any]:
+    """What makes the networks of a world model small, by the decoder that it has, and what makes each number count."""
+    dense = tree["network"]["decoder"]["kind"] == "dense"
+    decoder = {"units": [8]} if dense else {"channels": 8, "convolutions": [[2, 5, 2], [2, 5, 2], [2, 6, 2]]}
+    free = {"agent.kl.free_nats": 0.01} if tree["agent"]["kl"]["free_nats"] else {}
+    return {f"network.decoder.{key}": value for key, value in decoder.items()} | free
 
 
 def _set(tree: dict[str, Any], dotted: str) -> bool:

@@ -159,6 +159,8 @@ def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
         factor *= 1.7 if small else 1.3
     if spec["agent"].get("penalty", {}).get("kind") == "gradient":
         factor *= 3.5
+    if spec["agent"]["kind"] == "dreamer":  # whose networks have none of the parts below
+        return factor
     if spec["network"]["normalisation"]["kind"] != "none":
         factor *= 2.0
     if small and spec["network"]["linear"]["kind"] != "plain" and not speed.noisy:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from agents.spec import OFFLINE, Spec
+from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import by_kind
 from analysis.spec.common import EXPERIMENT
 from workflow.checks import GIVEN_ELSEWHERE
@@ -25,9 +25,9 @@ def schemas() -> dict[str, str]:
     algorithm = _draft7(AlgorithmFile)
     definitions = algorithm.setdefault("definitions", {})
     chosen: dict[str, Any] = {"$ref": f"#/definitions/{Spec.__name__}"}
-    for model in (Spec, *OFFLINE.values()):
+    for model in (Spec, *LEARNERS.values(), *OFFLINE.values()):
         definitions |= _partial(model)
-    for kind, model in OFFLINE.items():
+    for kind, model in (OFFLINE | LEARNERS).items():
         agent = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
         asked = {"required": ["agent"], "properties": {"agent": agent}}
         chosen = {"if": asked, "then": {"$ref": f"#/definitions/{model.__name__}"}, "else": chosen}

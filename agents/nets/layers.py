@@ -16,7 +16,9 @@ def dsilu(x: torch.Tensor) -> torch.Tensor:
     return torch.addcmul(s, s * (1 - s), x)
 
 
-ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": F.relu, "silu": F.silu, "dsilu": dsilu}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": F.relu, "silu": F.silu, "dsilu": dsilu, "elu": F.elu
+}  # fmt: skip
 
 
 class Linear(nn.Linear):

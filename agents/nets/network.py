@@ -1,9 +1,14 @@
 """A torso with a head, perhaps a recurrent core in between, fed with raw observations."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+
+from agents.nets.heads import Hidden
+from agents.nets.layers import ACTIVATIONS
+from agents.spec.network import Network as NetworkSpec
 
 
 class Network(nn.Module):
@@ -88,6 +93,19 @@ class Network(nn.Module):
         out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(size).to(obs.device))
         self.train()
         return tuple(out) if isinstance(out, tuple) else (out,)
+
+
+def assemble(spec: NetworkSpec, shape: tuple[int, int, int], scale: float, actions: int, outputs: int) -> Network:
+    """The network that a spec describes, initialised: observations `shape` [C, H, W], `outputs` numbers per action."""
+    norm, linear = spec.normalisation.make, spec.linear.make
+    torso = spec.torso.make(spec, shape, norm)
+    core = None if spec.core.kind == "none" else spec.core.make(linear, torso.size, actions)
+    features = core.size if core else torso.size
+    hidden = partial(Hidden, linear, norm, features, spec.units, ACTIVATIONS[spec.activations.units])
+    head = spec.head.make(hidden, linear, actions, outputs, spec.shared_bias)
+    network = Network(torso, core, head, scale)
+    initialise(network, spec.initialisation)
+    return network
 
 
 def initialise(network: Network, how: str) -> None:

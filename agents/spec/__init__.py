@@ -7,10 +7,11 @@ the run. This package knows pydantic only: `workflow/` imports it without paying
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from agents.spec.agent import DQN, R2D2
 from agents.spec.base import Identified, parts
+from agents.spec.dreamer import Dreamer, Dreams
 from agents.spec.environment import Environment
 from agents.spec.evaluation import Evaluation
 from agents.spec.executor import Executors
@@ -43,6 +44,16 @@ class Spec(Identified):
     evaluation: Evaluation
     executor: Executors
     record: Record
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _of_the_agent(cls, value: Any, info: ValidationInfo) -> Any:
+        """A network of the other kind is refused as a whole, not key by key."""
+        agent, dreams = info.data.get("agent"), cls.model_fields["network"].annotation is Dreams
+        if agent and isinstance(value, dict) and dreams != ("decoder" in value):
+            wanted = "one with network.decoder" if dreams else "one without network.decoder"
+            raise ValueError(f"agent {agent.kind} needs another kind of network: {wanted}")
+        return value
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Spec":
@@ -82,6 +93,14 @@ class Spec(Identified):
         return self.first_update_frame < self.budget_frames + self.environment.streams * self.environment.repeat
 
 
+class DreamerSpec(Spec):
+    """A training run whose agent learns a world model: its networks are of their own kind."""
+
+    agent: Dreamer
+    network: Dreams
+
+
+LEARNERS: dict[str, type[Spec]] = {"dreamer": DreamerSpec}  # agents whose specs have parts of their own
 OFFLINE: dict[str, type[Identified]] = {"q_learning": OfflineCliffwalk, "classifier": OfflineDigits}
 
 
@@ -89,4 +108,4 @@ def model_of(tree: Any) -> type[Identified]:
     """The kind of spec that raw data describes, by its agent: an offline experiment's, else a training run's."""
     agent = tree.get("agent") if isinstance(tree, dict) else None
     kind = agent.get("kind") if isinstance(agent, dict) else None
-    return OFFLINE.get(kind, Spec) if isinstance(kind, str) else Spec
+    return {**LEARNERS, **OFFLINE}.get(kind, Spec) if isinstance(kind, str) else Spec

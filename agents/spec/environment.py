@@ -15,6 +15,7 @@ class Suite(Part):
 
     side: ClassVar[int]  # pixels of a square observation
     channels: ClassVar[int | None]  # of an observation; None: of a game that is not known yet
+    binary: ClassVar[bool] = True  # whether all pixels are 0 or 1
     partial: ClassVar[str] = "agents.envs.partial:obscure"
 
     game: Game
@@ -76,6 +77,7 @@ class MiniGrid(Suite):
 class Atari(Suite):
     code: ClassVar[str] = "agents.envs.atari:Atari"
     channels: ClassVar[int] = 1
+    binary: ClassVar[bool] = False
     suite: Literal["atari"]
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
@@ -104,6 +106,7 @@ class CartPole(Suite):
     code: ClassVar[str] = "agents.envs.cartpole:CartPole"
     side: ClassVar[int] = 1
     channels: ClassVar[int] = 4  # its four numbers
+    binary: ClassVar[bool] = False
     repeat: ClassVar[int] = 1  # frames of an agent step
     suite: Literal["cartpole"]
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")

@@ -43,7 +43,10 @@ class Evaluation(Part):
     trials: Annotated[list[Trial], EachOnce] = Field(
         description="further evaluations under other conditions, when training is over"
     )
-    noise: bool = Field(description="noisy layers keep the noise of their last draw; false: they use their means")
+    noise: bool = Field(
+        description="noisy layers keep the noise of their last draw, agent dreamer samples its policy; false: they use "
+        "their means, and it takes the likeliest action"
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> "Evaluation":

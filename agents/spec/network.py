@@ -44,8 +44,8 @@ class Lstm(Part):
 
 
 class Activations(Part):
-    convolutions: Literal["relu", "silu"] = Field(description="after each convolution")
-    units: Literal["relu", "dsilu"] = Field(
+    convolutions: Literal["relu", "silu", "elu"] = Field(description="after each convolution")
+    units: Literal["relu", "dsilu", "elu"] = Field(
         description="after each hidden fully connected layer; dsilu: the derivative of SiLU (Elfwing et al. 2018)"
     )
 
@@ -131,6 +131,8 @@ class BatchNormalisation(Numbers):
 
 
 class Network(Part):
+    code: ClassVar[str] = "agents.nets.network:assemble"
+
     torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf]
     convolutions: list[tuple[Count, Count, Count]] = Field(
         description="[channels, kernel, stride] of each layer, no padding; residual: of each section, the "

@@ -37,6 +37,14 @@ class Adam(Rule):
     beta2: Decay
 
 
+class AdamW(Adam):
+    code: ClassVar[str] = "agents.optim.adamw:AdamW"
+    kind: Literal["adamw"]
+    decay: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        description="share of each parameter that is taken off it at every step, whatever the learning rate"
+    )
+
+
 class RMSprop(Rule):
     code: ClassVar[str] = "agents.optim.rmsprop:RMSprop"
     kind: Literal["rmsprop"]
@@ -138,4 +146,4 @@ class KFAC(Rule):
         yield from on_policy("optimizer kfac takes actions for draws from the policy that learns", spec)
 
 
-Optimizer = Annotated[Adam | RMSprop | SGD | Adadelta | KFAC, *OneOf]
+Optimizer = Annotated[Adam | AdamW | RMSprop | SGD | Adadelta | KFAC, *OneOf]

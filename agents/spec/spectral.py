@@ -57,8 +57,8 @@ class SpectralOutput(Normed):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
-        if spec.network.head.kind in ("actor_critic", "actor_q"):
-            yield f"spectral output is for heads of action values alone, not network.head {spec.network.head.kind}"
+        if "plain" not in spec.agent.heads:
+            yield f"spectral output is for action values, which agent {spec.agent.kind} does not have"
 
 
 class SpectralSchedule(Normed):

@@ -13,7 +13,7 @@ from agents.build import build
 from agents.dqn_compiled import CompiledDQN
 from agents.nets.network import Network
 from agents.optim.step import GradientStep
-from agents.spec import Spec
+from agents.spec import Spec, model_of
 from agents.spec.optimizer import SGD as SGDSpec
 from agents.step import ActorInput, Batch
 from workflow.config import Algorithm, Project
@@ -34,7 +34,7 @@ def given(network: Network, actions: int, noise: torch.Generator | None = None, 
     def step(net: torch.nn.Module) -> GradientStep:
         return GradientStep(SGDSpec(kind="sgd", lr=lr, momentum=0.0).make(net.parameters()), None, [])
 
-    return Given(network, actions, noise or torch.Generator(), step, 1, keep=())
+    return Given(network, actions, noise or torch.Generator(), step, 1, keep=(), frames=lambda: 0)
 
 
 def without_step(agent, batch: Batch) -> Learned:
@@ -98,7 +98,8 @@ def spec(
     tree = copy.deepcopy(shipped.spec) | fixed
     tree["environment"]["game"] = game
     tree = _laid(tree, {dotted: value for dotted, value in small.items() if has(tree, dotted)}, shipped.alternatives)
-    return Spec.model_validate(_laid(tree, changes, shipped.alternatives))
+    tree = _laid(tree, changes, shipped.alternatives)
+    return model_of(tree).model_validate(tree)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
-from agents.spec import Spec
+from agents.spec import LEARNERS, Spec, model_of
 from analysis.spec.complaints import complaints
 from tests.agents.specs import ROOT, has, prioritized
 from workflow.config import Project
@@ -24,7 +24,7 @@ COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
-    "trpo_minatar", "acer_minatar",
+    "trpo_minatar", "acer_minatar", "dreamer_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
@@ -67,7 +67,33 @@ PARTS: dict[str, list[Any]] = {
             "kind": "acer", "discount": 0.99, "unroll": 4, "truncation": 2.0, "average_decay": 0.9, "radius": 0.1,
             "statistics": "logits", "q_weight": 0.5, "entropy_weight": 0.01,
         },
+        {
+            "kind": "dreamer", "discount": 0.99, "sequence": 5, "reward": "identity", "image": "gaussian",
+            "kl": {"kind": "plain", "free_nats": 0.1}, "kl_weight": 1.0, "reward_weight": 1.0, "discount_weight": 1.0,
+            "shapes_state": ["image", "discount"], "starts": None, "horizon": 2, "return_decay": 0.5,
+            "reinforce": {"kind": "constant", "value": 0.0}, "actor_lr": 1e-4, "critic_lr": 1e-4,
+            "entropy_weight": {"kind": "linear", "start": 0.1, "end": 0.0, "start_frames": 90, "end_frames": 200},
+        },
     ],
+    "agent.image": ["gaussian", "bernoulli"],
+    "agent.kl": [{"kind": "balanced", "balance": 0.5, "free_nats": 1.0}, {"kind": "plain", "free_nats": 0.0}],
+    "agent.discount_weight": [None, 5.0],
+    "agent.starts": [None, 4, 400],
+    "agent.reinforce": [
+        {"kind": "constant", "value": 0.5},
+        {"kind": "linear", "start": 0.0, "end": 1.0, "start_frames": 90, "end_frames": 200},
+    ],
+    "network.latent": [
+        {"kind": "categorical", "variables": 2, "classes": 3},
+        {"kind": "gaussian", "variables": 3, "form": "sigmoid2", "least": 0.1},
+    ],
+    "network.cell": ["bare", "gru"],
+    "network.decoder": [
+        {"kind": "dense", "units": []},
+        {"kind": "transposed", "channels": 4, "convolutions": [[4, 4, 1]], "last": [4, 2]},
+        {"kind": "transposed", "channels": 4, "convolutions": [], "last": [3, 1]},
+    ],
+    "network.heads.discount": [None, [8]],
     "agent.priority_mix": [None, 0.9],
     "agent.value": [
         {"kind": "scalar", "loss": "absolute"}, {"kind": "categorical", "low": -5.0, "high": 5.0, "atoms": 11},
@@ -117,6 +143,7 @@ PARTS: dict[str, list[Any]] = {
     "learning.clip_norm": [None, 1.0],
     "optimizer": [
         {"kind": "adam", "lr": 1e-4, "epsilon": 1e-4, "beta1": 0.9, "beta2": 0.999},
+        {"kind": "adamw", "lr": 1e-4, "epsilon": 1e-4, "beta1": 0.9, "beta2": 0.999, "decay": 1e-3},
         *({**RMSPROP, "form": form} for form in ("torch", "nature", "tensorflow", "debiased")),
         {"kind": "sgd", "lr": 1e-4, "momentum": 0.9}, {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-6, "decay": 0.95},
         {
@@ -168,6 +195,9 @@ PARTS: dict[str, list[Any]] = {
 SMALL: dict[str, Any] = {
     "network.convolutions": [[4, 3, 1]],
     "network.units": [16],
+    "network.deter": 8,
+    "network.hidden": 8,
+    "agent.starts": 8,
     "memory.capacity_steps": 200,
     "learning.batch": 4,
     "environment.streams": 4,
@@ -241,9 +271,9 @@ def named_in(sentence: str) -> set[str]:
 def test_it_runs_or_is_refused_by_name(number, tmp_path):
     tree = drawn(number)
     try:
-        spec = Spec.model_validate(tree)
+        spec = model_of(tree).model_validate(tree)
     except ValidationError as error:
-        for location, sentence, *_ in complaints(error, Spec, tree):
+        for location, sentence, *_ in complaints(error, model_of(tree), tree):
             assert len(named_in(f"{'.'.join(map(str, location))} {sentence}")) >= 2, (location, sentence)
         return
     run = Run(spec, Checkpoints(tmp_path / "checkpoints", {}, print))
@@ -255,4 +285,5 @@ def test_it_runs_or_is_refused_by_name(number, tmp_path):
 
 def test_every_kind_of_part_is_drawn():
     """But for Ray's actors: the library is not there in every place where tests run."""
-    assert set(kinds(Spec)) - set(named(PARTS.values())) == {"ray"}
+    every = {kind for model in (Spec, *LEARNERS.values()) for kind in kinds(model)}
+    assert every - set(named(PARTS.values())) == {"ray"}

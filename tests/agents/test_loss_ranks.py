@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agents.losses import policy, retrace, returns, sequence, vtrace
+from agents.losses import imagination, latent, policy, prediction, retrace, returns, sequence, vtrace
 from agents.losses.categorical import Categorical, project
 from agents.losses.penalty import Gradient
 from agents.losses.quantile import Quantile
@@ -45,6 +45,18 @@ CASES = {
     "gae": (vtrace.gae, (Q[:4, :, 0], TB, TB, TB, 0.9), range(4)),
     "kl_divergence": (policy.kl_divergence, (LOG, LOG), (0, 1)),
     "gaussian_log_likelihood": (policy.gaussian_log_likelihood, (TB, TB, TB[0, 0]), (0, 1, 2)),
+    "draw": (latent.draw, (LOG.softmax(-1), TB), (0, 1)),
+    "straight_through": (latent.straight_through, (LOG, TB), (0, 1)),
+    "kl": (latent.Categorical(2, 2).kl, (BK, BK), (0, 1)),
+    "gaussian_kl": (latent.Gaussian(2, "softplus", 0.1).kl, (BK, BK), (0, 1)),
+    "gaussian_image": (prediction.GaussianImage().loss, (LOG, LOG), (0, 1)),
+    "bernoulli_image": (prediction.BernoulliImage().loss, (LOG, LOG), (0, 1)),
+    "reward_loss": (prediction.reward_loss, (TB, TB), (0, 1)),
+    "discount_loss": (prediction.discount_loss, (TB, TB), (0, 1)),
+    "lambda_returns": (imagination.lambda_returns, (TB, TB, TB, 0.9), (0, 1, 2)),
+    "weights": (imagination.weights, (TB,), (0,)),
+    "actor_loss": (imagination.actor_loss, (TB, TB, TB, TB, TB, 0.5, 0.1), (0, 1, 2, 3, 4)),
+    "critic_loss": (imagination.critic_loss, (TB, TB, TB), (0, 1, 2)),
     "n_step_targets": (vtrace.n_step_targets, (Q[:4, :, 0], TB, TB, TB, "vs"), range(4)),
 }
 

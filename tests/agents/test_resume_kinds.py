@@ -41,6 +41,22 @@ SHORT = {
     "record__learning_every_frames": 50,
 }
 
+DREAMS = {
+    "agent__sequence": 6,
+    "agent__horizon": 3,
+    "agent__starts": 8,
+    "network__convolutions": [[2, 3, 1]],
+    "network__latent": {"kind": "categorical", "variables": 3, "classes": 4},
+    "network__deter": 8,
+    "network__hidden": 8,
+    "network__decoder": {"kind": "dense", "units": [8]},
+    "network__heads": {"reward": [8], "discount": [8], "actor": [8], "critic": [8]},
+    "learning__batch": 3,
+    "learning__clock__every_frames": 10,
+    "exploration__warmup_frames": 150,
+    "exploration__end_frames": 150,
+}
+
 KINDS = {
     "rainbow": (
         "rainbow_minatar",
@@ -192,6 +208,20 @@ KINDS = {
             "learning__batch": 8,  # half of it new: one unroll of each stream
             "memory__select": {"kind": "fifo", "replay_share": 0.5},
             "executor__lags_updates": [2],
+        },
+    ),
+    "dreamer": ("dreamer_minatar", {**DREAMS, "environment__streams": 2}),
+    "dreamer-gaussian-lags": (
+        "dreamer_minatar",
+        {
+            **DREAMS,
+            "network__latent": {"kind": "gaussian", "variables": 3, "form": "softplus", "least": 0.1},
+            "network__cell": "gru",
+            "agent__kl": {"kind": "plain", "free_nats": 0.1},
+            "agent__reinforce": {"kind": "linear", "start": 0.2, "end": 0.9, "start_frames": 200, "end_frames": 600},
+            "learning__target_every_frames": None,
+            "environment__streams": 2,
+            "executor__lags_updates": [0, 3],
         },
     ),
     "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
