@@ -133,7 +133,8 @@ def locks(folder: Path) -> list[Path]:
     return list((folder / ".snakemake/locks").glob("*.lock"))
 
 
-SAVED = r"stopped; 2 runs saved \(dqn\.minatar-\w+\.s0 (DQN|SN) at frame 12,000, .* at frame 12,000\); "
+NAMED = r"dqn\.minatar-\w+\.s0 (SN|DQN( \(lr 0\.0?01\))?) at frame 12,000"
+SAVED = rf"stopped; 2 runs saved \({NAMED}, {NAMED}\); "
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
