@@ -95,7 +95,7 @@ def filled(steps: int) -> None:
         if row % (steps // CHECKPOINTS) == 0:
             before, began = _size(folder), time.perf_counter()
             oldest = max(0, store.count - store.rows)
-            checkpoints.save({"parts": run.state_dict()}, {}, store.extract(saved, store.count), saved, oldest)
+            checkpoints.save({"parts": run.state_dict()}, {}, store.pieces(saved, store.count), oldest)
             took, saved = time.perf_counter() - began, store.count
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
             size = _size(folder)

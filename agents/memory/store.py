@@ -3,6 +3,7 @@
 Rows are numbered from 0 for ever; row p of stream b lives in slot (p mod rows, b) and has the key p * B + b.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from agents.step import Batch, SequenceSpec, Step, Stored
 
+PIECE = 32 * 2**20  # bytes: what saving copies at a time
 FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
 
@@ -171,6 +173,13 @@ class FrameStore:
         """Rows [start, stop) as arrays [rows, B, …], for saving."""
         slots = np.arange(start, stop) % self.rows
         return {"obs": self._frames[slots], **{name: array[slots] for name, array in self.field.items()}}
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Rows [start, stop) as (number of the first row, arrays), in pieces of at most PIECE bytes or one row."""
+        row = self._frames[0].nbytes + sum(array[0].nbytes for array in self.field.values())
+        rows = max(1, PIECE // row)
+        for first in range(start, stop, rows):
+            yield first, self.extract(first, min(first + rows, stop))
 
     def insert(self, start: int, arrays: dict[str, np.ndarray]) -> None:
         """Put extracted rows back at row number `start`."""

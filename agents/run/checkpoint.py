@@ -9,7 +9,7 @@ Nothing is pickled: tensors, numbers, strings, lists and dicts only (torch.load 
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,11 +100,10 @@ class Checkpoints:
         self,
         state: dict[str, Any],
         tables: dict[str, pa.Table],
-        rows: dict[str, np.ndarray] | None = None,
-        first_row: int = 0,
+        rows: Iterable[tuple[int, dict[str, np.ndarray]]] = (),
         oldest_row: int = 0,
     ) -> None:
-        """Commit `state`, the new log rows and the new replay rows [first_row, …).
+        """Commit `state`, the new log rows and the new replay rows: pieces of them, each with its first row's number.
 
         Segments that end before `oldest_row` are no longer part of the replay. Raises OSError when the disk
         does not take it; the checkpoints that were there stay valid.
@@ -114,10 +113,10 @@ class Checkpoints:
         state_name = f"state-{number}.zst"
         parts, written = self._extended(tables, number)
         files: dict[str, bytes] = {state_name: _pack(state), **written}
-        if rows is not None and len(rows["obs"]):
-            name = f"replay-{number}.zst"
-            segments.append({"file": name, "start": first_row, "stop": first_row + len(rows["obs"])})
-            files[name] = _pack(rows)
+        for k, (first, arrays) in enumerate(rows):
+            name = f"replay-{number}-{k}.zst"
+            segments.append({"file": name, "start": first, "stop": first + len(arrays["obs"])})
+            files[name] = _pack(arrays)
         sums = {**self._sums, **{name: sha256(data) for name, data in files.items()}}
         named = [state_name, *(s["file"] for s in segments), *(f for known in parts.values() for f in known)]
         body = {

@@ -64,7 +64,7 @@ class Run:
             "seconds": self.seconds,
             "resumes": self.resumes,
         }
-        self.checkpoints.save(state, self.recorder.tables(), store.extract(first, store.count), first, oldest)
+        self.checkpoints.save(state, self.recorder.tables(), store.pieces(first, store.count), oldest)
         self.recorder.clear()
         self._saved_rows = store.count
 

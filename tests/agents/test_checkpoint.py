@@ -38,7 +38,7 @@ def fill(folder: Path, count: int = 2) -> list[str]:
     said: list[str] = []
     store = Checkpoints(folder, IDENTITY, said.append)
     for k in range(1, count + 1):
-        store.save(state(k), log(10 * k, 10 * k + 1), rows(10 * k - 10, 10 * k), 10 * k - 10, max(0, 10 * k - 25))
+        store.save(state(k), log(10 * k, 10 * k + 1), [(10 * k - 10, rows(10 * k - 10, 10 * k))], max(0, 10 * k - 25))
     return said
 
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_written_after_a_fallback_keeps_the_good_one(tmp_path):
     (tmp_path / "state-2.zst").write_bytes(b"")
     store = Checkpoints(tmp_path, IDENTITY, lambda text: None)
     assert store.load().state["step"] == 1
-    store.save(state(9), log(99), rows(10, 12), 10, 0)
+    store.save(state(9), log(99), [(10, rows(10, 12))], 0)
     assert load(tmp_path)[:3] == (9, list(range(12)), [10, 11, 99])
     (tmp_path / "manifest-3.json").unlink()
     assert load(tmp_path)[0] == 1
@@ -173,7 +173,7 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new_checkpoint(tmp_path, mon
             store = Checkpoints(folder, IDENTITY, print)
             store.load()
             try:
-                store.save(state(3), log(30), rows(20, 30), 20, 0)
+                store.save(state(3), log(30), [(20, rows(20, 30))], 0)
                 died = False
             except Crash:
                 died = True
@@ -186,7 +186,7 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new_checkpoint(tmp_path, mon
         outcomes.append(step)
         store = Checkpoints(folder, IDENTITY, print)
         store.load()
-        store.save(state(7), log(70), rows(found[-1] + 1, 40), found[-1] + 1, 0)
+        store.save(state(7), log(70), [(found[-1] + 1, rows(found[-1] + 1, 40))], 0)
         assert load(folder)[:2] == (7, list(range(40)))
         if not died:
             break
@@ -200,5 +200,5 @@ def test_a_failed_save_leaves_no_litter(tmp_path, monkeypatch):
     store = Checkpoints(tmp_path, IDENTITY, print)
     store.load()
     with pytest.raises(OSError, match="No space left"):
-        store.save(state(3), log(30), rows(20, 30), 20, 0)
+        store.save(state(3), log(30), [(20, rows(20, 30))], 0)
     assert sorted(p.name for p in tmp_path.iterdir()) == before

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from agents.memory import store as store_module
 from agents.memory.replay import Replay
 from agents.memory.select import Newest, Uniform
 from agents.memory.store import FrameStore
@@ -178,7 +179,8 @@ def test_nothing_to_draw_is_an_error_and_not_a_hang():
         uniform(store).draw(generator(0, "memory"), 4, 0)
 
 
-def test_a_memory_comes_back_from_its_saved_rows():
+def test_a_memory_comes_back_from_its_saved_rows(monkeypatch):
+    monkeypatch.setattr(store_module, "PIECE", 1_000)  # bytes
     steps = history(300, 2, seed=3)
 
     def memory() -> Replay:
@@ -190,8 +192,12 @@ def test_a_memory_comes_back_from_its_saved_rows():
         one.add(step)
     one.draw(0)
     two = memory()
-    two.store.insert(190, one.store.extract(190, 230))
-    two.store.insert(230, one.store.extract(230, 250))
+    pieces = [*one.store.pieces(190, 250)]
+    sizes = [sum(array.nbytes for array in arrays.values()) for _, arrays in pieces]
+    assert len(pieces) > 2 and max(sizes) <= 1_000
+    assert [first for first, _ in pieces] == [190 + i * len(pieces[0][1]["obs"]) for i in range(len(pieces))]
+    for first, arrays in pieces:
+        two.store.insert(first, arrays)
     two.load_state_dict(one.state_dict())
     for step in steps[250:]:
         one.add(step), two.add(step)
