@@ -14,6 +14,8 @@ from workflow.finished import Finished
 from workflow.inputs import Inputs
 from workflow.models import Config
 
+_inherited: list[Context] = []  # in a fork: what the process that made it has read already (`Context.hand_on`)
+
 
 @dataclass(frozen=True)
 class Context:
@@ -25,6 +27,7 @@ class Context:
     root: Path
     project: Project
     papers: Papers
+    code: Code
     results: str
     shown: str
     inputs: Inputs
@@ -47,19 +50,26 @@ class Context:
         jobs take as inputs, and shows results again. `dryrun`: nothing is written.
         """
         root = Path(root).resolve()
-        project, code = Project(root, overrides), Code(root)
+        same = [each for each in _inherited if (each.root, each.project.overrides) == (root, overrides or {})]
+        project = same[0].project if same else Project(root, overrides)
+        papers, code = (same[0].papers, same[0].code) if same else (Papers(project), Code(root))
         config = project.config
         results = config.results.rstrip("/")
         return cls(
             root,
             project,
-            Papers(project),
+            papers,
+            code,
             results,
             f"{results}/{config.scale}" + ("/partial" if config.partial else ""),
             Inputs(results, code, main, dryrun),
             Finished(Path(results), code, config.code_changes == "ignore", main, dryrun),
             trains and not config.partial,
         )
+
+    def hand_on(self) -> None:
+        """Have this process, a fork that plans the same, take over what was read, expanded and fingerprinted."""
+        _inherited[:] = [self]
 
     @property
     def config(self) -> Config:

@@ -214,7 +214,13 @@ def _shared_gpu(slots: int, place: str) -> Iterator[None]:
 
 
 def main() -> int:
-    return Pilot(Path(sys.argv[1]), int(sys.argv[2])).run()
+    folder, index = Path(sys.argv[1]), int(sys.argv[2])
+    try:
+        pilot = Pilot(folder, index)
+    except pilots.UNREADABLE as error:
+        print(f"pilot {index}: its slice in {folder} cannot be read ({error!r}); were the results moved? Submit again")
+        return 1
+    return pilot.run()
 
 
 if __name__ == "__main__":

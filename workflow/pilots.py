@@ -14,8 +14,10 @@ or not a job gets on.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import heapq
 import json
+import os
 import re
 import secrets
 import shlex
@@ -23,18 +25,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.run.attempts import saved
-from agents.run.files import write_atomic
+from agents.run.files import told, write_atomic
 from agents.run.store import Store, problem
 from workflow import cost, machine, targets, text
 from workflow.context import Context
 from workflow.environment import config_words
 from workflow.expand import Run
 from workflow.finished import digest
+from workflow.squeue import LIVING, State, queue
 from workflow.strict_yaml import ConfigError
 from workflow.training import gpus
 
@@ -43,7 +46,7 @@ SHORTEST = 3  # minutes of an allocation: SLURM counts in minutes, and two of th
 OLD_SECONDS = 24 * 3600.0
 OWN_MB = 1000  # memory of Snakemake and of the warm process, beside the trainings
 HEAD = "pilots.json"
-LIVING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING")
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # no folder of pilots, or a damaged one
 
 
 class Asked(NamedTuple):
@@ -67,6 +70,30 @@ class Item(NamedTuple):
 def submit(context: Context, names: Sequence[str], asked: Asked) -> str:
     """Submit at most `asked.jobs` pilots; -> what was done, as text. ConfigError before anything is submitted."""
     _check(asked)
+    with _alone(Path(context.results)):
+        return _submit(context, names, asked)
+
+
+@contextlib.contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Of two commands at once the second one waits: then it sees in the queue what the first one submitted.
+
+    Raises ConfigError where the results cannot be written.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        place = os.open(results, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(place, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(place)
+    except OSError as error:
+        raise ConfigError(told(error, results / "pilots")) from None
+
+
+def _submit(context: Context, names: Sequence[str], asked: Asked) -> str:
     target = " ".join(names) or "all"
     same = shlex.join([*(names or ["all"]), *config_words(context.project.overrides)])
     behind = targets.runs_behind(context, names)
@@ -220,7 +247,7 @@ def _tidy(results: Path) -> None:
     """Remove the slices of pilots of former days that nobody waits for and that lack nothing."""
     store, living = Store(results), {name for (name, _), pilot in queue().items() if pilot.state in LIVING}
     for folder in (results / "pilots").glob("*"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(*UNREADABLE):
             head = read(folder)
             items = [item for index in range(head["slices"]) for item in slice_of(folder, index)]
             done = all(problem(store.folder(item.digest, item.code)) is None for item in items)
@@ -229,7 +256,7 @@ def _tidy(results: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What is said of a folder's pilots. Raises OSError or ValueError where it was not written to its end."""
+    """What is said of a folder's pilots. Raises UNREADABLE."""
     return json.loads((folder / HEAD).read_bytes())
 
 
@@ -261,30 +288,6 @@ def _sbatch(context: Context, folder: Path, asked: Asked, count: int) -> str:
     return done.stdout.strip().partition(";")[0]
 
 
-class State(NamedTuple):
-    """A pilot in the queue: its job's number, SLURM's word for how it is, and its node."""
-
-    job: str
-    state: str
-    node: str
-
-
-def queue() -> dict[tuple[str, int], State]:
-    """(folder's name, slice) -> the pilot that SLURM knows of; nothing where there is no SLURM."""
-    form = "--format=%i|%T|%N|%j|%K"
-    try:
-        command = ["squeue", "--me", "--array", "--noheader", "--states=all", form]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    found = {}
-    for line in done.stdout.splitlines():
-        job, state, node, name, index = (*line.split("|"), "", "")[:5]
-        if name.startswith("pilots-") and index.isdigit():
-            found[name.removeprefix("pilots-"), int(index)] = State(job, state, node)
-    return found
-
-
 def under_way(results: Path) -> dict[str, str]:
     """Run -> the pilot ("job 12_0") that has it in its slice and waits or runs."""
     found = {}
@@ -293,7 +296,7 @@ def under_way(results: Path) -> dict[str, str]:
             if pilot.state in LIVING:
                 try:
                     found |= {item.run: f"job {pilot.job}" for item in slice_of(results / "pilots" / name, index)}
-                except (OSError, ValueError):
+                except UNREADABLE:
                     continue  # pilots of other results
     return found
 
@@ -306,7 +309,7 @@ def overview(results: Path) -> str:
         try:
             head = read(folder)
             parts = [slice_of(folder, index) for index in range(head["slices"])]
-        except (OSError, ValueError, KeyError):
+        except UNREADABLE:
             continue
         own = []
         for index, part in enumerate(parts):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
+import sys
+import tempfile
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, NoReturn
 
 from agents.run.attempts import saved
 from agents.run.code import changed
@@ -41,23 +43,52 @@ def dry_run(context: Context, targets: list[str], trains: bool) -> Callable[[], 
     wanted = [target for target in targets or ["all"] if not target.startswith(f"{context.results}/sealed/")]
     if not wanted:
         return list
-    process = subprocess.Popen(
-        snakemake_command(context, wanted, "--dry-run", "--quiet", "host"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=snakemake_environment(context) | ({} if trains else {NO_TRAINING: "yes"}),
-    )
+    words = snakemake_command(context, wanted, "--dry-run", "--quiet", "host")[3:]
+    environment = snakemake_environment(context) | ({} if trains else {NO_TRAINING: "yes"})
+    file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        _be_snakemake(context, words, environment, file)
 
     def jobs() -> list[Job]:
-        said = process.communicate()[0]
-        if process.returncode:
+        status = os.waitpid(child, 0)[1]
+        with file:
+            file.seek(0)
+            said = file.read()
+        if status:
             noise = ("Using profile ", "Assuming unrestricted shared", "Building DAG of jobs")
             raise ConfigError("\n".join(line for line in said.splitlines() if not line.startswith(noise)).strip())
         return [job for job in parse(said) if job.rule not in ("train", *names(context))]
 
     return jobs
+
+
+def _be_snakemake(context: Context, words: list[str], environment: dict[str, str], output: IO[str]) -> NoReturn:
+    """Snakemake in a fork of this process: what the configuration expands to, which takes a while, is known there."""
+    code = 1
+    try:
+        context.hand_on()
+        os.environ.clear()
+        os.environ.update(environment)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        sys.stdout = sys.stderr = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+        sys.argv = ["snakemake", *words]
+        from snakemake.cli import main
+
+        main(words)
+        code = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def parse(log: str) -> list[Job]:
@@ -99,9 +130,12 @@ def why(context: Context, run: Run, former: str | None, begun: bool) -> str:
 
 def plan(context: Context, targets: list[str]) -> str:
     """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
-    drawing, finished = dry_run(context, targets, trains=False), context.finished
+    behind, finished = runs_behind(context, targets).values(), context.finished
+    for run in behind:
+        finished.code(run)  # each module is read once, before the process beside this one is forked
+    drawing = dry_run(context, targets, trains=False)
     training, hidden, marked = [], 0, True
-    for run in runs_behind(context, targets).values():
+    for run in behind:
         if sealed := finished.sealed(run):
             hidden += not finished.store.is_shown(sealed)
         elif not context.config.partial:

@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from agents.run.code import CODE_DIGITS
@@ -27,13 +28,17 @@ NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS,
 
 
 class Sealed(NamedTuple):
-    """A result in the store. `files`: name -> size in bytes, SHA-256, and the modification time it was sealed with."""
+    """A result in the store. `files`: name -> size in bytes, SHA-256, and the modification time it was sealed with.
+
+    `seen`: what the file system said of them just now, where it was asked.
+    """
 
     folder: Path
     run: str
     digest: str
     fingerprint: str
     files: dict[str, dict[str, Any]]
+    seen: Mapping[str, os.stat_result] = MappingProxyType({})
 
 
 class Store:
@@ -45,11 +50,11 @@ class Store:
 
     def folder(self, digest: str, code: str) -> Path:
         """Where the result of a spec (its whole digest) and a code (the beginning of its fingerprint) lies."""
-        return self.path / digest / code[:CODE_DIGITS]
+        return Path(f"{self.path}/{digest}/{code[:CODE_DIGITS]}")
 
     def mark(self, run: str, code: str) -> Path:
         """The file that tells Snakemake that a run is finished."""
-        return self.results / "sealed" / run / code[:CODE_DIGITS]
+        return Path(f"{self.results}/sealed/{run}/{code[:CODE_DIGITS]}")
 
     def codes(self, digest: str) -> list[str]:
         """The codes whose results of a spec are whole, the newest first."""
@@ -124,7 +129,10 @@ class Store:
         """Whether `show` would find nothing to do."""
         shown, mark = f"{self.results}/runs/{sealed.run}", self.mark(sealed.run, sealed.fingerprint)
         names = [name for name in sealed.files if name != CODE]
-        return mark.exists() and all(_same(f"{sealed.folder}/{name}", f"{shown}/{name}") for name in names)
+        seen = sealed.seen
+        return os.path.exists(mark) and all(
+            _same(seen.get(name) or f"{sealed.folder}/{name}", f"{shown}/{name}") for name in names
+        )
 
     def results_of(self, digest: str = "*") -> Iterator[Path]:
         """The folders of all results, whole or not."""
@@ -137,7 +145,7 @@ def read(folder: Path) -> Sealed:
         body = unseal_json(file.read())
     if body["format"] != FORMAT:
         raise ValueError(f"it has format {body['format']}, this program writes {FORMAT}")
-    if (body["digest"], body["fingerprint"][:CODE_DIGITS]) != (folder.parent.name, folder.name):
+    if [body["digest"], body["fingerprint"][:CODE_DIGITS]] != str(folder).split(os.sep)[-2:]:
         raise ValueError("it belongs to another run or code")
     return Sealed(folder, body["run"], body["digest"], body["fingerprint"], body["files"])
 
@@ -160,9 +168,10 @@ def look(folder: Path, thorough: bool = False) -> Sealed | str:
         return "there is none"
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{MANIFEST} is damaged ({error})"
+    seen = {}
     for name, known in sealed.files.items():
         try:
-            found = os.stat(f"{folder}/{name}")  # of each file of thousands of runs: making a Path takes longer
+            found = seen[name] = os.stat(f"{folder}/{name}")  # of thousands of runs: making a Path takes longer
             if found.st_size != known["size"]:
                 return f"{name} has {found.st_size} bytes in place of {known['size']}"
             if (thorough or found.st_mtime_ns != known["mtime_ns"]) and digest_of(folder / name) != known["sha256"]:
@@ -171,7 +180,7 @@ def look(folder: Path, thorough: bool = False) -> Sealed | str:
             return f"{name} is missing"
         except OSError as error:
             return f"{name} cannot be read ({error.strerror})"
-    return sealed
+    return sealed._replace(seen=seen)
 
 
 def refresh(sealed: Sealed) -> None:
@@ -199,10 +208,10 @@ def place(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _same(a: Path | str, b: Path | str) -> bool:
-    """Whether two paths are one file, or copies not written to since."""
+def _same(a: Path | str | os.stat_result, b: Path | str) -> bool:
+    """Whether two paths (the first one may have been looked at) are one file, or copies not written to since."""
     try:
-        one, two = os.stat(a), os.stat(b)
+        one, two = a if isinstance(a, os.stat_result) else os.stat(a), os.stat(b)
     except OSError:
         return False
     linked = (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)

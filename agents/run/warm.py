@@ -64,13 +64,14 @@ class Server:
     """The warm process: it listens at `place` until its standard input ends, as it does when who started it is gone;
     then its forks save themselves.
 
-    At most `slots` trainings are at work at once; clients that come before there is room wait for it.
+    At most `slots` trainings are at work at once. Clients that come before there is room have their fork already, which
+    waits: to fork a process of this size takes as long as hundreds of frames, and no core is idle meanwhile.
     """
 
     def __init__(self, place: str, slots: int):
         self.slots = slots
-        self.queue: list[tuple[dict, list[int], socket.socket]] = []  # requests, their open files and connections
-        self.children: dict[int, tuple[socket.socket, float]] = {}  # its client's connection, and when it began
+        self.ahead: dict[int, tuple[socket.socket, int]] = {}  # forks that wait: client's connection, what lets them go
+        self.children: dict[int, tuple[socket.socket, float]] = {}  # those at work: connection, and when it began
         self.forked, self.busy = 0, 0.0  # trainings that ended, and their seconds by the clock
         self.first = self.last = time.monotonic()  # when the first one began and the last one ended
         self.waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -111,7 +112,7 @@ class Server:
             ready.register(wake, selectors.EVENT_READ, lambda: (os.read(wake, 4096), self._collect(ready)))
             ready.register(0, selectors.EVENT_READ, lambda: os.read(0, 4096) or self._close(ready))
             ready.register(self.waiting, selectors.EVENT_READ, lambda: self._ask(ready))
-            while self.waiting.fileno() >= 0 or self.children or self.queue:
+            while self.waiting.fileno() >= 0 or self.children or self.ahead:
                 for key, _ in ready.select():
                     if ready.get_map().get(key.fd) is key:  # not one that another event just ended
                         key.data()
@@ -120,13 +121,11 @@ class Server:
         ready.unregister(0)
         ready.unregister(self.waiting)
         self.waiting.close()
-        for _, _, link in self.queue[:]:
-            self._leave(ready, link)
-        for child in self.children:
+        for child in (*self.ahead, *self.children):
             os.kill(child, signal.SIGTERM)
 
     def _ask(self, ready) -> None:
-        """Take a client's request in, and prepare all but the fork."""
+        """Take a client's request in, and have a fork wait for room."""
         link, _ = self.waiting.accept()
         files: list[int] = []
         try:
@@ -140,44 +139,40 @@ class Server:
         except Exception as error:  # whatever it is, the training's own start says it better
             able = False
             print(f"warm: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        if not able:
-            self._refuse(link, files)
-            return
-        link.settimeout(None)
-        self.queue.append((request, files, link))
-        ready.register(link, 1, lambda: self._leave(ready, link))  # 1: EVENT_READ
-        self._begin(ready)
-
-    def _begin(self, ready) -> None:
-        """Fork what was asked for, in its order, as long as there is room."""
-        while self.queue and len(self.children) < self.slots:
-            request, files, link = self.queue.pop(0)
-            ready.unregister(link)
-            child = os.fork()
-            if child == 0:
-                self._train(request, files)
-            for file in files:
-                os.close(file)
-            self.children[child] = link, time.monotonic()
-            self.first = self.first if self.forked or len(self.children) > 1 else time.monotonic()
-            ready.register(link, 1, lambda child=child, link=link: self._signal(ready, child, link))
-
-    def _refuse(self, link: socket.socket, files: list[int]) -> None:
-        """Let go of a client, which then starts its training itself."""
+        if able:
+            link.settimeout(None)
+            self._fork(ready, request, files, link)
+            self._begin()
+        else:  # the client then starts its training itself
+            link.close()
         for file in files:
             os.close(file)
-        link.close()
 
-    def _leave(self, ready, link: socket.socket) -> None:
-        """A client that waits for room got a signal, or is gone."""
-        ready.unregister(link)
-        for _, files, _ in [asked for asked in self.queue if asked[2] is link]:
-            self.queue = [asked for asked in self.queue if asked[2] is not link]
+    def _fork(self, ready, request: dict, files: list[int], link: socket.socket) -> None:
+        held, go = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that comes before the fork heeds it is not lost
+        child = os.fork()
+        if child == 0:
+            os.close(go)
+            self._train(request, files, held)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        os.close(held)
+        self.ahead[child] = link, go
+        ready.register(link, 1, lambda: self._signal(ready, child, link))  # 1: EVENT_READ
+
+    def _begin(self) -> None:
+        """Let go of the forks that wait, in their order, as long as there is room."""
+        while self.ahead and len(self.children) < self.slots and self.waiting.fileno() >= 0:
+            child = next(iter(self.ahead))
+            link, go = self.ahead.pop(child)
+            now = time.monotonic()
+            self.first = self.first if self.forked or self.children else now
+            self.children[child] = link, now
             try:
-                link.send(bytes([STOPPED]))
-            except OSError:
-                pass
-            self._refuse(link, files)
+                os.write(go, b"1")
+            except BrokenPipeError:
+                pass  # it was killed, as `_collect` will see
+            os.close(go)
 
     def _able(self, words: list[str]) -> bool:
         """Whether a fork trains what these words ask for as a process of its own would."""
@@ -193,18 +188,22 @@ class Server:
         self.code.text(roots(spec.driver, spec.components()))  # read once, not in each fork
         return self._files() == self.seen and len(os.listdir("/proc/self/task")) == 1
 
-    def _train(self, request: dict, files: list[int]) -> None:
-        """The fork: a process as `python -m agents` is one. Its connection stays open for as long as it lives."""
+    def _train(self, request: dict, files: list[int], held: int) -> None:
+        """The fork: a process as `python -m agents` is one, once it is let go. Its connection stays open for as long as
+        it lives. Signals end it while it waits, and so does the end of who would let it go.
+        """
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self.waiting.close()
-            for other in (*(link for link, _ in self.children.values()), *(link for _, _, link in self.queue)):
-                other.close()
-            for other in (other for _, held, _ in self.queue for other in held):
-                os.close(other)
+            for link, go in self.ahead.values():
+                link.close()
+                os.close(go)
+            for link, _ in self.children.values():
+                link.close()
             nothing = os.open(os.devnull, os.O_RDONLY)
             for old, new in zip((nothing, *files), (0, 1, 2), strict=True):
                 os.dup2(old, new)
@@ -214,7 +213,7 @@ class Server:
             os.chdir(request["folder"])
             from agents.__main__ import main
 
-            code = main(request["words"], self.code)
+            code = main(request["words"], self.code) if os.read(held, 1) else STOPPED
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         except BaseException:
@@ -239,14 +238,20 @@ class Server:
 
     def _collect(self, ready) -> None:
         """Tell the clients of trainings that have ended how."""
-        while self.children:
+        while self.children or self.ahead:
             child, status = os.waitpid(-1, os.WNOHANG)
             if not child:
                 return
-            link, began = self.children.pop(child)
-            code = os.waitstatus_to_exitcode(status)
-            self.last = time.monotonic()
-            self.forked, self.busy = self.forked + 1, self.busy + self.last - began
+            if child in self.children:
+                link, began = self.children.pop(child)
+                code = os.waitstatus_to_exitcode(status)
+                self.last = time.monotonic()
+                self.forked, self.busy = self.forked + 1, self.busy + self.last - began
+            else:  # nothing was begun
+                link, go = self.ahead.pop(child)
+                os.close(go)
+                code = STOPPED
+            self._begin()
             if link in ready.get_map():
                 ready.unregister(link)
             try:
@@ -254,7 +259,6 @@ class Server:
             except OSError:
                 pass
             link.close()
-            self._begin(ready)
 
 
 def _load_compiled() -> None:

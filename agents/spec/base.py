@@ -5,6 +5,7 @@ exclude each other are unions told apart by `kind`, so that a spec holds no numb
 code it stands for (`code`), makes it (`make`), and says what does not go with it (`misfits`).
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -100,14 +101,20 @@ def by_kind(value: Any) -> Any:
 OneOf = (Field(discriminator="kind"), BeforeValidator(by_kind))  # of a union of parts: Annotated[A | B, *OneOf]
 
 
-def parts(part: Part) -> Iterator[Part]:
-    """A part and all parts within it."""
-    yield part
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, Part):
-                yield from parts(inner)
+def parts(part: Part) -> list[Part]:
+    """A part and all parts within it, in the order of their keys."""
+    found = [part]
+    for value in vars(part).values():
+        for inner in value if type(value) is list else (value,):
+            if _is_part(type(inner)):
+                found += parts(inner)
+    return found
+
+
+@functools.cache
+def _is_part(kind: type) -> bool:
+    """Asked a hundred times for each of thousands of specs: of models it takes Python long."""
+    return issubclass(kind, Part)
 
 
 class Identified(Part):

@@ -111,27 +111,40 @@ def dotted_keys(model: Any) -> frozenset[str]:
     """All dotted keys of a model and of the models within it, whichever of a union is chosen; not those in lists."""
     found: set[str] = set()
     for name, known in model.model_fields.items():
-        bare = _bare(known.annotation)
-        members = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else (bare,)
-        inner = [m for m in map(_bare, members) if isinstance(m, type) and issubclass(m, BaseModel)]
+        inner = [m for m in _members(known.annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
         found |= {name} | {f"{name}.{key}" for member in inner for key in dotted_keys(member)}
     return frozenset(found)
 
 
 def knows(model: Any, tree: Any, dotted: str) -> bool:
     """Whether a model has a dotted key, given the kinds of the parts in raw data of it."""
+    members = _members(model)
     for name in dotted.split("."):
-        model = _bare(model)
-        if get_origin(model) in (Union, types.UnionType):
+        model = members[0]
+        if len(members) > 1:
             chosen = (tree.get("kind"), tree.get("suite")) if isinstance(tree, dict) else (tree,)
             words = {word for word in chosen if isinstance(word, str)}
-            members = [*map(_bare, get_args(model))]
             # All members have a `kind`, whatever word stands there.
-            model = next((m for m in members if _tags(m) & words), members[0] if name == "kind" else None)
-        if (known := getattr(model, "model_fields", {}).get(name)) is None:
+            model = next((m for m in members if _tags(m) & words), model if name == "kind" else None)
+        inside = _inside(model, name)
+        if inside is None:
             return False
-        model, tree = known.annotation, tree.get(name) if isinstance(tree, dict) else None
+        members, tree = inside, tree.get(name) if isinstance(tree, dict) else None
     return True
+
+
+@functools.cache
+def _inside(model: Any, name: str) -> tuple[Any, ...] | None:
+    """The members of what a field of a model may hold; None if it has no such field."""
+    known = getattr(model, "model_fields", {}).get(name)
+    return None if known is None else _members(known.annotation)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or what stands alone."""
+    bare = _bare(annotation)
+    union = get_origin(bare) in (Union, types.UnionType)
+    return tuple(map(_bare, get_args(bare))) if union else (bare,)
 
 
 def _bare(annotation: Any) -> Any:

@@ -21,7 +21,7 @@ from tests.faults.programs import PAPER, TARGET, build, cluster
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, train
 from tests.kills import end
 from workflow.context import Context
-from workflow.pilots import LIVING
+from workflow.squeue import LIVING
 
 VICTIMS = ("scancel", "requeue", "time limit", "pilot", "snakemake", "warm process", "training", "training")
 SEEDS = 4
@@ -56,16 +56,17 @@ def campaign(folder: Path, kills: int, rng: random.Random, counts: Counter) -> l
 
 def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts: Counter) -> int:
     """One sweep, disturbed at most `kills` times; -> how often."""
-    done, quiet = 0, time.monotonic()
+    done, quiet, before = 0, time.monotonic(), _progress(checkout)
     while len(watch.sealed) < len(watch.runs) or any(_processes(checkout)):
         if not _living() and not any(_processes(checkout)):
             counts["submissions"] += 1
             _workflow(checkout, "pilots", "faults", "--jobs", "2", "--cores", "1")
             quiet = time.monotonic()
-        if done < kills and rng.random() < 0.7:
+        # Mostly once something got on since the last time: on a busy machine the starts alone would be disturbed.
+        if done < kills and rng.random() < (0.7 if _progress(checkout) != before else 0.1):
             victim = rng.choice(VICTIMS)
             if _disturb(checkout, victim, rng):
-                done, quiet = done + 1, time.monotonic()
+                done, quiet, before = done + 1, time.monotonic(), _progress(checkout)
                 counts[f"pilots: {victim}"] += 1
         time.sleep(rng.uniform(0.1, 2.5))
         watch.look()
@@ -76,6 +77,11 @@ def _sweep(checkout: Path, watch: Watch, kills: int, rng: random.Random, counts:
     for job in _living():
         subprocess.run(["scancel", job], check=False)
     return done
+
+
+def _progress(checkout: Path) -> set[Path]:
+    """What is saved of runs at work, and what is sealed."""
+    return {*checkout.glob("results/work/*/checkpoints/manifest-*.json"), *checkout.glob("results/store/*/*")}
 
 
 def _workflow(checkout: Path, *words: str) -> None:

@@ -214,6 +214,45 @@ def test_what_sbatch_refuses_is_said_in_its_words_and_leaves_nothing(context: Co
     assert list(Path(context.results, "pilots").iterdir()) == []
 
 
+def test_two_commands_at_once_submit_one_after_the_other(context: Context, programs: Path):
+    (programs / "sbatch").write_text(
+        f"#!/bin/sh\nflock --nonblock {context.results} true || echo alone >{programs}/lock\necho 41\n"
+    )
+    assert pilots.submit(context, ["house"], Asked(1, 1)).startswith("job 41: 1 pilot of 1 core")
+    assert (programs / "lock").read_text() == "alone\n"
+    (programs / "lock").unlink()
+    pilots.submit(context, ["house"], Asked(1, 1))
+    assert (programs / "lock").exists()  # it was given back
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_submitted(context: Context, programs: Path):
+    Path(context.results).mkdir()
+    Path(context.results, "pilots").write_text("no folder")
+    with pytest.raises(ConfigError, match=r"cannot write to .*/pilots.*: (File exists|Not a directory)"):
+        pilots.submit(context, ["house"], Asked(1, 1))
+    assert not (programs / "called").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"slices": 1}', '{"slices": "x"}', '{"slices": 9}'])
+def test_what_is_no_folder_of_pilots_is_passed_over(context: Context, programs: Path, text: str):
+    strange = Path(context.results, "pilots", "strange")
+    strange.mkdir(parents=True)
+    (strange / pilots.HEAD).write_text(text)
+    (strange / "0.json").write_text('[["run", 2]]')
+    (strange.parent / "file").write_text("")
+    (programs / "queue").write_text("40_0|RUNNING|n1|pilots-strange|0\n40_1|RUNNING|n1|pilots-file|1\n")
+    assert pilots.overview(Path(context.results)) == ""
+    assert pilots.submit(context, ["house"], Asked(1, 1)).startswith("job 41")
+    assert strange.exists()
+
+
+def test_a_pilot_whose_slice_is_gone_says_so(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.argv", ["pilot", str(tmp_path / "moved"), "3"])
+    assert pilot.main() == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"pilot 3: its slice in {tmp_path}/moved cannot be read") and "Submit again" in said
+
+
 def test_what_is_left_is_shown_by_slice(context: Context, programs: Path):
     runs = runs_behind(context, ["house"])
     pilots.submit(context, ["house"], Asked(2, 1))
