@@ -18,7 +18,7 @@ from workflow.context import Context
 from workflow.expand import expand
 from workflow.training import gpus
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn", "acktr")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
