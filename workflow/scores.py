@@ -50,12 +50,12 @@ def members_digest(context: Context, name: str) -> str:
 def marks(context: Context, experiment: Expansion) -> list[str]:
     """What tells Snakemake that an experiment's runs are finished: of finished ones only, where none are trained.
 
-    None at all where scores that are not there are only planned: they are made whatever the marks say, and thousands of
-    inputs take Snakemake longer than all else.
+    None at all where only a plan is made and nothing was ever drawn: all is made then, whatever the marks say, and
+    thousands of inputs take Snakemake longer than all else.
     """
     runs, finished = context.papers.runs(experiment.name).values(), context.finished
     if context.config.partial:
         return [finished.mark(run) for run in runs if not finished.problem(run)]
-    if not context.trains and not os.path.exists(*files(context, [experiment.name])):
+    if not context.trains and not os.path.exists(context.shown):
         return []
     return [mark for mark in map(finished.mark, runs) if context.trains or os.path.exists(mark)]
