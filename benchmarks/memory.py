@@ -97,7 +97,7 @@ def filled(steps: int) -> None:
             oldest = max(0, store.count - store.rows)
             checkpoints.save({"parts": run.state_dict()}, {}, store.pieces(saved, store.count), oldest)
             took, saved = time.perf_counter() - began, store.count
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # of KiB
             size = _size(folder)
             print(f"{row:14,} {took:13.1f} {(size - before) / 1e6:11.0f} {size / 1e6:11.0f} {peak:12.2f}", flush=True)
     shutil.rmtree(folder)
