@@ -93,10 +93,12 @@ def _training(tree: dict) -> dict[str, float]:
     tree["executor"] = {"kind": "inline", "lags_updates": [0]}
     tree["memory"]["capacity_steps"] = min(tree["memory"]["capacity_steps"], 40_000)
     tree["record"]["probes"] = []
-    if select not in ("fifo", "newest"):  # these learn from what was just seen
+    if select not in ("fifo", "newest", "trajectories"):  # these learn from what was just seen
         environment["streams"] = min(environment["streams"], 8)
         steps = max(6_000 if select == "sequential" else 2_000, environment["streams"] * 200)
         tree["learning"]["clock"]["start_frames"] = steps * environment.get("repeat", 1)
+    if "start_steps" in tree["memory"]["select"]:
+        tree["memory"]["select"]["start_steps"] = 2_000
     if tree["exploration"]["kind"] == "linear":
         tree["exploration"] |= {"warmup_frames": 0, "end_frames": 0}
     spec = model_of(tree).model_validate(tree | {"budget_frames": 10**9})

@@ -233,6 +233,20 @@ def test_acting_is_by_the_values_of_the_network():
     assert (agent.act(actor_input(obs), 0.0, generator(0, "exploration")).action == q.argmax(1)).all()
 
 
+@pytest.mark.parametrize("head", [{}, DUELING])
+def test_noise_stays_between_draws_and_evaluation_goes_without(head):
+    agent, obs = agent_of(**NOISY, **head), batch(20).obs[0]
+    noisy = values(agent.online, obs)
+    assert np.array_equal(values(agent.online, obs), noisy)
+    assert np.allclose(agent.online(obs).squeeze(-1).detach(), noisy, atol=1e-5)
+    agent.online.eval()
+    means = values(agent.online, obs)
+    assert np.allclose(agent.online(obs).squeeze(-1).detach(), means, atol=1e-5)
+    agent.online.train()
+    agent.online.resample(agent.noise)
+    assert not np.allclose(means, noisy, atol=1e-3) and not np.allclose(values(agent.online, obs), noisy, atol=1e-3)
+
+
 def test_weights_that_are_no_numbers_are_not_hidden():
     agent, data = agent_of(), batch()
     with torch.no_grad():
