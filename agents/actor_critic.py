@@ -57,6 +57,8 @@ class ActorCritic:
         self.sequence_spec = SequenceSpec(
             spec.unroll, rows, cross_episodes=True, bootstrap_on_current=True, extras=extras
         )
+        # Noise drawn in one update is used in the next, and is not where a graph would look for it then.
+        self.update = self._update if self.online.noisy else given.capture(self._update, self.steps)
 
     @property
     def online(self) -> Network:
@@ -93,6 +95,9 @@ class ActorCritic:
 
     def learn(self, batch: Batch) -> Learned:
         """One step down the loss."""
+        return self.update(batch)
+
+    def _update(self, batch: Batch) -> Learned:
         loss, learned = self.loss(batch)
         norm = self.step.down(loss)
         self.new_noise()

@@ -24,6 +24,9 @@ class Learned(NamedTuple):
     metrics: dict[str, torch.Tensor | float]  # scalars to record
 
 
+Update = Callable[[Batch], Learned]
+
+
 class Agent(Protocol):
     """Its state is all that it remembers: networks, optimizers, noise, and whatever it carries between updates.
 
@@ -43,8 +46,17 @@ class Agent(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+def as_it_is(update: Update, steps: Mapping[str, GradientStep]) -> Update:
+    """Without a GPU an update is called as it stands."""
+    return update
+
+
 class Given(NamedTuple):
-    """What agents are made of, beside their spec."""
+    """What agents are made of, beside their spec.
+
+    `capture(update, steps)` may turn an update, and the gradient steps that it takes, into a CUDA graph
+    (executors/captured.py says what it must be like); it gives what to call in its place.
+    """
 
     online: Network  # initialised, on its device
     actions: int
@@ -52,6 +64,8 @@ class Given(NamedTuple):
     step: Callable[[nn.Module], GradientStep]  # makes what moves a network's parameters
     target_every: int | None  # updates between copies to a target network; None: there is none
     keep: tuple[str, ...]  # extras that the memory wants to be kept with each step
+    capture: Callable[[Update, Mapping[str, GradientStep]], Update] = as_it_is
+    resets: bool = False  # whether the environment starts an agent's state anew within an episode
 
 
 def acting_networks(agent: Agent) -> dict[str, nn.Module]:

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.agent import Agent, Given
+from agents.agent import Agent, Given, as_it_is
 from agents.envs.stream import make_streams
+from agents.executors.captured import Captured
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
@@ -67,8 +68,23 @@ def acting(spec: Spec, streams: int, device: torch.device, step: MakeStep, *inde
     rng = generator(spec.seed, "spectral")
     online = _network(spec, stream, rng).to(device)
     noise = torch.Generator(device).manual_seed(integer_seed(spec.seed, "noise", *index))
-    given = Given(online, len(stream.actions), noise, step, spec.learning.target_every, spec.memory.select.keep)
+    given = Given(
+        online,
+        len(stream.actions),
+        noise,
+        step,
+        spec.learning.target_every,
+        spec.memory.select.keep,
+        partial(Captured, noise) if captured(spec, device) else as_it_is,
+        spec.environment.resets,
+    )
     return Acting(stream, spec.agent.make(given, **parts), rng)
+
+
+def captured(spec: Spec, device: torch.device) -> bool:
+    """Whether updates become CUDA graphs: on a GPU, unless the host works out a number in the middle of each."""
+    bias = spec.optimizer.kind == "rmsprop" and spec.optimizer.form == "debiased"
+    return device.type == "cuda" and not bias and not spec.spectral.schedule
 
 
 def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
@@ -104,12 +120,14 @@ def build(spec: Spec, *index: int, central: Central | None = None) -> Parts:
 def _step(spec: Spec, network: nn.Module, frames: Callable[[], int]) -> GradientStep:
     """What moves a network's parameters; `frames` of the run are what the learning rate's decay goes by."""
     optimizer = spec.optimizer.make(network.parameters())
-    schedules = []
+    device = torch.device(spec.device)
+    schedules, clocks = [], []
     if spec.spectral.schedule:
         schedules.append(load(spec.spectral.schedule)(spec.spectral, network, optimizer))
-    if spec.learning.lr_decay_frames:
-        schedules.append(load(spec.learning.decay)(optimizer, frames, spec.learning.lr_decay_frames))
-    return GradientStep(optimizer, spec.learning.clip_norm, schedules)
+    if end := spec.learning.lr_decay_frames:
+        where = device if captured(spec, device) else None
+        (clocks if where else schedules).append(load(spec.learning.decay)(optimizer, frames, end, where))
+    return GradientStep(optimizer, spec.learning.clip_norm, schedules, clocks)
 
 
 def _memory(spec: Spec, stream: Any, agent: Agent, rng: np.random.Generator, device: torch.device) -> Replay:

@@ -59,6 +59,7 @@ class DQN:
         extras = {name: ((), np.float32) for name in self.keep}
         self.sequence_spec = SequenceSpec(spec.n_step, (0, spec.n_step), extras=extras)
         self.online.resample(self.noise)
+        self.update = given.capture(self._update, self.steps)
 
     @property
     def online(self) -> Network:
@@ -78,9 +79,13 @@ class DQN:
 
     def learn(self, batch: Batch) -> Learned:
         """One step down the mean over the batch of weight x loss; then the target network, when its time has come."""
+        learned = self.update(batch)
+        self.target_copy.after(self.step.steps)
+        return learned
+
+    def _update(self, batch: Batch) -> Learned:
         loss, learned = self.loss(batch)
         norm = self.step.down(loss)
-        self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:

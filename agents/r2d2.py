@@ -38,7 +38,7 @@ import torch
 
 from agents.acting.sampling import epsilon_greedy
 from agents.agent import Given, Learned, restore, saved
-from agents.losses.sequence import discrepancy, ends, mixed_priority, sequence_errors
+from agents.losses.sequence import discrepancy, ends, mean_of, mixed_priority, sequence_errors
 from agents.nets.network import Network
 from agents.optim.step import Follower
 from agents.spec.agent import R2D2 as R2D2Spec
@@ -70,6 +70,9 @@ class R2D2:
         window = spec.burn_in + spec.sequence + spec.n_step - 1
         self.sequence_spec = SequenceSpec(window, tuple(range(window + 1)), spec.period, spec.burn_in, extras=extras)
         self.online.resample(self.noise)
+        self._resets = given.resets
+        same = not (given.resets or spec.measure_delta_q or spec.state == "carried")  # operations in every update
+        self.update = given.capture(self._update, self.steps) if same else self._update
 
     @property
     def online(self) -> Network:
@@ -113,7 +116,7 @@ class R2D2:
         picked: dict[str, Any] = {name: x[rows, each] for name, x in extras.items()}
         picked |= {name: getattr(batch, name)[rows[:-1], each] for name in ("action", "reward", "discount")}
         picked |= {"obs": batch.obs[rows, each], "last": batch.last[rows, each], "inner": first[rows, each]}
-        picked["first"] = first if first.any() else None
+        picked["first"] = first if self._resets and first.any() else None
         picked["start"] = extras["state"][0] if spec.state == "stored" else self.online.initial(len(begins))
         return picked
 
@@ -139,9 +142,13 @@ class R2D2:
 
     def learn(self, batch: Batch) -> Learned:
         """One step down the mean over the batch of weight x loss; then the target network, when its time has come."""
+        learned = self.update(batch)
+        self.target_copy.after(self.step.steps)
+        return learned
+
+    def _update(self, batch: Batch) -> Learned:
         loss, learned = self.loss(batch)
         norm = self.step.down(loss)
-        self.target_copy.after(self.step.steps)
         return learned._replace(metrics={**learned.metrics, "grad_norm": norm})
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, Learned]:
@@ -172,7 +179,7 @@ class R2D2:
             losses = losses / valid.sum(0)
         loss = (batch.weight * losses).mean()
         learned = q[: spec.sequence].detach()
-        metrics = {"loss": loss.detach(), "q_mean": learned.mean(-1)[valid].mean()}
+        metrics = {"loss": loss.detach(), "q_mean": mean_of(learned.mean(-1), valid)}
         if spec.measure_delta_q and not begins.all():
             metrics |= self._delta_q(learned, valid, picked, ~begins)
         eta = spec.priority_mix or 0.0  # null: no draw goes by priorities

@@ -78,15 +78,6 @@ class Batch(NamedTuple):
     extras: Mapping[str, torch.Tensor]
     key: np.ndarray
 
-    def to(self, device: torch.device) -> "Batch":
-        """The tensors on `device`; keys stay where the memory is."""
-
-        def move(x: torch.Tensor) -> torch.Tensor:
-            return x.to(device, non_blocking=True)
-
-        extras = {name: move(x) for name, x in self.extras.items()}
-        return Batch(*(move(x) for x in self[:7]), extras, self.key)
-
 
 class Stored(NamedTuple):
     """A batch that lies in the memory still. Fields as in `Batch`, as far as they are there."""

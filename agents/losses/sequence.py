@@ -56,6 +56,12 @@ def mixed_priority(errors: torch.Tensor, valid: torch.Tensor, eta: float) -> tor
     return eta * size.amax(0) + (1 - eta) * size.sum(0) / valid.sum(0)
 
 
+def mean_of(x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """The mean of x where `valid`, both [m, B] -> scalar. On a GPU the host is not asked how many these are."""
+    assert x.ndim == 2 and x.shape == valid.shape, (x.shape, valid.shape)
+    return x[valid].mean() if x.device.type == "cpu" else torch.where(valid, x, 0).sum() / valid.sum()
+
+
 def ends(valid: torch.Tensor) -> torch.Tensor:
     """The first and the last valid row of each sequence. valid [m, B] bool, true from row 0 on -> [2, B] int64."""
     assert valid.ndim == 2, valid.shape

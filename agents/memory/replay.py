@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from agents.memory.pinned import Pinned
 from agents.memory.store import FrameStore
 from agents.rng import restore_rng, rng_state
 from agents.step import Batch, Step, Stored
@@ -68,6 +69,7 @@ class Replay:
     ):
         self.store, self.select, self.rng, self.batch, self.device = store, select, rng, batch, device
         self.copies = copies
+        self.pinned = Pinned(device) if device.type == "cuda" else None
 
     def add(self, step: Step) -> None:
         """Keep a row of each environment; see agents/step.py."""
@@ -100,8 +102,9 @@ class Replay:
         keys, weight = self.select.draw(self.rng, self.batch, frame)
         if self.store.sequence_spec.in_place:
             return self.store.locate(keys, weight)
-        batch = self.store.gather(keys, weight)
-        return batch if self.device.type == "cpu" else batch.to(self.device)
+        if self.pinned is None:
+            return self.store.gather(keys, weight)
+        return self.pinned.send(self.store.gather(keys, weight, self.pinned.frames(self.store, len(keys))))
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         """Keys [N] of a batch and its new priorities [N]; as in `Select`."""

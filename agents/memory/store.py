@@ -128,17 +128,18 @@ class FrameStore:
         for name, value in (("last", True), ("reward", 0), ("discount", 1)):
             self._flat[name][slots] = value
 
-    def gather(self, keys: np.ndarray, weight: np.ndarray) -> Batch:
+    def gather(self, keys: np.ndarray, weight: np.ndarray, frames: torch.Tensor | None = None) -> Batch:
         """The sequences that start at `keys` [N], with `weight` [N]; after an episode's last row as `cross_episodes`.
 
-        -> a batch with B = N, T = window and M = len(obs_steps) (agents/step.py), on the CPU.
+        -> a batch with B = N, T = window and M = len(obs_steps) (agents/step.py), on the CPU. Its observations are put
+        into `frames` [M * N * stack, C * H * W] if there is one.
         """
         rows = self.sequence(keys)
         slots = self._slot(rows)
         part = {name: torch.from_numpy(self._flat[name][slots[:-1]]) for name in ("action", "reward", "discount")}
         part["first"] = torch.from_numpy(self._flat["age"][slots] == 0)
         part["last"] = torch.from_numpy(self._flat["last"][slots])
-        obs = self.stacks(rows[list(self.sequence_spec.obs_steps)])
+        obs = self.stacks(rows[list(self.sequence_spec.obs_steps)], frames)
         return Batch(obs, **part, weight=torch.from_numpy(weight), extras=self._extras(slots), key=keys)
 
     def locate(self, keys: np.ndarray, weight: np.ndarray) -> Stored:
@@ -149,15 +150,16 @@ class FrameStore:
     def _extras(self, slots: np.ndarray) -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(self._flat[name][slots]) for name in self.sequence_spec.extras}
 
-    def stacks(self, keys: np.ndarray) -> torch.Tensor:
-        """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row."""
-        if self.stack == 1:
-            frames = self.frames.index_select(0, torch.from_numpy(self._slot(keys).ravel()))
-            return frames.view(*keys.shape, *self.shape)
+    def stacks(self, keys: np.ndarray, frames: torch.Tensor | None = None) -> torch.Tensor:
+        """Observations [M, N] -> [M, N, stack * C, H, W]; zeros stand before an episode's first row.
+
+        They lie in `frames` [M * N * stack, C * H * W] if there is one.
+        """
         back = np.arange(self.stack - 1, -1, -1)
-        frames = self.frames.index_select(
-            0, torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel())
-        )
+        slots = torch.from_numpy(self._slot(keys[..., None] - back * self.streams).ravel())
+        frames = torch.index_select(self.frames, 0, slots, out=frames)
+        if self.stack == 1:
+            return frames.view(*keys.shape, *self.shape)
         frames = frames.view(*keys.shape, self.stack, -1)
         before = self._flat["age"][self._slot(keys)][..., None] < back
         if before.any():

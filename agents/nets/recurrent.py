@@ -47,7 +47,7 @@ class Lstm(nn.Module):
         x = self.before(x)
         if self._inputs:
             x = torch.cat([x, F.one_hot(action, self._actions).to(x.dtype), reward[..., None]], -1)
-        if first is None or not first.any():
+        if first is None or (first.device.type == "cpu" and not first.any()):  # to look would stop a GPU
             return self._steps(x, state)
         out = []
         for row, begins in zip(x, first, strict=True):

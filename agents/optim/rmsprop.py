@@ -51,6 +51,8 @@ class RMSprop:
             torch._foreach_div_(spread, bias)
         for rate, epsilon, lists in groups(self, self.parameters, grads, spread):
             parameters, grad, root = lists
+            if isinstance(rate, torch.Tensor):  # one that changes under a captured step (decay.py)
+                grad, rate = torch._foreach_mul(grad, rate), 1.0
             if spec.form == "torch":
                 # sqrt(x) as x / sqrt(x): the library's root is slow on zeros, which weights without gradients have, and
                 # not a number where rounding left less than zero
@@ -65,9 +67,11 @@ class RMSprop:
                 torch._foreach_addcmul_(parameters, grad, root, value=-rate)
 
     def count(self) -> float:
-        """Count a step; -> what its averages are divided by."""
+        """-> what the averages of a step are divided by; steps are counted where that follows from their number."""
+        if self.spec.form != "debiased":
+            return 1.0
         self.steps += 1
-        return 1 - self.spec.decay ** (self.steps + 1) if self.spec.form == "debiased" else 1.0
+        return 1 - self.spec.decay ** (self.steps + 1)
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}

@@ -14,7 +14,7 @@ class Optimizer(Protocol):
     """
 
     parameters: list[nn.Parameter]
-    rates: list[float]  # learning rates
+    rates: list[float]  # learning rates; scalar tensors where a captured update is to find them (decay.py)
     epsilons: list[float]  # 0 where the rule has none
 
     def step(self) -> None:
@@ -33,11 +33,19 @@ class Optimizer(Protocol):
 class GradientStep:
     """One optimizer on one set of parameters: gradient, clipping, schedules, step.
 
-    `clip_norm` bounds the global norm (None: no bound); `schedules` act on gradients and optimizer before each step.
+    `clip_norm` bounds the global norm (None: no bound); `schedules` act on gradients and optimizer before each step,
+    `clocks` on the optimizer before an update that is captured (executors/captured.py), which calls them.
     """
 
-    def __init__(self, optimizer: Optimizer, clip_norm: float | None, schedules: Sequence[Callable[[], None]]):
-        self.optimizer, self.clip_norm, self.schedules = optimizer, clip_norm, list(schedules)
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        clip_norm: float | None,
+        schedules: Sequence[Callable[[], None]],
+        clocks: Sequence[Callable[[], None]] = (),
+    ):
+        self.optimizer, self.clip_norm = optimizer, clip_norm
+        self.schedules, self.clocks = list(schedules), list(clocks)
         self.parameters = optimizer.parameters
         self.steps = 0  # taken so far
 

@@ -16,6 +16,7 @@ class Suite(Part):
     side: ClassVar[int]  # pixels of a square observation
     channels: ClassVar[int | None]  # of an observation; None: of a game that is not known yet
     partial: ClassVar[str] = "agents.envs.partial:obscure"
+    resets: ClassVar[bool] = False  # whether what an agent remembers ends within an episode
 
     game: Game
     streams: Count = Field(description="environments stepped together")
@@ -98,6 +99,10 @@ class Atari(Suite):
     @property
     def side(self) -> int:
         return self.screen
+
+    @property
+    def resets(self) -> bool:
+        return self.life_loss == "reset"
 
 
 class CartPole(Suite):
