@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help venv demo test lint bench faults clean-venv
+.PHONY: help venv demo test lint bench bench-gpu faults clean-venv
 
 PYTHON ?= python3
 ARGS ?=
@@ -31,6 +31,9 @@ lint: venv ## style of the Python code, and of the workflow's rules
 
 bench: venv ## speed against other programs, as ratios (half an hour); QUICK=1 takes under three minutes
 	@python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+bench-gpu: venv ## speed on one GPU: DQN, Rainbow, R2D2 and IMPALA, graphs against plain updates, 1 to 8 runs at once
+	@python -m benchmarks.gpu $(ARGS)
 
 faults: venv ## kill processes and damage files at random; ARGS="--kills 1000 --flips 1000" says how often (half an hour)
 	@python -m tests.faults $(ARGS)
