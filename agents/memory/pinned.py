@@ -1,13 +1,17 @@
 """Batches on their way to a GPU: gathered in page-locked memory, and copied from there while the host goes on."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 
 from agents.memory.store import FrameStore
 from agents.step import Batch
+
+
+def pinned(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """An empty page-locked tensor."""
+    return torch.empty(shape, dtype=dtype, pin_memory=True)
 
 
 class Pinned:
@@ -20,7 +24,7 @@ class Pinned:
     def __init__(
         self,
         device: torch.device,
-        empty: Callable[..., torch.Tensor] = partial(torch.empty, pin_memory=True),
+        empty: Callable[..., torch.Tensor] = pinned,
         event: Callable[[], Any] = torch.cuda.Event,
     ):
         self.device, self._empty = device, empty
@@ -34,7 +38,7 @@ class Pinned:
         return self._buffer("obs", (rows, store.frames.shape[1]), store.frames.dtype)
 
     def send(self, batch: Batch) -> Batch:
-        """A batch whose observations lie where `frames` said -> its tensors on the device, once its stream gets there."""
+        """A batch whose observations lie where `frames` said -> its tensors on the device, in its stream's time."""
 
         def move(name: str, x: torch.Tensor) -> torch.Tensor:
             return self._buffer(name, x.shape, x.dtype).copy_(x).to(self.device, non_blocking=True)

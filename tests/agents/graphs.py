@@ -36,7 +36,7 @@ class Recorder(TorchDispatchMode):
             raise RuntimeError(f"the host asks for {func}")
         self.former += [(tensor, tensor.clone()) for tensor in written(func, args, kwargs)]
         out = func(*args, **kwargs)
-        self.graph.calls.append((func, args, kwargs, out))
+        self.graph.calls.append((func, args, kwargs, out, torch.is_grad_enabled()))
         return out
 
 
@@ -47,13 +47,15 @@ class Graph:
     def register_generator_state(self, generator: torch.Generator) -> None:
         self.generators.append(generator)
 
-    @torch.no_grad()
     def replay(self) -> None:
         self.replays += 1
-        for func, args, kwargs, out in self.calls:
-            for old, new in zip(tree_leaves(out), tree_leaves(func(*args, **kwargs)), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
+        with torch._C._AutoDispatchBelowAutograd():
+            for func, args, kwargs, out, followed in self.calls:
+                with torch.set_grad_enabled(followed):  # some operations keep what only a backward pass needs
+                    again = func(*args, **kwargs)
+                for old, new in zip(tree_leaves(out), tree_leaves(again), strict=True):
+                    if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
 
 
 class Stream:
