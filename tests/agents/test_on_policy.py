@@ -368,7 +368,7 @@ def test_specs_that_make_no_sense_are_refused():
         ({"exploration": {"kind": "fixed", "values": [0.1]}}, "exploration none and"),
         ({"evaluation__epsilon": 0.1}, r"evaluation\.epsilon 0"),
         ({"memory__select": "uniform"}, r"memory\.select fifo, not uniform"),
-        ({"memory__select": "newest"}, r"learning\.clock unrolls is for memory\.select fifo or trajectories, not newest"),
+        ({"memory__select": "newest"}, r"clock unrolls is for memory\.select fifo or trajectories, not newest"),
         ({"learning__clock": clock}, r"memory\.select fifo needs learning\.clock unrolls, not frames"),
         ({"agent__correction": {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 2.0}}, "rho_bar must be at least c_bar"),
         ({"network__head": "plain"}, r"agent actor_critic needs network\.head actor_critic, not plain"),
