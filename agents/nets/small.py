@@ -41,6 +41,8 @@ def fits(network: Network) -> bool:
         and network.scale == 1
         and all(parameter.device.type == "cpu" for parameter in network.parameters())
         and all(_scales(scaling_of(layer), raw_weight(layer)) for layer in network.layers)
+        # Of noisy layers mu alone would be scaled, and not what noise makes of it.
+        and not any(isinstance(layer, Factorised) and scaling_of(layer) for layer in network.layers)
         and (type(network.after) is nn.Identity or _scales([network.after], None))
     )
 

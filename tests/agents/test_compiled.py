@@ -188,6 +188,9 @@ def weights(**changes) -> dict:
         {**C51, **weights(layers=[-1, -2])},
         {**C51, **DUELING},
         {**C51, **NOISY, **DUELING},  # Rainbow
+        {**NOISY, **weights(layers=[-3], flow="none")},
+        {**NOISY, **SPECTRAL, "spectral__kind": "output"},
+        {**C51, **DUELING, **SPECTRAL, "spectral__kind": "output"},
     ],
 )
 @pytest.mark.parametrize("selector", ["target", "online"])
@@ -259,6 +262,8 @@ def test_weights_that_are_no_numbers_are_not_hidden():
     [
         weights(layers=[-3], flow="all"),  # the norm of a convolution has a gradient of another form
         {"network__linear": {"kind": "independent", "sigma": 0.017}},
+        {**NOISY, **weights()},  # what is divided is mu, not what noise makes of it
+        {**NOISY, **weights(layers=[-1])},
         {"network__units": [128, 128]},
         {**DUELING, "network__units": [128, 128]},
         {"network__convolutions": [[12, 3, 1]]},
@@ -333,7 +338,8 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     everything = [*vars(compiled).values(), *vars(network).values(), *vars(conv).values(), *vars(noise).values()]
     functions = {each for each in everything if isinstance(each, Dispatcher)}
     assert len(functions) > 10 and all(len(each.signatures) <= 1 for each in functions)
-    assert len(compiled.q_learning.signatures) == len(noise.to_sigma.signatures) == 1
+    assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1
+    assert len(noise.to_sigma.signatures) == 1
 
 
 # ---- the cache, which is an offer ----
