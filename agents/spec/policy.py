@@ -65,23 +65,11 @@ class ACLambda(Agent):
             )
 
 
-class ActorCritic(Agent):
-    """Actor-critic on unrolls: A2C, A3C, IMPALA."""
+class OnUnrolls(Agent):
+    """What learns from unrolls of each stream, of actions drawn from its policy."""
 
-    code: ClassVar[str] = "agents.policy.actor_critic:ActorCritic"
-    recurrent: ClassVar[bool] = True
-    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     target: ClassVar[bool] = False
-    kind: Literal["actor_critic"]
-    discount: Probability = Field(description="gamma, per agent step")
     unroll: Count = Field(description="T: agent steps of one stream that are learned from together")
-    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace | GAE, *OneOf] = Field(
-        description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
-    )
-    q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
-    entropy_weight: Annotated[Real, Field(ge=0)]
-    baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
-    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
 
     @property
     def learned(self) -> int:
@@ -93,20 +81,39 @@ class ActorCritic(Agent):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
+        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
+            yield f"agent {self.kind} samples its policy: exploration none and evaluation.epsilon 0"
+
+
+class ActorCritic(OnUnrolls):
+    """Actor-critic on unrolls: A2C, A3C, IMPALA."""
+
+    code: ClassVar[str] = "agents.policy.actor_critic:ActorCritic"
+    recurrent: ClassVar[bool] = True
+    heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
+    kind: Literal["actor_critic"]
+    discount: Probability = Field(description="gamma, per agent step")
+    correction: Annotated[NoCorrection | EpsilonCorrection | OneStepCorrection | VTrace | GAE, *OneOf] = Field(
+        description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
+    )
+    q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
+    entropy_weight: Annotated[Real, Field(ge=0)]
+    baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
+    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
         if spec.memory.select.kind != "fifo":
             yield f"agent actor_critic learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
         if self.correction.kind == "gae" and self.q != "vs":
             yield f"agent.q {self.q} says nothing with agent.correction gae, whose advantages have no q: vs"
-        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
-            yield "agent actor_critic samples its policy: exploration none and evaluation.epsilon 0"
 
 
-class TRPO(Agent):
+class TRPO(OnUnrolls):
     """Trust region policy optimisation (Schulman et al. 2015)."""
 
     code: ClassVar[str] = "agents.policy.trpo:TRPO"
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
-    target: ClassVar[bool] = False
     kind: Literal["trpo"] = Field(description="the optimizer is the value's, which has a network of its own")
     discount: Probability = Field(description="gamma, per agent step")
     unroll: Annotated[Whole, Field(ge=2)] = Field(
@@ -123,20 +130,10 @@ class TRPO(Agent):
     value_passes: Count = Field(description="over the batch, per update")
     minibatch: Count = Field(description="states in a gradient step of the value")
 
-    @property
-    def learned(self) -> int:
-        return self.unroll
-
-    @property
-    def window(self) -> int:
-        return self.unroll
-
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
         if spec.memory.select.kind != "fifo":
             yield f"agent trpo learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
-        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
-            yield "agent trpo samples its policy: exploration none and evaluation.epsilon 0"
         if spec.network.linear.kind != "plain":
             yield f"agent trpo searches a policy without noise: network.linear plain, not {spec.network.linear.kind}"
         if spec.spectral.kind != "none":
@@ -146,15 +143,13 @@ class TRPO(Agent):
         yield from on_policy("agent trpo takes actions for draws from the policy that learns", spec)
 
 
-class ACER(Agent):
+class ACER(OnUnrolls):
     """Actor-critic with experience replay (Wang et al. 2017)."""
 
     code: ClassVar[str] = "agents.policy.acer:ACER"
     heads: ClassVar[tuple[str, ...]] = ("actor_q",)
-    target: ClassVar[bool] = False
     kind: Literal["acer"]
     discount: Probability = Field(description="gamma, per agent step")
-    unroll: Count = Field(description="k: agent steps of one stream that are learned from together")
     truncation: Annotated[Real, Field(gt=0)] = Field(description="c: importance weights count up to here")
     average_decay: Probability = Field(description="alpha of the running average of policies, per update")
     radius: Annotated[Real, Field(gt=0)] = Field(
@@ -166,17 +161,7 @@ class ACER(Agent):
     q_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (Q^ret - Q)^2")
     entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="of the entropy, inside the trust region")
 
-    @property
-    def learned(self) -> int:
-        return self.unroll
-
-    @property
-    def window(self) -> int:
-        return self.unroll
-
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
         if spec.memory.select.kind != "trajectories":
             yield f"agent acer learns from trajectories: memory.select trajectories, not {spec.memory.select.kind}"
-        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
-            yield "agent acer samples its policy: exploration none and evaluation.epsilon 0"
