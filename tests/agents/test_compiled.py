@@ -26,7 +26,7 @@ from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
 from agents.step import Batch, Step
-from tests.agents.specs import actor_input, given, spec, without_step
+from tests.agents.specs import actor_input, given, prioritized, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
 SQUARED = {"agent__value": {"kind": "scalar", "loss": "squared"}}
@@ -227,6 +227,38 @@ def test_transitions_taken_from_the_memory_are_those_that_it_puts_together(n, st
     assert len(keys) > 10 and len(found) == len(wanted) == 6
     for one, other in zip(found, wanted, strict=True):
         assert one.dtype == other.dtype and np.array_equal(one.reshape(other.shape), other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learning__batch": 1},
+        {"learning__batch": 15, "environment__streams": 3, "memory__capacity_steps": 250, "agent__n_step": 5, **HUBER},
+        {**C51, **NOISY, **DUELING, "agent__n_step": 3, "memory__select": prioritized("proportional")},
+        {**NOISY, "environment__streams": 2, "executor__lags_updates": [0, 3]},
+    ],
+)
+def test_whole_trainings_are_those_of_the_plain_code(changes, monkeypatch):
+    """Acting, drawing and learning, over the memory's end: what is drawn follows from all that came before."""
+
+    def updates() -> tuple[type, list]:
+        parts, found = build(spec(**{"spectral": {"kind": "none"}, "learning__clock__start_frames": 100, **changes})), []
+        agent = parts.learner.agent
+        learn = agent.learn
+        monkeypatch.setattr(agent, "learn", lambda batch: found.append((batch.key, learn(batch))) or found[-1][1])
+        for _ in range(300):
+            parts.executor.advance(0.0)
+        return type(agent), found
+
+    compiled_form, found = updates()
+    monkeypatch.setattr(small, "fits", lambda network: False)
+    plain_form, wanted = updates()
+    assert (compiled_form, plain_form) == (CompiledDQN, DQN) and len(found) == len(wanted) > 10
+    for (keys, one), (other_keys, other) in zip(found, wanted, strict=True):
+        assert np.array_equal(keys, other_keys)
+        assert np.allclose(one.priorities, other.priorities, rtol=1e-3, atol=1e-5)
+        for name in ("loss", "q_mean", "grad_norm"):
+            assert float(one.metrics[name]) == pytest.approx(float(other.metrics[name]), rel=1e-3, abs=1e-5)
 
 
 def test_acting_is_by_the_values_of_the_network():
