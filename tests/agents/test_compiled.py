@@ -242,7 +242,8 @@ def test_whole_trainings_are_those_of_the_plain_code(changes, monkeypatch):
     """Acting, drawing and learning, over the memory's end: what is drawn follows from all that came before."""
 
     def updates() -> tuple[type, list]:
-        parts, found = build(spec(**{"spectral": {"kind": "none"}, "learning__clock__start_frames": 100, **changes})), []
+        parts = build(spec(**{"spectral": {"kind": "none"}, "learning__clock__start_frames": 100, **changes}))
+        found: list = []
         agent = parts.learner.agent
         learn = agent.learn
         monkeypatch.setattr(agent, "learn", lambda batch: found.append((batch.key, learn(batch))) or found[-1][1])
