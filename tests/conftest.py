@@ -21,11 +21,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 1200  # seconds of a test and its fixtures: none lasts a quarter of it, however busy the machine
-# One after the other, on one worker: the one SLURM that a machine can hold, clusters of Ray, and processes that are
-# watched, signalled and killed while the clock runs. They mostly wait, and other tests use the processors meanwhile.
-# Each entry is how the tests' names begin.
+# One after the other, on one worker: those of the one SLURM that a machine can hold.
+CLUSTER = "tests/cluster/"
+# The same for clusters of Ray, and processes that are watched, signalled and killed while the clock runs. Both groups
+# mostly wait, and other tests use the processors meanwhile. Each entry is how the tests' names begin.
 WATCHED = (
-    "tests/cluster/",
     "tests/workflow/test_ray_cluster.py",
     "tests/agents/test_ray.py",
     "tests/agents/test_executors.py",
@@ -67,8 +67,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def group(test: str) -> str:
-    """The name of the tests that a test, `path::name`, stays with: those watched, else those of a module that makes
-    something for all of them. Other tests stay with nobody."""
+    """The name of the tests that a test, `path::name`, stays with: those of the cluster, those watched, else those of a
+    module that makes something for all of them. Other tests stay with nobody."""
+    if test.startswith(CLUSTER):
+        return "cluster"
     if test.startswith(WATCHED):
         return "watched"
     module = test.partition("::")[0]
@@ -93,13 +95,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Groups | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The watched begin, since they last longest; what comes alone fills the end evenly.
+    """The cluster's begin, then the watched, since they last longest; what comes alone fills the end evenly.
 
     Between them lie the other groups, those of agents/ last: what numba compiles for one worker is then there for all.
     """
 
-    def order(item: pytest.Item) -> tuple[bool, bool, bool]:
+    def order(item: pytest.Item) -> tuple[bool, bool, bool, bool]:
         name = group(item.nodeid)
-        return name != "watched", name == item.nodeid, name.startswith("tests/agents/")
+        return name != "cluster", name != "watched", name == item.nodeid, name.startswith("tests/agents/")
 
     items.sort(key=order)

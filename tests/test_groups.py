@@ -10,8 +10,9 @@ CLUSTER = ["tests/cluster/test_slurm.py::test_a", "tests/cluster/test_ray_nodes.
 KILLED = "tests/agents/test_resume.py::test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one[dqn]"
 
 
-def test_the_cluster_and_watched_processes_are_one_group():
-    assert {group(test) for test in (*CLUSTER, "tests/agents/test_hogwild.py::test_c[x]")} == {"watched"}
+def test_the_cluster_and_watched_processes_are_a_group_each():
+    assert {group(test) for test in CLUSTER} == {"cluster"}
+    assert {group(f"{test}::test_c[x]") for test in ("tests/agents/test_hogwild.py", WATCHED[0])} == {"watched"}
 
 
 def test_a_module_stays_together_if_its_tests_share_a_fixture():

