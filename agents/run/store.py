@@ -8,6 +8,7 @@ knows of before it starts a job again; what it knows of a run is only a small ma
 Knows the standard library only: the pipeline asks the same questions without waiting for torch.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -76,9 +77,8 @@ class Store:
             files = {path.name: _describe(path) for path in sorted(part.iterdir())}
             write_atomic(part / MANIFEST, seal_json(body | {"files": files}))
             os.chmod(part / MANIFEST, 0o444)
-            while problem(final, thorough=True) is not None:
-                if final.exists():  # damaged
-                    final.rename(part.with_name(f"{part.name}.damaged"))
+            while (damaged := _damaged(final)) is not None:
+                _move_aside(final, damaged)
                 try:
                     part.rename(final)
                 except OSError as error:
@@ -92,7 +92,7 @@ class Store:
                 raise
             # Another one sealed it meanwhile, and took what was written here for left over.
         finally:
-            for left in leftovers(final) if done else (part, part.with_name(f"{part.name}.damaged")):
+            for left in leftovers(final) if done else (part,):
                 shutil.rmtree(left, ignore_errors=True)
         return final
 
@@ -137,6 +137,32 @@ class Store:
     def results_of(self, digest: str = "*") -> Iterator[Path]:
         """The folders of all results, whole or not."""
         return (folder for folder in self.path.glob(f"{digest}/[0-9a-f]*") if folder.is_dir())
+
+
+def _damaged(folder: Path) -> int | None:
+    """None where a whole result lies; else the inode of what is there, 0 where nothing is."""
+    inode = _inode(folder)  # before it is read
+    return None if problem(folder, thorough=True) is None else inode
+
+
+def _inode(folder: Path) -> int:
+    try:
+        return folder.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _move_aside(folder: Path, damaged: int) -> None:
+    """Remove a damaged folder, unless another process has put a whole one in its place since it was read."""
+    if not damaged or _inode(folder) != damaged:
+        return
+    aside = beside(folder)
+    with contextlib.suppress(FileNotFoundError):  # another one moved it
+        folder.rename(aside)
+        if problem(aside, thorough=True) is None:
+            with contextlib.suppress(OSError):  # another whole one is there already
+                aside.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def read(folder: Path) -> Sealed:

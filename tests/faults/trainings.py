@@ -13,7 +13,7 @@ from agents.spec.base import Identified
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, runs, train
 from tests.kills import die_at, end
 
-EVERY = 0.1  # seconds between checkpoints
+EVERY = 0.05  # seconds between checkpoints
 # When the kill comes: at any time; just after a checkpoint; about when the result is sealed; in place of a call that
 # changes the disk.
 MOMENTS = ("time", "checkpoint", "seal", "call")
@@ -70,7 +70,7 @@ def campaign(folder: Path, kills: int, rng: random.Random, expected: dict[str, d
 def _two(run: Identified, results: Path, rng: random.Random, kill: bool, counts: Counter) -> list[int]:
     children = [train(run, results, EVERY) for _ in range(2)]
     if kill:
-        time.sleep(rng.uniform(0.0, 0.5))
+        time.sleep(rng.uniform(0.0, 0.3))
         _kill(children[0])
     codes = [end(child) for child in children]
     counts["of two at once"] += sum(code != 0 for code in codes)
@@ -98,7 +98,7 @@ def _one(run: Identified, results: Path, rng: random.Random, kill: bool, counts:
     child = train(run, results, EVERY)
     while not come() and not _ended(child):
         time.sleep(0.001)
-    time.sleep(rng.uniform(0.0, {"time": 0.6, "checkpoint": 0.03, "seal": 0.012}[moment]))
+    time.sleep(rng.uniform(0.0, {"time": 0.3, "checkpoint": 0.03, "seal": 0.012}[moment]))
     _kill(child)
     code = end(child)
     counts[f"at {'any' if moment == 'time' else 'a'} {moment}"] += code != 0
