@@ -25,6 +25,7 @@ SMOKE = ["--config", "scale=smoke"]
 # What a run measured; timing.parquet and run.json hold the wall clock, so they differ.
 TABLES = ("episodes", "evaluations", "learning", "summary")
 # The test's cluster answers at once: only patience differs from the shipped profile.
+SNAKEMAKE = [sys.executable, str(Path(__file__).with_name("snakemake_impatient.py"))]
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
 MAX_SECONDS = 900  # of each half of the test, should something hang
 
@@ -46,7 +47,7 @@ def start_slurm(folder: Path, *arguments: str) -> subprocess.Popen:
     with open(folder / "snakemake.log", "w") as log:
         # What a shell starts in the background ignores SIGINT, and so would all that it starts.
         heeds = ["env", "--default-signal=INT"]
-        command = [*heeds, "snakemake", "--profile", "slurm", *arguments, *IMPATIENT]
+        command = [*heeds, *SNAKEMAKE, "--profile", "slurm", *arguments, *IMPATIENT]
         return subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT)
 
 
