@@ -14,6 +14,7 @@ from agents.spec.network import Network as NetworkSpec
 class Network(nn.Module):
     """[B, C, H, W] uint8 -> what the head gives, [B, A, K] or a PolicyValue; step by step through time with `unroll`.
 
+    `at` is what a head wants beside features: quantile levels [B, N] where it predicts at such.
     `layers` lists convolutions and linear layers from input to output, without those inside an LSTM; `noisy` says
     whether any of them is. `scale` is the factor that brings observations to a size that suits the network.
     """
@@ -38,17 +39,17 @@ class Network(nn.Module):
         for module in self._noisy:
             module.resample(rng)
 
-    def forward(self, obs: torch.Tensor) -> Any:
-        return self.values(self.scaled(obs))
+    def forward(self, obs: torch.Tensor, *at: torch.Tensor) -> Any:
+        return self.values(self.scaled(obs), *at)
 
     def scaled(self, obs: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> float32: the input that gradients by s are taken of."""
         x = obs.float()
         return x if self.scale == 1 else x * self.scale
 
-    def values(self, x: torch.Tensor) -> Any:
+    def values(self, x: torch.Tensor, *at: torch.Tensor) -> Any:
         """Scaled observations [B, C, H, W] -> what the head gives."""
-        return self.after(self.head(self.torso(x)))
+        return self.after(self.head(self.torso(x), *at))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Scaled observations [B, C, H, W] -> what the output layer sees [B, F]."""
@@ -85,12 +86,14 @@ class Network(nn.Module):
         return _unflatten(self.after(self.head(x.flatten(0, 1))), obs), state
 
     @torch.no_grad()
-    def first_outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def first_outputs(self, obs: torch.Tensor, *at: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """[B, C, H, W] at episodes' first steps -> all that the head gives, in evaluation mode."""
-        size = len(obs)
-        nothing = torch.zeros(1, size, device=obs.device)  # the previous action and reward
         self.eval()
-        out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(size).to(obs.device))
+        if self.core is None:
+            out = self(obs, *at)
+        else:
+            nothing = torch.zeros(1, len(obs), device=obs.device)  # the previous action and reward
+            out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(len(obs)).to(obs.device))
         self.train()
         return tuple(out) if isinstance(out, tuple) else (out,)
 
