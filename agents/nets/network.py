@@ -111,17 +111,25 @@ def assemble(spec: NetworkSpec, shape: tuple[int, int, int], scale: float, actio
     return network
 
 
+def fan_in_uniform_(weight: torch.Tensor) -> None:
+    """U(+-3^(1/4) / sqrt(inputs)), of variance 1 / (sqrt(3) inputs): dopamine's VarianceScaling(1 / sqrt(3))."""
+    bound = 3**0.25 / weight[0].numel() ** 0.5
+    nn.init.uniform_(weight, -bound, bound)
+
+
 def initialise(network: Network, how: str) -> None:
-    """`xavier_uniform` weights and zero biases (Glorot & Bengio 2010), or `torch`: the library's own.
+    """`xavier_uniform` (Glorot & Bengio 2010) or `fan_in_uniform` weights and zero biases; `torch`: the library's own.
 
     Noisy layers keep the initialisation of their paper.
     """
-    if how == "xavier_uniform":
-        for layer in network.layers:
-            if isinstance(layer, nn.Linear | nn.Conv2d):
-                nn.init.xavier_uniform_(layer.weight)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+    if how == "torch":
+        return
+    weights = {"xavier_uniform": nn.init.xavier_uniform_, "fan_in_uniform": fan_in_uniform_}[how]
+    for layer in network.layers:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            weights(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def _unflatten(x: Any, obs: torch.Tensor) -> Any:

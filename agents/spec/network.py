@@ -164,8 +164,9 @@ class Network(Part):
     )
     normalisation: Annotated[NoNormalisation | BatchNormalisation, *OneOf]
     shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
-    initialisation: Literal["xavier_uniform", "torch"] = Field(
-        description="of the weights; xavier_uniform sets biases to zero"
+    initialisation: Literal["xavier_uniform", "fan_in_uniform", "torch"] = Field(
+        description="of the weights; xavier_uniform and fan_in_uniform set biases to zero; fan_in_uniform: up to "
+        "3^(1/4) / sqrt(inputs), as dopamine's C51, Rainbow and IQN; torch: weights and biases up to 1 / sqrt(inputs)"
     )
 
     @property
