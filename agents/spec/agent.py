@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from agents.spec.base import Count, Numbers, OneOf, Part, Probability, Real, Whole, load
 
@@ -194,6 +194,14 @@ class R2D2(Agent):
     measure_delta_q: bool = Field(
         description="record how far Q lies from its value with the state it was acted with (costs a forward pass)"
     )
+
+    @field_validator("selector", mode="before")
+    @classmethod
+    def _greedy(cls, value: Any) -> Any:
+        kind = value.get("kind") if isinstance(value, dict) else value
+        if kind == "munchausen":
+            raise ValueError("munchausen needs agent dqn, not agent r2d2: target or online here")
+        return value
 
     @model_validator(mode="after")
     def _carried_without_a_gap(self) -> "R2D2":
