@@ -32,7 +32,7 @@ class Agent(Protocol):
     sequence_spec: SequenceSpec  # what `learn` wants to draw from the memory
     networks: Mapping[str, nn.Module]  # all that it learns and follows, by name
     steps: Mapping[str, GradientStep]  # what moves their parameters
-    noise: torch.Generator  # of noisy layers
+    noise: torch.Generator  # of noisy layers and quantile levels
     acting: tuple[str, ...]  # names of those that `act` needs: what actors fetch, and what a finished run leaves
 
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput: ...
@@ -47,7 +47,7 @@ class Given(NamedTuple):
 
     online: Any  # the networks as the spec describes them, mostly a Network; initialised, on their device
     actions: int
-    noise: torch.Generator  # of noisy layers
+    noise: torch.Generator  # of noisy layers and quantile levels
     step: Callable[..., GradientStep]  # of a network (and a rate, else the optimizer's): what moves its parameters
     target_every: int | None  # updates between copies to a target network; None: there is none
     keep: tuple[str, ...]  # extras that the memory wants to be kept with each step

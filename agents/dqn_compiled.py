@@ -15,6 +15,7 @@ from agents.agent import Given, Learned, restore, saved
 from agents.compiled.q_learning import q_learning
 from agents.compiled.rows import prepare as prepare_rows
 from agents.compiled.rows import transitions
+from agents.losses.bootstrap import Greedy
 from agents.losses.categorical import Categorical
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar
@@ -27,12 +28,15 @@ from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec, Stored
 
 
 class CompiledDQN:
-    """As agents/dqn.py for one scalar value per action, with squared or Huber errors, and for C51."""
+    """As agents/dqn.py for one scalar value per action, with squared or Huber errors, and for C51.
+
+    It bootstraps from one action, by either network's choice.
+    """
 
     acting = ("online",)
 
-    def __init__(self, spec: DQNSpec, given: Given, value: Scalar | Categorical):
-        self.spec, self.value, self.noise = spec, value, given.noise
+    def __init__(self, spec: DQNSpec, given: Given, value: Scalar | Categorical, bootstrap: Greedy):
+        self.spec, self.value, self.bootstrap, self.noise = spec, value, bootstrap, given.noise
         self.n_actions, self.keep = given.actions, given.keep
         self.networks = {"online": given.online, "target": copy.deepcopy(given.online).requires_grad_(False)}
         for network in self.networks.values():
@@ -82,7 +86,7 @@ class CompiledDQN:
         self.target.resample(self.noise)
         target_weights = target.weights()
         selector = target_weights
-        if self.spec.selector == "online":
+        if self.bootstrap.double:
             self.online.resample(self.noise)
             selector = online.weights(1)
         self.online.resample(self.noise)
@@ -96,7 +100,7 @@ class CompiledDQN:
             small.factors(scales),
             small.factors(target.scales()),
             self._support,
-            self.spec.selector == "online",
+            self.bootstrap.double,
             self.value.huber,
             small.both_streams(gradients),
         )

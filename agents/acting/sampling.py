@@ -18,6 +18,11 @@ def explore(
     return rng.random(size) < epsilon, rng.integers(actions, size=size)
 
 
+def quantile_levels(rng: np.random.Generator, size: int, count: int) -> tuple[torch.Tensor, ...]:
+    """New levels tau ~ U(0, 1) [size, count] for a network that is to be asked at such; none where count is 0."""
+    return (torch.from_numpy(rng.random((size, count), np.float32)),) if count else ()
+
+
 def epsilon_greedy_output(
     values: Callable[[], np.ndarray],
     inputs: ActorInput,

@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from agents.losses.value import Samples
+
 
 def project(
     z_low: float, z_high: float, r_t: torch.Tensor, discount_t: torch.Tensor, p_t: torch.Tensor
@@ -33,6 +35,7 @@ class Categorical:
     """
 
     huber, compiled = False, True  # as in `Scalar`
+    samples = Samples()
 
     def __init__(self, low: float, high: float, atoms: int):
         self.size, self._low, self._high = atoms, low, high

@@ -2,6 +2,8 @@
 
 import torch
 
+from agents.losses.value import Samples
+
 
 def quantile_huber(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Tensor:
     """rho(u) = |tau - 1{u < 0}| L(u), L the Huber loss of width kappa, |u| at 0 (Dabney et al. 2018, eq. 9-10).
@@ -13,11 +15,24 @@ def quantile_huber(u: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Te
     return (tau - (u < 0).to(u.dtype)).abs() * huber
 
 
+def quantile_regression(z: torch.Tensor, target: torch.Tensor, tau: torch.Tensor, kappa: float) -> torch.Tensor:
+    """sum_i mean_j rho(target_j - z_i) at the levels tau_i (Dabney et al. 2018, eq. 10).
+
+    z [B, N], target [B, N'], tau [N] or [B, N] -> [B].
+    """
+    assert z.ndim == target.ndim == 2 and len(z) == len(target), (z.shape, target.shape)
+    assert tau.shape in (z.shape, z.shape[1:]), (tau.shape, z.shape)
+    u = target[:, None, :] - z[:, :, None]  # [B, predicted, target]
+    return quantile_huber(u, tau[..., None], kappa).mean(-1).sum(-1)
+
+
 class Quantile:
     """`quantiles` returns at the midpoints tau_i = (i + 0.5) / N; their mean is the action value.
 
     Methods as in `Value` (losses/value.py), K = quantiles.
     """
+
+    samples = Samples()
 
     def __init__(self, quantiles: int, kappa: float):
         self.size, self._kappa = quantiles, kappa
@@ -34,6 +49,5 @@ class Quantile:
         assert r_t.shape == discount_t.shape == raw_tm1.shape[:1], (r_t.shape, discount_t.shape, raw_tm1.shape)
         target = r_t[:, None] + discount_t[:, None] * raw_t  # [B, N]
         tau = (torch.arange(self.size, device=raw_tm1.device) + 0.5) / self.size
-        u = target[:, None, :] - raw_tm1[:, :, None]  # [B, predicted, target]
-        loss = quantile_huber(u, tau[:, None], self._kappa).mean(-1).sum(-1)
+        loss = quantile_regression(raw_tm1, target, tau, self._kappa)
         return loss, loss.detach()

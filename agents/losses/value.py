@@ -4,28 +4,46 @@ A value kind says how many numbers it needs per action (`size` K), what their me
 lies from a bootstrapped target. `q_loss` never asks which kind it has.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 
 
+class Samples(NamedTuple):
+    """How many quantile levels tau a network is asked for at each state; 0: none, it gives all its numbers at once.
+
+    The names are those of Dabney et al. 2018, section 3 (arXiv:1806.06923).
+    """
+
+    predicted: int = 0  # N, of the action that learns
+    target: int = 0  # N', of the action to bootstrap from
+    acting: int = 0  # K, of those whose mean is an action value
+
+
 class Value(Protocol):
-    """What K numbers per action stand for. `size` is K."""
+    """What K numbers per action stand for. `size` is the K of a network that is asked for no quantile levels."""
 
     size: int
+    samples: Samples
 
     def mean(self, raw: torch.Tensor) -> torch.Tensor:
         """The network's numbers [..., K] -> action values [...]."""
         ...
 
     def loss(
-        self, raw_tm1: torch.Tensor, r_t: torch.Tensor, discount_t: torch.Tensor, raw_t: torch.Tensor
+        self,
+        raw_tm1: torch.Tensor,
+        r_t: torch.Tensor,
+        discount_t: torch.Tensor,
+        raw_t: torch.Tensor,
+        *tau: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """How far a prediction lies from r + discount x what follows.
 
         raw_tm1 [B, K] of the action taken, with gradient; raw_t [B, K] of the action to bootstrap from, without; r_t
-        and discount_t [B], n-step ones where n > 1 -> loss [B], priority [B] without gradient.
+        and discount_t [B], n-step ones where n > 1; the quantile levels [B, N] of raw_tm1 where it was asked for such
+        -> loss [B], priority [B] without gradient.
         """
         ...
 
@@ -36,7 +54,7 @@ class Scalar:
     `loss`: squared, huber (of width 1) or absolute. `compiled`: whether agents/compiled/ has this loss too.
     """
 
-    size = 1
+    size, samples = 1, Samples()
 
     def __init__(self, loss: str):
         self.huber, self.compiled = loss == "huber", loss != "absolute"  # the compiled form knows the other two
@@ -64,20 +82,17 @@ def q_loss(
     a_tm1: torch.Tensor,
     r_t: torch.Tensor,
     discount_t: torch.Tensor,
-    raw_t_value: torch.Tensor,
-    raw_t_selector: torch.Tensor,
+    raw_t: torch.Tensor,
+    *tau: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Q-learning; double Q-learning when the selector is another network.
+    """Q-learning: how far Q(s, a) lies from r + discount x what follows.
 
-    raw_* [B, A, K], a_tm1 [B] int64, r_t and discount_t [B] -> loss [B], priority [B].
-    The target r + discount * Q_value(s', argmax_a Q_selector(s', a)) carries no gradient
-    (van Hasselt et al. 2016, eq. 4, arXiv:1509.06461).
+    raw_tm1 [B, A, K], a_tm1 [B] int64, r_t and discount_t [B], raw_t [B, K'] of what to bootstrap from, which carries
+    no gradient; tau as in `Value.loss` -> loss [B], priority [B].
     """
     assert raw_tm1.ndim == 3 and a_tm1.shape == raw_tm1.shape[:1], (raw_tm1.shape, a_tm1.shape)
-    assert raw_t_value.shape == raw_t_selector.shape == raw_tm1.shape, (raw_t_value.shape, raw_t_selector.shape)
     assert r_t.shape == discount_t.shape == a_tm1.shape, (r_t.shape, discount_t.shape, a_tm1.shape)
-    best = value.mean(raw_t_selector).argmax(-1)
-    return value.loss(at_action(raw_tm1, a_tm1), r_t, discount_t, at_action(raw_t_value, best).detach())
+    return value.loss(at_action(raw_tm1, a_tm1), r_t, discount_t, raw_t.detach(), *tau)
 
 
 def at_action(raw: torch.Tensor, action: torch.Tensor) -> torch.Tensor:

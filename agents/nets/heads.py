@@ -2,7 +2,7 @@
 
 `linear(inputs, outputs, bias)` makes the layers, plain or noisy; `norm(width)` what follows each hidden one;
 `hidden()` new hidden layers, whose result is what a head's `features` are: what its output sees. `layers` are a head's
-linear layers from input to output. Heads take features [B, F].
+linear layers from input to output. Heads take features [B, F]; that of nets/implicit.py also the levels to predict at.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Hidden(nn.Module):
         widths = [features, *units]
         self.layers = nn.ModuleList(linear(a, b, True) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(norm(width) for width in units)
-        self.size, self.activation = widths[-1], activation
+        self.inputs, self.size, self.activation = widths[0], widths[-1], activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer, norm in zip(self.layers, self.norms, strict=True):

@@ -14,6 +14,7 @@ from agents.spec.network import Network as NetworkSpec
 class Network(nn.Module):
     """[B, C, H, W] uint8 -> what the head gives, [B, A, K] or a PolicyValue; step by step through time with `unroll`.
 
+    `at` is what a head wants beside features: quantile levels [B, N] where it predicts at such.
     `layers` lists convolutions and linear layers from input to output, without those inside an LSTM; `noisy` says
     whether any of them is. `scale` is the factor that brings observations to a size that suits the network.
     """
@@ -38,17 +39,17 @@ class Network(nn.Module):
         for module in self._noisy:
             module.resample(rng)
 
-    def forward(self, obs: torch.Tensor) -> Any:
-        return self.values(self.scaled(obs))
+    def forward(self, obs: torch.Tensor, *at: torch.Tensor) -> Any:
+        return self.values(self.scaled(obs), *at)
 
     def scaled(self, obs: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> float32: the input that gradients by s are taken of."""
         x = obs.float()
         return x if self.scale == 1 else x * self.scale
 
-    def values(self, x: torch.Tensor) -> Any:
+    def values(self, x: torch.Tensor, *at: torch.Tensor) -> Any:
         """Scaled observations [B, C, H, W] -> what the head gives."""
-        return self.after(self.head(self.torso(x)))
+        return self.after(self.head(self.torso(x), *at))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Scaled observations [B, C, H, W] -> what the output layer sees [B, F]."""
@@ -85,12 +86,14 @@ class Network(nn.Module):
         return _unflatten(self.after(self.head(x.flatten(0, 1))), obs), state
 
     @torch.no_grad()
-    def first_outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def first_outputs(self, obs: torch.Tensor, *at: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """[B, C, H, W] at episodes' first steps -> all that the head gives, in evaluation mode."""
-        size = len(obs)
-        nothing = torch.zeros(1, size, device=obs.device)  # the previous action and reward
         self.eval()
-        out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(size).to(obs.device))
+        if self.core is None:
+            out = self(obs, *at)
+        else:
+            nothing = torch.zeros(1, len(obs), device=obs.device)  # the previous action and reward
+            out, _ = self.unroll(obs[None], nothing.long(), nothing, self.initial(len(obs)).to(obs.device))
         self.train()
         return tuple(out) if isinstance(out, tuple) else (out,)
 
@@ -108,17 +111,25 @@ def assemble(spec: NetworkSpec, shape: tuple[int, int, int], scale: float, actio
     return network
 
 
+def fan_in_uniform_(weight: torch.Tensor) -> None:
+    """U(+-3^(1/4) / sqrt(inputs)), of variance 1 / (sqrt(3) inputs): dopamine's VarianceScaling(1 / sqrt(3))."""
+    bound = 3**0.25 / weight[0].numel() ** 0.5
+    nn.init.uniform_(weight, -bound, bound)
+
+
 def initialise(network: Network, how: str) -> None:
-    """`xavier_uniform` weights and zero biases (Glorot & Bengio 2010), or `torch`: the library's own.
+    """`xavier_uniform` (Glorot & Bengio 2010) or `fan_in_uniform` weights and zero biases; `torch`: the library's own.
 
     Noisy layers keep the initialisation of their paper.
     """
-    if how == "xavier_uniform":
-        for layer in network.layers:
-            if isinstance(layer, nn.Linear | nn.Conv2d):
-                nn.init.xavier_uniform_(layer.weight)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+    if how == "torch":
+        return
+    weights = {"xavier_uniform": nn.init.xavier_uniform_, "fan_in_uniform": fan_in_uniform_}[how]
+    for layer in network.layers:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            weights(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def _unflatten(x: Any, obs: torch.Tensor) -> Any:

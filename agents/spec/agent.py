@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
-from agents.spec.base import Count, Numbers, OneOf, Part, Probability, Real, Whole
+from agents.spec.base import Count, Numbers, OneOf, Part, Probability, Real, Whole, load
 
 
 class Scalar(Numbers):
@@ -48,6 +48,58 @@ class Quantile(Numbers):
         return self.quantiles
 
 
+class Implicit(Numbers):
+    code: ClassVar[str] = "agents.losses.implicit:Implicit"
+    size: ClassVar[int] = 1
+    kind: Literal["implicit"] = Field(
+        description="IQN: the return at quantile levels that are drawn (Dabney et al. 2018)"
+    )
+    samples: Count = Field(description="N: levels drawn of the action that learns; the loss is a sum over them")
+    target_samples: Count = Field(description="N': levels drawn of the action to bootstrap from; a mean over them")
+    acting_samples: Count = Field(description="K: levels whose mean return is an action value")
+    kappa: Annotated[Real, Field(gt=0)] = Field(description="width of the Huber region; the loss is divided by it")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.network.head.kind != "implicit":
+            yield f"agent.value implicit needs network.head implicit, not {spec.network.head.kind}"
+
+
+class Greedy(Part):
+    kind: Literal["target", "online"] = Field(
+        description="the value of one action, which this network chooses; online is Double DQN"
+    )
+
+    def make(self) -> Any:
+        return load("agents.losses.bootstrap:Greedy")(self.kind)  # which every DQN's code reaches: it needs no root
+
+    @model_serializer
+    def _word(self) -> str:
+        """A spec holds the word alone: so the digests of runs have known it from the first."""
+        return self.kind
+
+
+class Munchausen(Numbers):
+    code: ClassVar[str] = "agents.losses.munchausen:Munchausen"
+    kind: Literal["munchausen"] = Field(
+        description="soft values of the target network, and its log-policy added to the reward (Vieillard et al. 2020)"
+    )
+    temperature: Annotated[Real, Field(gt=0)] = Field(description="tau, of the policy softmax(q / tau)")
+    alpha: Probability = Field(description="weight of the log-policy; 0: soft Q-learning")
+    lowest: Annotated[Real, Field(le=0)] = Field(description="l0: tau ln pi counts as at least this")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.value.kind == "categorical":
+            yield (
+                "agent.selector munchausen needs agent.value scalar, quantile or implicit, whose numbers are returns, "
+                "not categorical"
+            )
+        if spec.agent.n_step > 1:
+            yield (
+                "agent.selector munchausen adds the log-policy to each reward, and knows that of the first alone: "
+                f"agent.n_step 1, not {spec.agent.n_step}"
+            )
+
+
 class NoPenalty(Numbers):
     code: ClassVar[str] = "agents.losses.penalty:Nothing"
     kind: Literal["none"]
@@ -88,13 +140,12 @@ class Agent(Part):
 
 class DQN(Agent):
     code: ClassVar[str] = "agents.dqn:make"
+    heads: ClassVar[tuple[str, ...]] = ("plain", "dueling", "implicit")
     kind: Literal["dqn"]
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
-    selector: Literal["target", "online"] = Field(
-        description="the network whose argmax picks the bootstrap action; online is Double DQN"
-    )
-    value: Annotated[Scalar | Categorical | Quantile, *OneOf] = Field(
+    selector: Annotated[Greedy | Munchausen, *OneOf] = Field(description="what picks the value to bootstrap from")
+    value: Annotated[Scalar | Categorical | Quantile | Implicit, *OneOf] = Field(
         description="what the network predicts and its loss"
     )
     penalty: Annotated[NoPenalty | GradientPenalty, *OneOf] = Field(description="what is added to the loss")
@@ -109,7 +160,7 @@ class DQN(Agent):
 
     @property
     def parts(self) -> dict[str, Part]:
-        return {"value": self.value, "penalty": self.penalty}
+        return {"value": self.value, "penalty": self.penalty, "bootstrap": self.selector}
 
 
 class R2D2(Agent):
@@ -143,6 +194,14 @@ class R2D2(Agent):
     measure_delta_q: bool = Field(
         description="record how far Q lies from its value with the state it was acted with (costs a forward pass)"
     )
+
+    @field_validator("selector", mode="before")
+    @classmethod
+    def _greedy(cls, value: Any) -> Any:
+        kind = value.get("kind") if isinstance(value, dict) else value
+        if kind == "munchausen":
+            raise ValueError("munchausen needs agent dqn, not agent r2d2: target or online here")
+        return value
 
     @model_validator(mode="after")
     def _carried_without_a_gap(self) -> "R2D2":

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agents.spec.base import Count, Numbers, OneOf, Part, Real
+from agents.spec.base import Count, Numbers, OneOf, Part, Real, Whole
 
 
 class PlainLinear(Numbers):
@@ -90,6 +90,23 @@ class DuelingHead(Numbers):
     )
 
 
+class ImplicitHead(Numbers):
+    code: ClassVar[str] = "agents.nets.implicit:Implicit"
+    kind: Literal["implicit"] = Field(
+        description="features times ReLU(linear(cos(pi i tau))) of a quantile level tau, then hidden layers (IQN)"
+    )
+    cosines: Count = Field(description="how many i; 64 in the paper")
+    first: Annotated[Whole, Field(ge=0, le=1)] = Field(
+        description="the first i: 0 in the paper, 1 in dopamine and dqn_zoo"
+    )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.kind != "dqn":
+            yield f"network.head implicit needs agent dqn, not {spec.agent.kind}"
+        elif spec.agent.value.kind != "implicit":
+            yield f"network.head implicit needs agent.value implicit, not {spec.agent.value.kind}"
+
+
 class ActorCriticHead(Numbers):
     code: ClassVar[str] = "agents.nets.policy:ActorCritic"
     kind: Literal["actor_critic"] = Field(description="a policy and a state value from the same hidden layers")
@@ -141,14 +158,15 @@ class Network(Part):
     core: Annotated[NoCore | Lstm, *OneOf] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer")
     activations: Activations
-    head: Annotated[PlainHead | DuelingHead | ActorCriticHead | ActorQHead, *OneOf]
+    head: Annotated[PlainHead | DuelingHead | ImplicitHead | ActorCriticHead | ActorQHead, *OneOf]
     linear: Annotated[PlainLinear | FactorisedLinear | IndependentLinear, *OneOf] = Field(
         description="what all fully connected layers are made of"
     )
     normalisation: Annotated[NoNormalisation | BatchNormalisation, *OneOf]
     shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
-    initialisation: Literal["xavier_uniform", "torch"] = Field(
-        description="of the weights; xavier_uniform sets biases to zero"
+    initialisation: Literal["xavier_uniform", "fan_in_uniform", "torch"] = Field(
+        description="of the weights; xavier_uniform and fan_in_uniform set biases to zero; fan_in_uniform: up to "
+        "3^(1/4) / sqrt(inputs), as dopamine's C51, Rainbow and IQN; torch: weights and biases up to 1 / sqrt(inputs)"
     )
 
     @property
@@ -156,6 +174,7 @@ class Network(Part):
         """Layers that spectral norms can be taken of, counted from the output; padded convolutions have none."""
         hidden = len(self.units)
         two = hidden + 2
-        head = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "actor_critic": two, "actor_q": two}[self.head.kind]
+        heads = {"plain": hidden + 1, "dueling": 2 * (hidden + 1), "implicit": two, "actor_critic": two, "actor_q": two}
+        head = heads[self.head.kind]
         core = len(self.core.before) if self.core.kind == "lstm" else 0
         return head + core + (len(self.convolutions) if self.torso.kind == "convolutional" else 0)

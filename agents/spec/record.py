@@ -58,6 +58,8 @@ def _values_only(probe: str, spec: Any) -> Iterator[str]:
     if spec.agent.kind != "dqn" or spec.network.core.kind != "none":
         core = f" and network.core {spec.network.core.kind}" if spec.agent.kind == "dqn" else ""
         yield f"record.probes {probe} needs agent dqn and network.core none, not agent {spec.agent.kind}{core}"
+    elif spec.network.head.kind == "implicit":
+        yield f"record.probes {probe} needs network.head plain or dueling: implicit sees drawn levels too"
 
 
 class NoNorms(Part):

@@ -24,10 +24,64 @@ NATURE = {  # Mnih et al. 2015, Extended Data Table 1; frames as in dqn_zoo/dqn/
 }
 ADAM_C51 = {"optimizer.kind": "adam", "optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32}
 SUPPORT = {"agent.value.low": -10.0, "agent.value.high": 10.0, "agent.value.atoms": 51}
-TUNED = {"agent.selector": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
+TUNED = {"agent.selector.kind": "online", "network.shared_bias": True, "learning.target_every_frames": 120_000}
 QUARTER = {"optimizer.lr": 0.00025 / 4, "optimizer.epsilon": 0.01 / 32**2 / 16}  # dqn_zoo/prioritized/run_atari.py
 SILENT = {"exploration.kind": "none"}  # epsilon 0 throughout
 LADDER = {"exploration.kind": "ladder", "exploration.base": 0.4, "exploration.alpha": 7.0}
+DOPAMINE = {  # google/dopamine agents/dqn/configs/dqn.gin
+    "agent.discount": 0.99,
+    "agent.n_step": 1,
+    "agent.selector.kind": "target",
+    "network.convolutions": [(32, 8, 4), (64, 4, 2), (64, 3, 1)],
+    "network.units": [512],
+    "memory.capacity_steps": 1_000_000,
+    "memory.select.kind": "uniform",
+    "learning.batch": 32,
+    "learning.clock.start_frames": 20_000 * STEP,
+    "learning.clock.every_frames": 4 * STEP,
+    "learning.target_every_frames": 8_000 * STEP,
+    "learning.clip_norm": None,
+    "exploration.end": 0.01,
+    "exploration.warmup_frames": 20_000 * STEP,
+    "exploration.end_frames": (20_000 + 250_000) * STEP,
+    "environment.sticky": 0.25,
+    "environment.life_loss": False,
+    "environment.clip_reward": True,
+    "environment.noop_max": 0,
+    "environment.actions": "minimal",
+    "environment.cap_frames": 27_000 * STEP,
+    "evaluation.epsilon": 0.001,
+    "evaluation.every_frames": 250_000 * STEP,
+    "evaluation.frames": 125_000 * STEP,
+}
+KERAS = {"network.initialisation": "fan_in_uniform"}  # VarianceScaling(1 / sqrt(3), fan_in, uniform)
+LEVELS = {  # agents/implicit_quantile/configs/implicit_quantile.gin, and munchausen_rl/configs/atari.gin
+    **KERAS,
+    "agent.value.samples": 64,
+    "agent.value.target_samples": 64,
+    "agent.value.acting_samples": 32,
+    "agent.value.kappa": 1.0,
+    "network.head.kind": "implicit",
+    "network.head.cosines": 64,
+    "network.head.first": 1,
+}
+SLOW_ADAM = {"optimizer.kind": "adam", "optimizer.lr": 5e-5, "optimizer.epsilon": 3.125e-4}
+SOFT = {  # munchausen_rl/train.py
+    "agent.selector.kind": "munchausen",
+    "agent.selector.temperature": 0.03,
+    "agent.selector.alpha": 0.9,
+    "agent.selector.lowest": -1.0,
+}
+HARD = {key: value for key, value in DOPAMINE.items() if key != "agent.selector.kind"}
+MINATAR_LAB = {  # labs/environments/minatar
+    "learning.clock.start_frames": 1_000,
+    "learning.clock.every_frames": 4,
+    "learning.target_every_frames": 1_000,
+    "memory.capacity_steps": 100_000,
+    "exploration.end": 0.01,
+    "optimizer.lr": 2.5e-4,
+    "optimizer.epsilon": 3.125e-4,
+}
 ON_POLICY = {**SILENT, "agent.kind": "actor_critic", "memory.select.kind": "fifo", "evaluation.epsilon": 0.0}
 INSIDE = {"optimizer.kind": "rmsprop", "optimizer.decay": 0.99, "optimizer.centered": False, "optimizer.form": "nature"}
 TENSORFLOW = {**INSIDE, "optimizer.form": "tensorflow"}  # tf.train.RMSPropOptimizer: mean square from 1, epsilon inside
@@ -185,8 +239,47 @@ TABLES = {
         "memory.select.weights.end": 1.0,
         **QUARTER,
     },
-    "c51": {**NATURE, **ADAM_C51, **SUPPORT, "agent.selector": "target", "exploration.end": 0.01},
+    "c51": {**NATURE, **ADAM_C51, **SUPPORT, "agent.selector.kind": "target", "exploration.end": 0.01},
     "qr_dqn": {**NATURE, "agent.value.quantiles": 200, "agent.value.kappa": 1.0, "optimizer.lr": 5e-5},
+    "dqn_dopamine": {
+        **DOPAMINE,
+        "agent.value.loss": "huber",
+        "network.initialisation": "xavier_uniform",
+        "optimizer.kind": "rmsprop",
+        "optimizer.form": "tensorflow",
+        "optimizer.lr": 2.5e-4,
+        "optimizer.epsilon": 1e-5,
+        "optimizer.decay": 0.95,
+        "optimizer.centered": True,
+    },
+    "c51_dopamine": {**DOPAMINE, **ADAM_C51, **SUPPORT, **KERAS},
+    "rainbow_dopamine": {  # agents/rainbow/configs/rainbow.gin and rainbow_agent.py
+        **DOPAMINE,
+        **SUPPORT,
+        **KERAS,
+        "agent.n_step": 3,
+        "memory.select.kind": "proportional",
+        "memory.select.exponent": 0.5,
+        "memory.select.weights.kind": "constant",
+        "memory.select.weights.beta": 0.5,
+        "network.head.kind": "plain",
+        "network.linear.kind": "plain",
+        "optimizer.lr": 6.25e-5,
+        "optimizer.epsilon": 1.5e-4,
+    },
+    "iqn": {**DOPAMINE, **LEVELS, **SLOW_ADAM, "agent.n_step": 3},
+    "m_dqn": {**HARD, **SOFT, **SLOW_ADAM, "agent.value.loss": "huber", "network.initialisation": "xavier_uniform"},
+    "m_iqn": {**HARD, **SOFT, **LEVELS, **SLOW_ADAM},
+    "iqn_minatar": {
+        **MINATAR_LAB,
+        "agent.n_step": 3,
+        "agent.selector.kind": "target",
+        "agent.value.samples": 8,
+        "agent.value.target_samples": 8,
+        "agent.value.acting_samples": 32,
+    },
+    "m_dqn_minatar": {**MINATAR_LAB, **SOFT, "agent.n_step": 1, "agent.value.loss": "squared"},
+    "m_iqn_minatar": {**MINATAR_LAB, **SOFT, "agent.n_step": 1, "agent.value.samples": 8},
     "dueling": {**NATURE, **QUARTER, "network.head.kind": "dueling", "learning.clip_norm": 10.0},
     "noisy_dqn": {**NATURE, **SILENT, "network.linear.kind": "factorised", "network.linear.sigma": 0.5},
     "noisy_dueling": {**NATURE, **SILENT, **QUARTER, "network.head.kind": "dueling", "network.linear.sigma": 0.5},
@@ -205,7 +298,7 @@ TABLES = {
         "memory.select.weights.start": 0.4,
         "memory.select.weights.end": 1.0,
         "agent.n_step": 3,
-        "agent.selector": "online",
+        "agent.selector.kind": "online",
     },
     "c51_sn": {  # floringogianu/snrl configs/g55_c51/default.yaml
         **NATURE,
@@ -299,7 +392,7 @@ TABLES = {
         "evaluation.epsilon": 0.0,
     },
     "cartpole_dueling_double": {  # the blog's repository
-        "agent.selector": "online",
+        "agent.selector.kind": "online",
         "network.head.kind": "dueling",
         "network.convolutions": [(32, 1, 1), (32, 1, 1)],
         "network.units": [],
@@ -401,7 +494,7 @@ TABLES = {
         "environment.streams": 360,
         **LADDER,
         "agent.n_step": 3,
-        "agent.selector": "online",
+        "agent.selector.kind": "online",
         "agent.discount": 0.99,
         "learning.batch": 512,
         "learning.clock.start_frames": 50_000 * STEP,

@@ -24,7 +24,7 @@ COMBINATIONS, FRAMES = 300, 300
 ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
-    "trpo_minatar", "acer_minatar", "dreamer_minatar",
+    "trpo_minatar", "acer_minatar", "dreamer_minatar", "iqn_minatar", "m_dqn_minatar", "m_iqn_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
@@ -98,7 +98,10 @@ PARTS: dict[str, list[Any]] = {
     "agent.value": [
         {"kind": "scalar", "loss": "absolute"}, {"kind": "categorical", "low": -5.0, "high": 5.0, "atoms": 11},
         {"kind": "quantile", "quantiles": 5, "kappa": 1.0},
+        {"kind": "implicit", "samples": 3, "target_samples": 4, "acting_samples": 2, "kappa": 0.5},
     ],
+    "agent.selector": ["target", "online", {"kind": "munchausen", "temperature": 0.1, "alpha": 0.5, "lowest": -2.0}],
+    "agent.n_step": [1, 3],
     "agent.penalty": ["none", {"kind": "gradient", "weight": 0.1, "norm": 1.0}],
     "agent.correction": [
         "none", "epsilon", {"kind": "one_step", "rho_bar": 1.0}, {"kind": "vtrace", "rho_bar": 1.0, "c_bar": 0.9},
@@ -112,7 +115,7 @@ PARTS: dict[str, list[Any]] = {
     ],
     "network.units": [[], [16], [16, 8]],
     "network.activations.units": ["relu", "dsilu"],
-    "network.head": ["plain", "dueling", "actor_critic", "actor_q"],
+    "network.head": ["plain", "dueling", {"kind": "implicit", "cosines": 4, "first": 0}, "actor_critic", "actor_q"],
     "network.linear": ["plain", {"kind": "factorised", "sigma": 0.5}, {"kind": "independent", "sigma": 0.017}],
     "network.normalisation": ["none", "batch"],
     "network.shared_bias": [True, False],

@@ -56,7 +56,8 @@ def agent_of(**changes):
 def plain_of(agent: CompiledDQN) -> DQN:
     """The plain agent of the same spec and parameters, which draws the same noise."""
     noise = torch.Generator()
-    plain = DQN(agent.spec, given(copy.deepcopy(agent.online), agent.n_actions, noise), agent.value, Nothing())
+    parts = (given(copy.deepcopy(agent.online), agent.n_actions, noise), agent.value, Nothing(), agent.bootstrap)
+    plain = DQN(agent.spec, *parts)
     plain.target.load_state_dict(agent.target.state_dict())
     plain.online.load_state_dict(agent.online.state_dict())
     noise.set_state(agent.noise.get_state())

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from agents.losses import imagination, latent, policy, prediction, retrace, returns, sequence, vtrace
+from agents.losses import imagination, latent, munchausen, policy, prediction, retrace, returns, sequence, vtrace
+from agents.losses.bootstrap import best
 from agents.losses.categorical import Categorical, project
+from agents.losses.implicit import Implicit
 from agents.losses.penalty import Gradient
-from agents.losses.quantile import Quantile
+from agents.losses.quantile import Quantile, quantile_regression
 from agents.losses.value import Scalar, at_action, q_loss
 
 LOG = torch.randn(3, 2, 4)  # logits [T, B, A]
@@ -22,7 +24,12 @@ CASES = {
     "categorical": (Categorical(-1.0, 1.0, 4).loss, (BK, B, B, BK), (0, 1, 2, 3)),
     "quantile": (Quantile(4, 1.0).loss, (BK, B, B, BK), (0, 1, 2, 3)),
     "scalar": (Scalar("huber").loss, (BK[:, :1], B, B, BK[:, :1]), (0, 1, 2, 3)),
-    "q_loss": (q_loss, (Quantile(4, 1.0), RAW, ACTION, B, B, RAW, RAW), range(1, 7)),
+    "quantile_regression": (quantile_regression, (BK, BK[:, 1:], BK, 1.0), (0, 1, 2)),
+    "implicit": (Implicit(4, 3, 2, 1.0).loss, (BK, B, B, BK[:, 1:], BK), (0, 1, 2, 3, 4)),
+    "q_loss": (q_loss, (Quantile(4, 1.0), RAW, ACTION, B, B, BK), range(1, 6)),
+    "best": (best, (Quantile(4, 1.0), RAW, RAW[..., :3]), (1, 2)),
+    "munchausen_term": (munchausen.munchausen_term, (RAW[0, :2], ACTION, 0.03, 0.9, -1.0), (0, 1)),
+    "soft": (munchausen.soft, (RAW, RAW[..., 0], 0.03), (0, 1)),
     "at_action": (at_action, (RAW, ACTION), (0, 1)),
     "gradient": (Gradient(1.0, 0.0).terms, (X.sum(1), X), (0,)),
     "log_probability": (policy.log_probability, (LOG, ROWS[:3], 0.0), (0, 1)),

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from agents.losses.bootstrap import best
 from agents.losses.returns import n_step
 from agents.losses.value import Scalar, q_loss
 
@@ -41,8 +42,7 @@ def test_q_loss(kind, selector, losses, errors):
         torch.tensor([0, 1]),
         torch.tensor([0.0, 1.0]),
         torch.tensor([0.5, 0.0]),
-        NEXT,
-        selector,
+        best(Scalar(kind), NEXT, selector),
     )
     assert loss.tolist() == losses
     assert priority.tolist() == errors
@@ -53,7 +53,7 @@ def test_the_blogs_weighted_absolute_loss_by_hand():
     weight = torch.tensor([1.0, 2.0, 3.0, 4.0]) ** -0.4
     q = torch.zeros(4, 1, 1, requires_grad=True)
     reward, nothing = torch.tensor([0.5, -2.0, 1.0, -0.1]), torch.zeros(4)
-    losses, priority = q_loss(Scalar("absolute"), q, torch.zeros(4, dtype=torch.int64), reward, nothing, q, q)
+    losses, priority = q_loss(Scalar("absolute"), q, torch.zeros(4, dtype=torch.int64), reward, nothing, q[:, 0])
     loss = (weight * losses).mean()
     loss.backward()
     assert loss.item() == pytest.approx(0.679386, abs=1e-6)
@@ -64,7 +64,8 @@ def test_the_blogs_weighted_absolute_loss_by_hand():
 
 def test_the_target_carries_no_gradient():
     raw, target = RAW.clone().requires_grad_(), NEXT.clone().requires_grad_()
-    loss, _ = q_loss(Scalar("squared"), raw, torch.tensor([0, 1]), torch.zeros(2), torch.ones(2), target, target)
+    following = best(Scalar("squared"), target, target)
+    loss, _ = q_loss(Scalar("squared"), raw, torch.tensor([0, 1]), torch.zeros(2), torch.ones(2), following)
     loss.sum().backward()
     assert target.grad is None
     # d/dq (target - q)^2 = -2 (6 - 1) and -2 (10 - 5), only at the actions taken
@@ -73,4 +74,4 @@ def test_the_target_carries_no_gradient():
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(AssertionError, match=r"\[2, 1\].*\[1\]"):  # the shapes of raw and actions
-        q_loss(Scalar("squared"), RAW[0], torch.tensor([0]), torch.zeros(1), torch.ones(1), NEXT[0], NEXT[0])
+        q_loss(Scalar("squared"), RAW[0], torch.tensor([0]), torch.zeros(1), torch.ones(1), NEXT[0])

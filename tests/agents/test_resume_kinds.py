@@ -20,6 +20,10 @@ PRIORITY = {
     "stratified": True,
     "initial": "largest",
 }
+LEVELS = {
+    "agent__value": {"kind": "implicit", "samples": 3, "target_samples": 4, "acting_samples": 2, "kappa": 1.0},
+    "network__convolutions": [[4, 3, 1]],
+}
 SPECTRAL = {"spectral__layers": [-2, -3], "spectral__kind": "weights"}
 ON_POLICY = {
     "learning__clock__start_frames": ...,
@@ -65,6 +69,21 @@ KINDS = {
     "qr-dueling": (
         "dqn_minatar_sn",
         {"agent__value": {"kind": "quantile", "quantiles": 5, "kappa": 1.0}, "network__head": "dueling"},
+    ),
+    "iqn": (
+        "iqn_minatar",
+        {
+            **LEVELS,
+            "agent__selector": "online",
+            "network__linear": {"kind": "factorised", "sigma": 0.5},
+            "memory__select": prioritized("proportional", **PRIORITY),
+            "environment__streams": 2,
+        },
+    ),
+    "m-dqn": ("m_dqn_minatar", {"network__head": "dueling"}),
+    "m-iqn": (
+        "m_iqn_minatar",
+        {**LEVELS, **SPECTRAL, "executor__lags_updates": [0, 2], "environment__streams": 2},
     ),
     "rank": ("dqn_minatar_sn", {"memory__select": prioritized("rank", **PRIORITY), "environment__streams": 2}),
     "proportional": (
