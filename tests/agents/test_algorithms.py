@@ -156,7 +156,6 @@ UNROLLED_Q = {  # Mnih et al. 2016, sections 4 and 5; second-hand
     "network.head.kind": "plain",
     "network.initialisation": "torch",
     "optimizer.lr": 7e-4,
-    "optimizer.epsilon": 0.1,
 }
 IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
@@ -397,6 +396,7 @@ TABLES = {
         "environment.repeat": 4,
         "executor.kind": "hogwild",
         "executor.actors": 16,
+        "optimizer.epsilon": 0.1,
         "network.convolutions": [(16, 8, 4), (32, 4, 2)],  # Mnih et al. 2013
         "network.units": [256],
     },
