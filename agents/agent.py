@@ -49,7 +49,8 @@ class Given(NamedTuple):
     actions: int
     noise: torch.Generator  # of noisy layers and quantile levels
     step: Callable[..., GradientStep]  # of a network (and a rate, else the optimizer's): what moves its parameters
-    target_every: int | None  # updates between copies to a target network; None: there is none
+    target_every: int | None  # updates between copies to a target network; None: there is none, or by frames
+    target_every_frames: int | None  # the same in frames
     keep: tuple[str, ...]  # extras that the memory wants to be kept with each step
     frames: Callable[[], int]  # of training so far, which schedules go by
 

@@ -63,8 +63,17 @@ def acting(spec: Spec, streams: int, device: torch.device, step: MakeStep, *inde
     rng = generator(spec.seed, "spectral")
     online = _network(spec, stream, rng).to(device)
     noise = torch.Generator(device).manual_seed(integer_seed(spec.seed, "noise", *index))
-    target_every, keep = spec.learning.target_every, spec.memory.select.keep
-    given = Given(online, len(stream.actions), noise, step, target_every, keep, lambda: stream.statistics.frames)
+    learning, keep = spec.learning, spec.memory.select.keep
+    given = Given(
+        online,
+        len(stream.actions),
+        noise,
+        step,
+        learning.target_every,
+        learning.target_every_frames,
+        keep,
+        lambda: stream.statistics.frames,
+    )
     return Acting(stream, spec.agent.make(given, **parts), rng)
 
 

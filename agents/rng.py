@@ -18,6 +18,7 @@ STREAMS = (
     "spectral",
     "probe",
     "observation",
+    "epsilon",
 )
 
 

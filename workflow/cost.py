@@ -137,7 +137,7 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
     acting = spec["budget_frames"] / (streams * repeat) * (speed.turn + streams * speed.stream)
     learning = updates(spec) * speed.update * _heavier(spec, speed)
     executor = spec["executor"]
-    if executor["kind"] == "hogwild":  # each worker acts and learns
+    if executor["kind"] in ("hogwild", "hogwild_own"):  # each worker acts and learns
         spent = (acting + learning) / min(executor["actors"], here.cores)
     elif executor["kind"] == "inline" or here.cores == 1:
         spent = acting + learning

@@ -50,7 +50,7 @@ def make(
 ) -> tuple[Inline, Actor]:
     """The executor, and where its steps come from; `index` as for agents/build.py."""
     acting = Lagged(learner.agent, spec.executor.lags_updates, len(stream))
-    epsilon = spec.exploration.make(len(stream))
+    epsilon = spec.exploration.make(len(stream), generator(spec.seed, "epsilon"))
     rng = generator(spec.seed, "exploration", *index)
     actor = Actor(acting, stream, spec.environment.stack, epsilon, rng, device)
     return Inline(spec, actor, acting, memory, learner), actor

@@ -8,6 +8,7 @@ from torch import nn
 
 from agents.optim.groups import groups
 from agents.spec.optimizer import SGD as SGDSpec
+from agents.spec.optimizer import Momentum
 
 
 class SGD:
@@ -31,3 +32,12 @@ class SGD:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         torch._foreach_copy_(self.momentum, state["momentum"])
+
+
+def averaged(spec: Momentum, parameters: Iterable[nn.Parameter]) -> SGD:
+    """m <- decay m + (1 - decay) g;  w <- w - lr m: SGD whose rate is 1 - decay times as large.
+
+    Mnih et al. 2016 (arXiv:1602.01783), section 4.
+    """
+    rate = spec.lr * (1 - spec.decay)
+    return SGD(SGDSpec(kind="sgd", lr=rate, momentum=spec.decay), parameters)

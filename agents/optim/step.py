@@ -43,6 +43,11 @@ class GradientStep:
         self.parameters = optimizer.parameters
         self.steps = 0  # taken so far
 
+    @property
+    def moved(self) -> list[nn.Parameter]:
+        """What steps move."""
+        return self.parameters
+
     def descend(self, objective: Objective) -> dict[str, torch.Tensor | float]:
         """One step on an objective; -> metrics of the step, scalars."""
         return {"grad_norm": self.down(objective.loss())}

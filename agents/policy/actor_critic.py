@@ -125,6 +125,7 @@ class ActorCritic:
     """
 
     acting = ("online",)
+    common: tuple[torch.Tensor, ...] = ()  # what lock-free learners share beside parameters and statistics
 
     def __init__(self, spec: ActorCriticSpec, given: Given):
         self.spec, self.noise = spec, given.noise

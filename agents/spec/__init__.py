@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from agents.spec.agent import DQN, R2D2
+from agents.spec.agent import DQN, R2D2, UnrolledQ
 from agents.spec.base import Identified, parts
 from agents.spec.dreamer import Dreamer, Dreams
 from agents.spec.environment import Environment
@@ -33,7 +33,7 @@ class Spec(Identified):
     driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | R2D2 | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")]
+    agent: Annotated[DQN | R2D2 | UnrolledQ | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")]
     network: Network
     spectral: Spectral
     exploration: Exploration
@@ -84,7 +84,7 @@ class Spec(Identified):
         clock = self.learning.clock
         if clock.kind == "unrolls":
             fresh = self.memory.select.fresh(self.learning.batch)
-            return -(-fresh // self.environment.streams) * self.agent.learned * row
+            return (-(-fresh // self.environment.streams) * self.agent.learned + self.agent.waits) * row
         return -(-(clock.start_frames + clock.every_frames) // row) * row
 
     @property

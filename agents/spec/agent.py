@@ -128,6 +128,9 @@ class Agent(Part):
     parts: ClassVar[dict[str, Part]] = {}
     learned: ClassVar[int] = 1
     window: ClassVar[int] = 1
+    waits: ClassVar[int] = 0  # rows that have to follow what is learned from, beside the one in view
+    by_frames: ClassVar[bool] = False  # whether it copies its target network by frames, not after so many updates
+    shares: ClassVar[bool] = False  # whether several of it can learn the same parameters without locks
 
     def misfits(self, spec: Any) -> Iterator[str]:
         if spec.network.head.kind not in self.heads:
@@ -136,6 +139,8 @@ class Agent(Part):
         if self.target == (spec.learning.target_every_frames is None):
             number = "a number" if self.target else "null"
             yield f"learning.target_every_frames must be {number} with agent {self.kind}"
+        elif self.target and spec.learning.clock.kind == "unrolls" and not self.by_frames:
+            yield f"agent {self.kind} copies its target network by the clock: learning.clock frames, not unrolls"
 
 
 class DQN(Agent):
@@ -224,3 +229,77 @@ class R2D2(Agent):
         if (self.priority_mix is None) == spec.memory.select.prioritized:
             number = "a number" if spec.memory.select.prioritized else "null"
             yield f"agent.priority_mix must be {number} with memory.select {spec.memory.select.kind}"
+
+
+class Targets(Part):
+    """What values learn towards: a function of agents/losses/unrolled.py."""
+
+    waits: ClassVar[int] = 0
+
+    def make(self) -> Any:
+        return load(self.code)
+
+
+class OneStepQ(Targets):
+    code: ClassVar[str] = "agents.losses.unrolled:one_step_q"
+    kind: Literal["one_step_q"] = Field(description="r + gamma max_a Q(s', a), at each row")
+
+
+class OneStepSarsa(Targets):
+    code: ClassVar[str] = "agents.losses.unrolled:one_step_sarsa"
+    waits: ClassVar[int] = 1
+    kind: Literal["one_step_sarsa"] = Field(description="r + gamma Q(s', a'), a' being the action taken next")
+
+
+class NStepQ(Targets):
+    code: ClassVar[str] = "agents.losses.unrolled:n_step_q"
+    kind: Literal["n_step_q"] = Field(
+        description="at each row the longest return that the unroll has, then max_a Q (forward view)"
+    )
+
+
+class UnrolledQ(Agent):
+    """Values learned from unrolls as they come: the asynchronous value methods (Mnih et al. 2016)."""
+
+    code: ClassVar[str] = "agents.unrolled_q:UnrolledQ"
+    by_frames: ClassVar[bool] = True
+    shares: ClassVar[bool] = True
+    kind: Literal["unrolled_q"]
+    discount: Probability = Field(description="gamma, per agent step")
+    unroll: Count = Field(description="agent steps of one stream whose gradients make an update (t_max, I_AsyncUpdate)")
+    form: Annotated[OneStepQ | OneStepSarsa | NStepQ, *OneOf] = Field(description="the target; all on a target network")
+    loss: Literal["squared", "huber"] = Field(description="of y - Q: half the square, or Huber's of width 1")
+    reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
+
+    @property
+    def learned(self) -> int:
+        return self.unroll
+
+    @property
+    def window(self) -> int:
+        return self.unroll
+
+    @property
+    def waits(self) -> int:  # type: ignore[override]
+        return self.form.waits
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        return {"targets": self.form}
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        select, streams, batch = spec.memory.select, spec.environment.streams * spec.memory.copies, spec.learning.batch
+        if select.kind != "fifo":
+            yield f"agent unrolled_q learns from unrolls in order, none twice: memory.select fifo, not {select.kind}"
+        elif select.replay_share:
+            yield f"agent unrolled_q learns no unroll twice: memory.select.replay_share 0, not {select.replay_share:g}"
+        if spec.executor.kind in ("processes", "ray"):
+            yield f"agent unrolled_q learns where it acts: executor inline or hogwild, not {spec.executor.kind}"
+        if spec.network.linear.kind != "plain":
+            yield f"agent unrolled_q explores by epsilon alone: network.linear plain, not {spec.network.linear.kind}"
+        if streams % batch and batch % streams:
+            yield (
+                f"agent unrolled_q learns from unrolls before the next ones are made: learning.batch {batch} must "
+                f"divide environment.streams times memory.copies, {streams}, or be a multiple of it"
+            )

@@ -39,7 +39,7 @@ class Inline(Executor):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         """Several updates made of one unroll of all streams would add their number to the lags that were asked for."""
-        if any(self.lags_updates) and spec.agent.kind == "actor_critic" and spec.memory.select.kind == "fifo":
+        if any(self.lags_updates) and spec.memory.select.kind == "fifo":
             streams, fresh = spec.environment.streams, spec.memory.select.fresh(spec.learning.batch)
             if streams != fresh:
                 yield (
@@ -88,6 +88,8 @@ class Hogwild(Workers):
     code: ClassVar[str] = "agents.executors.hogwild.executor:make"
     worker: ClassVar[str] = "agents.executors.hogwild.actor_learner:run_worker"
     gpu: ClassVar[bool] = False
+    own: ClassVar[bool] = False  # whether each worker has statistics of its own
+    rules: ClassVar[dict[str, str]] = {"rmsprop": "rmsprop of form nature, torch or tensorflow"}
     kind: Literal["hogwild"] = Field(
         description="lock-free actor-learners (A3C): processes of one node, each with its environments and its copy of "
         "the network, update shared parameters with shared statistics of RMSprop; on CPUs; never the same bits twice"
@@ -104,9 +106,9 @@ class Hogwild(Workers):
         yield from super().misfits(spec)
         each, select = spec.environment.streams // self.actors, spec.memory.select
         wanted = {
-            "agent actor_critic": spec.agent.kind == "actor_critic",
-            "optimizer rmsprop of form nature, torch or tensorflow": spec.optimizer.kind == "rmsprop"
-            and spec.optimizer.form != "debiased",
+            "agent actor_critic or unrolled_q": spec.agent.shares,
+            f"optimizer {' or '.join(self.rules.values())}": spec.optimizer.kind in self.rules
+            and (spec.optimizer.kind != "rmsprop" or spec.optimizer.form != "debiased"),
             f"learning.batch {each}, an unroll of each of an actor's streams": spec.learning.batch == each,
             "memory.select fifo without replay_share": select.kind == "fifo" and not select.replay_share,
             "memory.copies 1": spec.memory.copies == 1,
@@ -116,6 +118,14 @@ class Hogwild(Workers):
             "device cpu": spec.device == "cpu",
         }
         yield from (f"executor hogwild needs {what}" for what, given in wanted.items() if not given)
+
+
+class HogwildOwn(Hogwild):
+    own: ClassVar[bool] = True
+    rules: ClassVar[dict[str, str]] = Hogwild.rules | {"sgd": "sgd", "momentum": "momentum"}
+    kind: Literal["hogwild_own"] = Field(
+        description="as hogwild, each process with statistics of its own: of RMSprop, or momentum (Mnih et al. 2016)"
+    )
 
 
 def on_policy(reason: str, spec: Any) -> Iterator[str]:
@@ -134,4 +144,4 @@ def on_policy(reason: str, spec: Any) -> Iterator[str]:
         )
 
 
-Executors = Annotated[Inline | Processes | Ray | Hogwild, *OneOf]
+Executors = Annotated[Inline | Processes | Ray | Hogwild | HogwildOwn, *OneOf]

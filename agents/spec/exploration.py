@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Frames, OneOf, Part, Probability, Real
+from agents.spec.base import Frames, OneOf, Part, Period, Probability, Real
 
 
 class NoExploration(Part):
@@ -57,6 +57,30 @@ class FixedExploration(Part):
     values: Annotated[list[Probability], Field(min_length=1)] = Field(description="epsilons")
 
 
+class SampledExploration(Part):
+    code: ClassVar[str] = "agents.acting.exploration:Sampled"
+    kind: Literal["sampled"] = Field(
+        description="each environment draws the epsilon that it ends at, once, and goes there from `start` (Mnih et "
+        "al. 2016)"
+    )
+    start: Probability = Field(description="epsilon of all environments at frame 0")
+    ends: Annotated[list[Probability], Field(min_length=1)] = Field(description="final epsilons to draw from")
+    chances: list[Probability] = Field(description="of each of `ends`; together 1")
+    end_frames: Period = Field(description="the final epsilons from here on, linear before")
+
+    @model_validator(mode="after")
+    def _distribution(self) -> "SampledExploration":
+        if len(self.chances) != len(self.ends) or abs(sum(self.chances) - 1) > 1e-9:
+            raise ValueError(f"chances must be one for each of the {len(self.ends)} ends, and 1 together")
+        return self
+
+
 Exploration = Annotated[
-    NoExploration | LinearExploration | PerEpisodeExploration | LadderExploration | FixedExploration, *OneOf
+    NoExploration
+    | LinearExploration
+    | PerEpisodeExploration
+    | LadderExploration
+    | FixedExploration
+    | SampledExploration,
+    *OneOf,
 ]

@@ -235,14 +235,13 @@ class Learning(Part):
 
     @property
     def target_every(self) -> int | None:
-        """Updates between copies to the target network."""
-        return self.target_every_frames and self.target_every_frames // self.clock.every_frames
+        """Updates between copies to the target network; None also where these follow the frames."""
+        by_updates = self.target_every_frames is not None and self.clock.kind == "frames"
+        return self.target_every_frames // self.clock.every_frames if by_updates else None
 
     @model_validator(mode="after")
     def _multiple(self) -> "Learning":
-        if self.target_every_frames is not None:
-            if self.clock.kind != "frames":
-                raise ValueError("target_every_frames needs clock frames")
-            if self.target_every_frames % self.clock.every_frames:
-                raise ValueError("target_every_frames must be a multiple of clock.every_frames")
+        by_updates = self.target_every_frames is not None and self.clock.kind == "frames"
+        if by_updates and self.target_every_frames % self.clock.every_frames:
+            raise ValueError("target_every_frames must be a multiple of clock.every_frames")
         return self

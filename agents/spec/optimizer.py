@@ -28,6 +28,13 @@ class SGD(Rule):
     momentum: Probability
 
 
+class Momentum(Rule):
+    code: ClassVar[str] = "agents.optim.sgd:averaged"
+    kind: Literal["momentum"] = Field(description="along a running average of gradients (Mnih et al. 2016)")
+    lr: Annotated[Real, Field(gt=0)]
+    decay: Decay = Field(description="alpha: m <- alpha m + (1 - alpha) g; 1 - alpha times as fast as sgd")
+
+
 class Adam(Rule):
     code: ClassVar[str] = "agents.optim.adam:Adam"
     kind: Literal["adam"]
@@ -146,4 +153,4 @@ class KFAC(Rule):
         yield from on_policy("optimizer kfac takes actions for draws from the policy that learns", spec)
 
 
-Optimizer = Annotated[Adam | AdamW | RMSprop | SGD | Adadelta | KFAC, *OneOf]
+Optimizer = Annotated[Adam | AdamW | RMSprop | SGD | Momentum | Adadelta | KFAC, *OneOf]

@@ -90,6 +90,7 @@ class ActorCritic(OnUnrolls):
 
     code: ClassVar[str] = "agents.policy.actor_critic:ActorCritic"
     recurrent: ClassVar[bool] = True
+    shares: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("actor_critic",)
     kind: Literal["actor_critic"]
     discount: Probability = Field(description="gamma, per agent step")

@@ -34,7 +34,7 @@ def given(network: Network, actions: int, noise: torch.Generator | None = None, 
     def step(net: torch.nn.Module) -> GradientStep:
         return GradientStep(SGDSpec(kind="sgd", lr=lr, momentum=0.0).make(net.parameters()), None, [])
 
-    return Given(network, actions, noise or torch.Generator(), step, 1, keep=(), frames=lambda: 0)
+    return Given(network, actions, noise or torch.Generator(), step, 1, 1, keep=(), frames=lambda: 0)
 
 
 def without_step(agent, batch: Batch) -> Learned:

@@ -194,6 +194,23 @@ A3C = {  # Mnih et al. 2016, supplement 8; the network of its 57 games
     "network.convolutions": [(32, 8, 4), (64, 4, 2), (64, 3, 1)],
     "network.units": [512],
 }
+UNROLLED_Q = {  # Mnih et al. 2016, sections 4 and 5; second-hand
+    **INSIDE,
+    "agent.kind": "unrolled_q",
+    "agent.unroll": 5,
+    "agent.form.kind": "n_step_q",
+    "agent.discount": 0.99,
+    "agent.reduction": "sum",
+    "exploration.start": 1.0,
+    "exploration.ends": [0.1, 0.01, 0.5],
+    "exploration.chances": [0.4, 0.3, 0.3],
+    "memory.select.kind": "fifo",
+    "environment.streams": 16,
+    "learning.batch": 1,
+    "network.head.kind": "plain",
+    "network.initialisation": "torch",
+    "optimizer.lr": 7e-4,
+}
 IMPALA = {  # Espeholt et al. 2018, Table G.1
     **ON_POLICY,
     **TENSORFLOW,
@@ -465,6 +482,18 @@ TABLES = {
         "network.units": [512],
     },
     "acer_minatar": {**ACER, "environment.streams": 8, "memory.select.start_steps": 5_000},
+    "unrolled_q": {
+        **UNROLLED_Q,
+        "exploration.end_frames": 4_000_000,
+        "learning.target_every_frames": 40_000,
+        "environment.repeat": 4,
+        "executor.kind": "hogwild",
+        "executor.actors": 16,
+        "optimizer.epsilon": 0.1,
+        "network.convolutions": [(16, 8, 4), (32, 4, 2)],  # Mnih et al. 2013
+        "network.units": [256],
+    },
+    "unrolled_q_minatar": {**UNROLLED_Q, "network.convolutions": [(16, 3, 1)], "network.units": [128]},
     "a3c_ff": A3C,
     "a3c_lstm": {**A3C, "network.core.before": [512], "network.core.units": 256, "network.units": []},
     "noisy_a3c": {  # Fortunato et al. 2018, section 3.2

@@ -35,9 +35,10 @@ def test_the_ladder_by_hand():
 
 
 def test_fixed_epsilons_go_round_and_linear_ones_are_for_all():
-    fixed = fix(FixedExploration(kind="fixed", values=[0.1, 0.2]), 5)
+    fixed = fix(FixedExploration(kind="fixed", values=[0.1, 0.2]), 5, generator(0, "epsilon"))
     assert fixed(EpisodeStatistics(5, 1)).tolist() == [0.1, 0.2, 0.1, 0.2, 0.1]
-    linear = Linear(LinearExploration(kind="linear", start=1.0, end=0.0, warmup_frames=0, end_frames=100), 5)
+    line = LinearExploration(kind="linear", start=1.0, end=0.0, warmup_frames=0, end_frames=100)
+    linear = Linear(line, 5, generator(0, "epsilon"))
     statistics = EpisodeStatistics(5, 1)
     statistics.frames = 50
     assert linear(statistics) == 0.5

@@ -106,7 +106,11 @@ def test_a_lower_cap_cuts_episodes():
 
 
 def test_epsilon_falls_by_episode_after_whole_random_ones():
-    explore = PerEpisode(PerEpisodeExploration(kind="per_episode", scale=0.5, offset=1.001, warmup_frames=100), 1)
+    explore = PerEpisode(
+        PerEpisodeExploration(kind="per_episode", scale=0.5, offset=1.001, warmup_frames=100),
+        1,
+        generator(0, "epsilon"),
+    )
 
     def at(frames: int, episodes: int, length: int) -> float:
         return explore(SimpleNamespace(frames=frames, episodes=episodes, length=np.array([length])))

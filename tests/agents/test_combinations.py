@@ -25,6 +25,7 @@ ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
     "trpo_minatar", "acer_minatar", "dreamer_minatar", "iqn_minatar", "m_dqn_minatar", "m_iqn_minatar",
+    "unrolled_q_minatar",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
@@ -59,6 +60,10 @@ PARTS: dict[str, list[Any]] = {
             "entropy_weight": 0.01, "baseline_weight": 0.5, "reduction": "mean",
         },
         {
+            "kind": "unrolled_q", "discount": 0.99, "unroll": 4, "form": "one_step_sarsa", "loss": "huber",
+            "reduction": "mean",
+        },
+        {
             "kind": "trpo", "discount": 0.99, "unroll": 4, "trace_decay": 0.9, "entropy_weight": 0.01, "radius": 0.01,
             "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4, "fisher_every": 2, "value_passes": 2,
             "minibatch": 8,
@@ -75,6 +80,7 @@ PARTS: dict[str, list[Any]] = {
             "entropy_weight": {"kind": "linear", "start": 0.1, "end": 0.0, "start_frames": 90, "end_frames": 200},
         },
     ],
+    "agent.form": ["one_step_q", "one_step_sarsa", "n_step_q"],
     "agent.image": ["gaussian", "bernoulli"],
     "agent.kl": [{"kind": "balanced", "balance": 0.5, "free_nats": 1.0}, {"kind": "plain", "free_nats": 0.0}],
     "agent.discount_weight": [None, 5.0],
@@ -130,6 +136,7 @@ PARTS: dict[str, list[Any]] = {
         "none", {"kind": "linear", "start": 1.0, "end": 0.1, "warmup_frames": 20, "end_frames": 200},
         {"kind": "per_episode", "scale": 1.0, "offset": 1.0, "warmup_frames": 40},
         {"kind": "ladder", "base": 0.4, "alpha": 7.0}, {"kind": "fixed", "values": [0.5, 0.1]},
+        {"kind": "sampled", "start": 1.0, "ends": [0.1, 0.5], "chances": [0.4, 0.6], "end_frames": 200},
     ],
     "memory.select": [
         "uniform", {"kind": "fifo", "replay_share": 0.0}, {"kind": "fifo", "replay_share": 0.5}, "newest", "sequential",
@@ -148,7 +155,8 @@ PARTS: dict[str, list[Any]] = {
         {"kind": "adam", "lr": 1e-4, "epsilon": 1e-4, "beta1": 0.9, "beta2": 0.999},
         {"kind": "adamw", "lr": 1e-4, "epsilon": 1e-4, "beta1": 0.9, "beta2": 0.999, "decay": 1e-3},
         *({**RMSPROP, "form": form} for form in ("torch", "nature", "tensorflow", "debiased")),
-        {"kind": "sgd", "lr": 1e-4, "momentum": 0.9}, {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-6, "decay": 0.95},
+        {"kind": "sgd", "lr": 1e-4, "momentum": 0.9}, {"kind": "momentum", "lr": 1e-3, "decay": 0.9},
+        {"kind": "adadelta", "lr": 0.1, "epsilon": 1e-6, "decay": 0.95},
         {
             **KFAC, "start": "zero", "damping": {"kind": "plain", "epsilon": 0.01}, "critic": "adaptive",
             "cold": {"kind": "momentum", "updates": 3, "lr": 0.01, "clip_norm": 0.5}, "measure_kl": True,
@@ -186,6 +194,7 @@ PARTS: dict[str, list[Any]] = {
     "executor": [
         *[{"kind": "inline", "lags_updates": lags} for lags in ([0], [0], [0, 2], [0, 2])],
         {"kind": "processes", **WORKERS}, {"kind": "hogwild", "actors": 2},
+        {"kind": "hogwild_own", "actors": 2},
     ],
     "record.norms": ["none", {"kind": "spectral", "layers": [-1, -2], "power_steps": 2}],
     "record.probes": [

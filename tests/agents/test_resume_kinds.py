@@ -32,6 +32,12 @@ ON_POLICY = {
     "learning__batch": 4,
     "network__units": [16],
 }
+UNROLLED = {
+    "learning__clock__start_frames": ...,
+    "environment__streams": 4,
+    "network__units": [16],
+    "exploration__end_frames": 400,
+}
 # All clocks within few frames: learning begins between the first two cuts, the memory is full and networks are
 # evaluated just before the third, and each target network is fetched several times.
 FRAMES = 750
@@ -170,6 +176,17 @@ KINDS = {
         },  # a window is 31 rows long
     ),
     **{use: ("dqn_minatar_sn", {**SPECTRAL, "spectral__kind": use}) for use in ("output", "gradient", "epsilon", "lr")},
+    "n-step-q": ("unrolled_q_minatar", {**UNROLLED, "learning__lr_decay_frames": FRAMES}),
+    "sarsa-momentum-lags": (
+        "unrolled_q_minatar",
+        {
+            **UNROLLED,
+            "agent__form": "one_step_sarsa",
+            "optimizer": {"kind": "momentum", "lr": 1e-3, "decay": 0.9},
+            "learning__batch": 4,
+            "executor__lags_updates": [0, 3],
+        },
+    ),
     "a2c": ("a2c_minatar", {**ON_POLICY, "learning__lr_decay_frames": FRAMES}),
     "a2c-gae": ("a2c_gae_minatar", ON_POLICY),
     "acktr": (

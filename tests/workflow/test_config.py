@@ -89,7 +89,7 @@ BAD = {
     "unknown optimizer": (ALGORITHM, "kind: adam", "kind: adm", ["spec.optimizer.kind: unknown kind 'adm'; did you mean 'adam'?"]),
     "unknown executor": (ALGORITHM, "kind: inline, lags_updates: [0]", "kind: hogwld, actors: 2", ["81: spec.executor.kind: unknown kind 'hogwld'; did you mean 'hogwild'?"]),
     "key of an executor": (ALGORITHM, "kind: inline, lags_updates: [0]", "kind: hogwild, actor: 2", ["81: spec.executor.actor: unknown key; did you mean 'actors'?", "spec.executor.actors: is missing"]),
-    "wrong agent for an executor": (ALGORITHM, "kind: inline, lags_updates: [0]", "kind: hogwild, actors: 1", [f"81: spec.executor: executor hogwild needs {what}" for what in ("agent actor_critic", "optimizer rmsprop of form nature, torch or tensorflow", "learning.batch 1, an unroll of each of an actor's streams", "memory.select fifo without replay_share", "record.norms none")]),
+    "wrong agent for an executor": (ALGORITHM, "kind: inline, lags_updates: [0]", "kind: hogwild, actors: 1", [f"81: spec.executor: executor hogwild needs {what}" for what in ("agent actor_critic or unrolled_q", "optimizer rmsprop of form nature, torch or tensorflow", "learning.batch 1, an unroll of each of an actor's streams", "memory.select fifo without replay_share", "record.norms none")]),
     "key of another kind": (ALGORITHM, "beta2: 0.999", "beta2: 0.999\n    decay: 0.9", ["spec.optimizer.decay: unknown key"]),
     "budget in an algorithm": (ALGORITHM, "  record:\n", "  budget_frames: 5\n  record:\n", ["spec.budget_frames: must not be given here: it is the experiment's"]),
     "bad cluster": (ALGORITHM, "mem_mb: 3000", "mem: 3000", ["cluster.mem: unknown key; did you mean 'mem_mb'?", "cluster.mem_mb: is missing"]),

@@ -69,8 +69,10 @@ def test_the_sweep_varies_what_the_paper_varied():
         ),
         (
             "a3c",
-            {"atari": 3 * 57 * 5, "learning_rate": 9 * 2 * 3, "workers": 5 * 2 * 3, "batched": 2 * 2 * 3,
-             "lock_free": 6 * 3},
+            {"atari": 3 * 57 * 5, "draws": 5 * 4 * 50, "threads": 7 * 4 * 5 * 10, "optimizers": 4 * 2 * 3 * 50,
+             "methods": 2 * 4 * 3, "learning_rate": 9 * 2 * 3, "learning_rate_q": 2 * 9 * 2 * 3,
+             "statistics": 3 * 9 * 3, "workers": 3 * 5 * 2 * 3, "batched": 2 * 2 * 3, "lock_free": 6 * 3,
+             "lock_free_n_step": 5 * 3, "lock_free_one_step": 5 * 3},
         ),
         (
             "impala",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from agents.acting.actor import Actor
+from agents.acting.exploration import share
 from agents.agent import Agent, acting_state, load_acting
 from agents.build import acting
 from agents.envs.stream import EpisodeStatistics
@@ -31,17 +32,16 @@ class RolloutWorker:
         stream, self.agent, _ = acting(
             spec, streams, device, lambda network: Never(list(network.parameters())), number, incarnation
         )
-        epsilon = spec.exploration.make(total)
+        epsilon = spec.exploration.make(total, generator(spec.seed, "epsilon"))
         mine = slice(number * streams, (number + 1) * streams)
         whole = EpisodeStatistics(total, spec.environment.repeat)  # stands for all actors: its frames are the run's
 
-        def share(_: EpisodeStatistics) -> float | np.ndarray:
+        def own(_: EpisodeStatistics) -> float | np.ndarray:
             whole.frames = self.frame
-            chance = epsilon(whole)
-            return chance[mine] if np.ndim(chance) else chance
+            return share(epsilon(whole), mine)
 
         rng = generator(spec.seed, "exploration", number, incarnation)
-        self.actor = Actor(self.agent, stream, spec.environment.stack, share, rng, device)
+        self.actor = Actor(self.agent, stream, spec.environment.stack, own, rng, device)
         self.frame = 0  # of the whole run, as the learner last said
         self.steps = 0
 

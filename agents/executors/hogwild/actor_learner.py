@@ -1,7 +1,8 @@
-"""A lock-free actor-learner of A3C (Mnih et al. 2016, arXiv:1602.01783, Algorithm S3): one process of executor.py.
+"""A lock-free actor-learner (Mnih et al. 2016, arXiv:1602.01783, Algorithms 1, S2 and S3): one process of executor.py.
 
-It is a whole run of its own, with environments, memory and learner, but for two things: its learner's parameters and
-statistics are everybody's, and its agent acts and takes gradients on a copy of them, fetched when an unroll starts.
+It is a whole run of its own, with environments, memory and learner, but for three things: its learner's parameters,
+its target network and mostly its statistics are everybody's; its agent acts and takes gradients on a copy of the
+parameters, fetched when an unroll starts; and its environments explore by their numbers among those of all.
 """
 
 import copy
@@ -12,13 +13,17 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from agents.acting.exploration import share
 from agents.build import Central, build
+from agents.envs.stream import EpisodeStatistics
 from agents.executors.hogwild.shared_parameters import SharedParameters
 from agents.optim.objective import Objective
 from agents.optim.step import GradientStep
+from agents.rng import generator
 from agents.spec import Spec
 from agents.spec.executor import Inline
 
@@ -28,6 +33,10 @@ class HandOver:
 
     def __init__(self, own: nn.Module, shared: GradientStep):
         self.parameters, self.shared = list(own.parameters()), shared
+
+    @property
+    def moved(self) -> list[nn.Parameter]:
+        return self.shared.parameters
 
     def descend(self, objective: Objective) -> dict[str, torch.Tensor | float]:
         return {"grad_norm": self.down(objective.loss())}
@@ -56,15 +65,22 @@ class ActorLearner:
         )
 
         def hand_over(own: nn.Module, make_step: Callable[[nn.Module], GradientStep]) -> HandOver:
-            step = make_step(copy.deepcopy(own))
-            self.shared = SharedParameters(step, workers, memory)
-            self.step = HandOver(own, step)
+            self.step = HandOver(own, make_step(copy.deepcopy(own)))
             return self.step
 
         self.parts = build(self.spec, number, incarnation, central=Central(hand_over, lambda: self.shared.version))
         self.learner = self.parts.learner
+        common, own = self.learner.agent.common, spec.executor.own
+        self.shared = SharedParameters(self.step.shared, workers, common, own, memory, number)
+        self.parts.actor.epsilon = self.exploration(spec)
         self.learner.listeners.append(self.updated)
         self.fetch()
+
+    def exploration(self, spec: Spec) -> Callable[[EpisodeStatistics], float | np.ndarray]:
+        """The epsilons of its own environments; `spec` is the whole run's."""
+        every = spec.exploration.make(spec.environment.streams, generator(spec.seed, "epsilon"))
+        mine = slice(self.number * self.streams, (self.number + 1) * self.streams)
+        return lambda statistics: share(every(statistics), mine)
 
     @torch.no_grad()
     def fetch(self) -> None:

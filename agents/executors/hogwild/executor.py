@@ -1,4 +1,4 @@
-"""Lock-free actor-learners as processes of this node (A3C, Mnih et al. 2016), and the main process beside them.
+"""Lock-free actor-learners as processes of this node (Mnih et al. 2016), and the main process beside them.
 
 Workers act and learn by themselves (actor_learner.py). The main process lets them go for an interval: up to the next
 tick of its clocks or for INTERVAL seconds, whichever comes first. Between intervals all stand still, so that what is
@@ -56,6 +56,7 @@ class Hogwild:
         self.shared: SharedParameters | None = None  # from the first interval on
         self.resting: set[int] = set()  # numbers of the workers that wait for an interval
         self.working: set[int] = set()  # those in one; all others are just starting
+        self._statistics: list[torch.Tensor] = []  # of each worker's optimizer, as a checkpoint had them
         self._unread = [b""] * actors
         self._frames, self._seconds = [0] * actors, [0.0] * actors  # since the start
         self._read = (0, 0.0)  # their sums at the last reading
@@ -83,11 +84,14 @@ class Hogwild:
                     self._release(number)
                     begun = True
         self.tally.frames, learner.updates = shared.frame, shared.version
-        learner.agent.new_noise()  # for evaluations with noise
+        learner.agent.online.resample(learner.agent.noise)  # for evaluations with noise
         return True
 
     def _share(self) -> SharedParameters:
-        shared = SharedParameters(self.learner.agent.step, self.spec.executor.actors)
+        agent, executor = self.learner.agent, self.spec.executor
+        shared = SharedParameters(agent.step, executor.actors, agent.common, executor.own)
+        if self._statistics:
+            torch._foreach_copy_(shared.own, self._statistics)
         shared.frames[0], shared.updates[0] = (
             self.tally.frames,
             self.learner.updates,
@@ -159,10 +163,12 @@ class Hogwild:
         self.pool.close()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"incarnations": self.pool.state_dict()}
+        held = self.shared.own if self.shared else self._statistics
+        return {"incarnations": self.pool.state_dict(), "statistics": [tensor.clone() for tensor in held]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.pool.load_state_dict(state["incarnations"])
+        self._statistics = state["statistics"]
 
 
 def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torch.device) -> tuple[Hogwild, Tally]:
