@@ -35,6 +35,10 @@ class Curves:
         factor = SCALES[normalisation].factor
         return replace(self, values=factor * normalise(self.values, self.games, normalisation, reference))
 
+    def times(self, factor: float) -> Curves:
+        """The same curves, of so many times the values."""
+        return replace(self, values=factor * self.values)
+
     @property
     def numbers(self) -> np.ndarray:
         """[R], the only column; ValueError where there are more."""

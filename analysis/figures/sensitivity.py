@@ -43,7 +43,13 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
         if spec.log:
             style.logarithmic(panel.xaxis)
         _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
-        if spec.metric not in SCORES:
+        if spec.identity:
+            ends = sorted({float(x) for points in per_game[game].values() for x, _ in points})
+            (line,) = panel.plot(ends, ends, color="#444444", linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
+            sheet.legend.setdefault(f"equal to the {(spec.axis or spec.x).partition(' (')[0].lower()}", line)
+        if spec.y_log:
+            style.logarithmic(panel.yaxis)
+        elif spec.metric not in SCORES:
             panel.set_ylim(bottom=0)
         panel.set_title(game_title(game))
         panel.set_xlabel(spec.axis or spec.x)

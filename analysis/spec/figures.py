@@ -120,10 +120,33 @@ class Sensitivity(Drawn, Reduced):
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     axis: str = Field("", description="x axis text; default: the key")
     log: bool = Field(True, description="logarithmic x axis")
+    y_log: bool = Field(False, description="logarithmic y axis")
+    identity: bool = Field(False, description="dotted line where the score equals x, e.g. a radius that bounds it")
     published: list[str] = Field(
         default_factory=list,
         description="algorithms of minatar_stepsize_sensitivity_digitised.csv to overlay (x is a learning rate)",
     )
+
+
+class Scatter(Drawn, Reduced):
+    """One point per run, one panel per game: the score against a varied number or another metric of the run."""
+
+    kind: Literal["scatter"]
+    x: str | None = Field(None, description="varied key on the x axis, e.g. optimizer.lr")
+    x_metric: str | None = Field(None, description="metric on the x axis, e.g. input_gradient[mean], in place of x")
+    x_score: Literal["final", "best", "average"] = Field("final", description="number made of x_metric's curve")
+    axis: str = Field("", description="x axis text; default: the key, or the metric's own")
+    log: bool = Field(True, description="logarithmic x axis")
+    correlation: bool = Field(
+        False, description="Spearman's rank correlation over the runs of each panel, in its title"
+    )
+    panels: Panels
+
+    @model_validator(mode="after")
+    def _one_x(self) -> Scatter:
+        if (self.x is None) == (self.x_metric is None):
+            raise ValueError("needs either 'x' or 'x_metric'")
+        return self
 
 
 class GridShare(Drawn, Reduced):

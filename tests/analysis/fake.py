@@ -24,6 +24,7 @@ def write_run(
     values: np.ndarray,
     status: str = "finished",
     metrics: tuple[str, ...] = METRICS,
+    count: int = 10,
 ) -> None:
     """summary.parquet and run.json of one run; every metric gets the same values."""
     folder = runs / run
@@ -38,7 +39,7 @@ def write_run(
             "metric": pa.array([m for m in metrics for _ in frames]).dictionary_encode(),
             "frame": pa.array(np.tile(frames, len(metrics)), pa.int64()),
             "mean": pa.array(np.tile(values, len(metrics)), pa.float64()),
-            "count": pa.array([10] * len(frames) * len(metrics), pa.int64()),
+            "count": pa.array([count] * len(frames) * len(metrics), pa.int64()),
         }
     ).replace_schema_metadata({"paper_arcade": json.dumps(about)})
     pq.write_table(table, folder / "summary.parquet", compression="zstd")
