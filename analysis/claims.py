@@ -21,7 +21,8 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
-from analysis.normalise import SCALES, normalise, one_scale
+from analysis.metrics import axis
+from analysis.normalise import normalise, one_scale
 from analysis.passage import levels, passages, ratio
 from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
@@ -110,7 +111,7 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
 def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
-    about = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
+    about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
     gone = [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
     if why := _not_run(spec, scores, sides):
         planned = {*gone, *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
