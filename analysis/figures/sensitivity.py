@@ -44,9 +44,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
             style.logarithmic(panel.xaxis)
         _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
         if spec.identity:
-            ends = sorted({float(x) for points in per_game[game].values() for x, _ in points})
-            (line,) = panel.plot(ends, ends, color="#444444", linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
-            sheet.legend.setdefault(f"equal to the {(spec.axis or spec.x).partition(' (')[0].lower()}", line)
+            _identity(spec, panel, sheet, game, sorted({float(x) for p in per_game[game].values() for x, _ in p}))
         if spec.y_log:
             style.logarithmic(panel.yaxis)
         elif spec.metric not in SCORES:
@@ -90,6 +88,14 @@ def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list
             panel.plot([at, at], [low, high], color=mark.colour, linewidth=0.9, zorder=2)
     for at, value, (low, high), (_, e) in zip(x, y, sides, shown, strict=True):
         sheet.rows.append(common.row(game, variant, "point", None, value, low, high, e.n[1]) | {spec.x: at})
+
+
+def _identity(spec: Sensitivity, panel: Axes, sheet: common.Sheet, game: str, values: list[float]) -> None:
+    """The dotted line on which y is x, at the values of x."""
+    label = f"equal to the {(spec.axis or spec.x).partition(' (')[0].lower()}"
+    (line,) = panel.plot(values, values, color="#444444", linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
+    sheet.legend.setdefault(label, line)
+    sheet.rows += [common.row(game, label, "identity", None, value) | {spec.x: value} for value in values]
 
 
 def _overlay_label(name: str) -> str:
