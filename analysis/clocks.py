@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.errors import NoData, UserError
 from analysis.normalise import CLOCKS
 from analysis.spec import Curved
 
-NAMES = ("updates", "episodes", "hours")
+NAMES = ("updates", "episodes", "hours", "frame_milliseconds")
 UNITS = (("hours", 1.0), ("minutes", 60.0), ("seconds", 3600.0))  # of the wall clock, and how many make an hour
 
 
@@ -31,7 +32,8 @@ class X(NamedTuple):
 def readings(
     summary: pa.Table, learning: pa.Table, timing: pa.Table, facts: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of a summary (metric, frame, mean, count): each clock at every frame at which the run has a number.
+    """Rows of a summary (metric, frame, mean, count): each clock at every frame at which the run has a number, and the
+    time of a frame, a median, at its end.
 
     Updates and hours lie on straight lines between the frames where they were noted, from 0 to the run's end as `facts`
     (its run.json) has it. Episodes are those that had ended at the last edge of a bin. A frame at which a run stood
@@ -39,7 +41,7 @@ def readings(
     resumed what it took to get to each checkpoint.
     """
     frames = np.unique(summary["frame"].to_numpy())
-    ends = summary.filter(pa.compute.equal(summary["metric"], "training_return"))
+    ends = summary.filter(pc.equal(summary["metric"], "training_return"))
     noted = {
         "updates": (learning["frame"].to_numpy(), learning["update"].to_numpy(), facts.get("updates")),
         "hours": (timing["frame"].to_numpy(), timing["seconds"].to_numpy() / 3600, facts.get("seconds", 0.0) / 3600),
@@ -53,6 +55,11 @@ def readings(
         order = np.argsort(ends["frame"].to_numpy())
         ended = np.r_[0, np.cumsum(ends["count"].to_numpy()[order])]
         yield from _rows("episodes", frames, ended[np.searchsorted(ends["frame"].to_numpy()[order], frames, "right")])
+    speeds = timing["frames_per_second"].to_numpy()
+    if (speeds > 0).any():  # 0 where it stood still since the last row
+        yield from _rows(
+            "frame_milliseconds", np.array([facts["frames"]]), np.array([1000 / np.median(speeds[speeds > 0])])
+        )
 
 
 def _rows(name: str, frames: np.ndarray, values: np.ndarray) -> Iterator[dict[str, Any]]:

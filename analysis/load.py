@@ -27,7 +27,10 @@ from analysis.files import read_json, write_atomic
 from analysis.spec import FromRuns
 
 METADATA = b"paper_arcade"
-CLOCKED = ("learning.parquet", "timing.parquet")  # beside the summary, what a run's clocks are made of
+CLOCKED = {  # file -> columns that a run's clocks are read of
+    "learning.parquet": ("frame", "update"),
+    "timing.parquet": ("frame", "seconds", "frames_per_second"),
+}
 _METRIC = "dictionary<values=string, indices=int32, ordered=0>"
 # file -> column -> (Arrow type, unit)
 COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
@@ -158,9 +161,8 @@ def collect_scores(experiment: Mapping[str, Any], store: Path) -> pa.Table:
         facts = json.loads(read_sealed(path.parent, "run.json"))
         summary = _with_speed(summary, facts, experiment.get("budget_frames"))
         if experiment.get("clock", "frames") == "frames" and (keep is None or set(keep) & set(clocks.NAMES)):
-            noted = (
-                read_parquet(f, COLUMNS[f.name], read_sealed(path.parent, f.name)) for f in map(path.with_name, CLOCKED)
-            )
+            sealed = {path.with_name(name): columns for name, columns in CLOCKED.items()}
+            noted = (read_parquet(file, names, read_sealed(path.parent, file.name)) for file, names in sealed.items())
             summary = pa.concat_tables([summary, _rows(clocks.readings(summary, *noted, facts), summary)])
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))

@@ -40,6 +40,9 @@ class Throughput(Shown, FromRuns):
     kind: Literal["throughput"]
     metric: Literal["frames_per_second"] = Field("frames_per_second", description="always the run's speed")
     baseline: str | None = Field(None, description="variant whose speed is 1 in a column of speed-ups")
+    frame_time: bool = Field(
+        False, description="also the time per frame, without evaluations, and its ratio to the baseline's"
+    )
     printed_columns: list[str] = Field(default_factory=list, description="heads of the printed columns")
     printed: list[PrintedSpeed] = Field(default_factory=list, description="rows below ours")
 

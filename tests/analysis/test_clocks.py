@@ -28,10 +28,13 @@ def test_each_clock_at_every_frame_of_a_run():
         }
     )
     learning = pa.table({"frame": [100, 100, 200], "update": [5, 5, 10]})
-    timing = pa.table({"frame": [150, 200, 200], "seconds": [1800.0, 3600.0, 5400.0]})  # it stood still at 200
+    timing = pa.table(
+        {"frame": [150, 200, 200], "seconds": [1800.0, 3600.0, 5400.0], "frames_per_second": [40.0, 50.0, 0.0]}
+    )  # it stood still at 200
     found = pd.DataFrame(readings(summary, learning, timing, {"frames": 300, "updates": 14, "seconds": 7200.0}))
     by_clock = {name: rows["mean"].tolist() for name, rows in found.groupby("metric")}
-    assert found.frame.tolist() == [100, 200, 250, 300] * 3 and set(found["count"]) == {1}
+    assert found.frame.tolist() == [100, 200, 250, 300] * 3 + [300] and set(found["count"]) == {1}
+    assert by_clock["frame_milliseconds"] == pytest.approx([1000 / 45])  # of 40 and 50; it stood still at the last
     assert by_clock["updates"] == [5, 10, 12, 14]
     assert by_clock["hours"] == pytest.approx([1 / 3, 1, 1.5, 2])
     assert by_clock["episodes"] == [2, 2, 2, 5]
@@ -40,7 +43,13 @@ def test_each_clock_at_every_frame_of_a_run():
 def test_a_run_that_neither_learns_nor_ends_an_episode_has_hours_alone():
     summary = pa.table({"metric": ["evaluation_return"], "frame": [10], "count": [1]})
     learning = pa.table({"frame": pa.array([], pa.int64()), "update": pa.array([], pa.int64())})
-    timing = pa.table({"frame": pa.array([], pa.int64()), "seconds": pa.array([], pa.float64())})
+    timing = pa.table(
+        {
+            "frame": pa.array([], pa.int64()),
+            "seconds": pa.array([], pa.float64()),
+            "frames_per_second": pa.array([], pa.float64()),
+        }
+    )
     rows = list(readings(summary, learning, timing, {"frames": 20, "updates": 0, "seconds": 36.0}))
     assert rows == [{"metric": "hours", "frame": 10, "mean": 0.005, "count": 1}]
 
