@@ -86,6 +86,11 @@ def test_the_sweep_varies_what_the_paper_varied():
             "drqn",
             {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3, "updates": 2 * 3},
         ),
+        (
+            "acktr",
+            {"atari": 6 * 3 * 2, "atlantis": 2 * 2, "minatar": 3 * 4 * 3, "batch": 2 * 2 * 3, "critic": 4 * 3,
+             "radius": 3 * 3, "rates_acktr": 5 * 3, "rates_a2c": 5 * 3},
+        ),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],
