@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.errors import NoData, UserError
+from analysis.metrics import meaning
 from analysis.normalise import CLOCKS
 from analysis.spec import Curved
 
@@ -27,6 +28,7 @@ class X(NamedTuple):
     name: str  # column of the figure's data
     text: str  # beside the axis, with its unit
     unit: str | None  # in captions; None: what the experiment's frames count
+    notes: tuple[str, ...] = ()  # for the caption
 
 
 def readings(
@@ -88,4 +90,6 @@ def across(rows: pd.DataFrame, spec: Curved, everything: pd.DataFrame, clock: st
     joined = rows.merge(times, on=["run", "frame"], how="left")
     joined = joined[joined.x.notna() | joined["mean"].isna()]
     text = f"Wall-clock time ({unit})" if spec.x == "hours" else CLOCKS[spec.x]
-    return joined.assign(frame=joined.x.fillna(0.0) * factor).drop(columns="x"), X(unit, text, unit)
+    return joined.assign(frame=joined.x.fillna(0.0) * factor).drop(columns="x"), X(
+        unit, text, unit, (f"x: {spec.x} {meaning(spec.x)}.",)
+    )

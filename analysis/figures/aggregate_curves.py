@@ -61,5 +61,5 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
         curves.games.count(g) != curves.games.count(curves.games[0]) for curves in lines.values() for g in curves.games
     ):
         notes.append("IQM weights games by their number of runs.")
-    about = caption.from_runs(spec, scores, lines | references, notes + sheet.notes, unit=x.unit)
+    about = caption.from_runs(spec, scores, lines | references, [*notes, *x.notes, *sheet.notes], unit=x.unit)
     return common.Drawing(figure, sheet.table(x.name), about)

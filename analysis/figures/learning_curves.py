@@ -71,5 +71,5 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
         notes.append(f"Dotted: {', '.join(references)}, mean over all checkpoints.")
     if spec.published:
         notes.append("Dashed: published curves, named with their source.")
-    about = caption.from_runs(spec, scores, used, notes + sheet.notes, unit=x.unit)
+    about = caption.from_runs(spec, scores, used, [*notes, *x.notes, *sheet.notes], unit=x.unit)
     return common.Drawing(figure, sheet.table(x.name), about)

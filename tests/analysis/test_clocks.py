@@ -85,6 +85,7 @@ def test_hours_are_averaged_on_a_common_grid(kind, folder, reference, tmp_path):
     assert data.value.tolist() == pytest.approx(
         [(2 + 10) / 2, (8 / 3 + 40 / 3) / 2, (10 / 3 + 50 / 3) / 2, (4 + 20) / 2]
     )
+    assert "x: hours since the start of the run, evaluations included." in caption["text"]
     assert "averaged at even steps of their own hours" in caption["text"] and "frame" not in data
     assert sorted(caption["last_hours"].values()) == [2, 4] and caption["interpolated"] == 0
 
