@@ -69,10 +69,12 @@ def from_runs(
     extra: Iterable[str] = (),
     interval: bool = True,
     metrics: Iterable[str] | None = None,
+    unit: str | None = None,
 ) -> dict[str, Any]:
     """Caption of a figure or table made from runs: `curves` are those that entered it, by label.
 
-    `interval` is False where no interval is shown; `metrics` are those drawn, by default the spec's own.
+    `interval` is False where no interval is shown; `metrics` are those drawn, by default the spec's own; `unit` is what
+    the curves are over if not what the experiments' frames count.
     """
     per_label = {label: _seeds(curve) for label, curve in curves.items()}
     n = (min(v[0] for v in per_label.values()), max(v[1] for v in per_label.values()))
@@ -82,17 +84,17 @@ def from_runs(
     with_score = set(scored(rows[rows.metric.isin(metrics or [spec.metric])]).run)
     ends = {run: last for curve in curves.values() for run, (_, last) in curve.spans.items()}
     facts = {
-        "last_frames": ends,
+        f"last_{unit or 'frames'}": ends,
         "diverged": sorted({run for curve in curves.values() for run in curve.held}),
         "without_score": sorted(set(rows.run) - shown - with_score),
         "missing": sorted(m["run"] for m in missing),
         "interpolated": sum(curve.filled for curve in curves.values()),
     }
     sentences = [f"{seeds_text(n)}{'' if n[0] == n[1] else ' per game'}."]
-    sentences += _protocol(spec, about, curves)
+    sentences += _protocol(spec, about, curves, unit)
     if interval:
         sentences.append(interval_text(spec.interval, n))
-    sentences += [*extra, *_exceptions(facts, sorted(with_score - shown))]
+    sentences += [*extra, *_exceptions(facts, ends, sorted(with_score - shown))]
     return base(spec, sentences) | {
         "experiments": list(spec.experiments),
         "metric": spec.metric,
@@ -105,7 +107,7 @@ def from_runs(
     }
 
 
-def _protocol(spec: Any, about: list[dict[str, Any]], curves: Mapping[str, Curves]) -> Iterator[str]:
+def _protocol(spec: Any, about: list[dict[str, Any]], curves: Mapping[str, Curves], over: str | None) -> Iterator[str]:
     """At which scale, what was measured, and how one number or curve was made of a run."""
     for scale in {budget_text(s): s for s in about}.values():
         yield budget_text(scale)
@@ -121,18 +123,21 @@ def _protocol(spec: Any, about: list[dict[str, Any]], curves: Mapping[str, Curve
     if getattr(spec, "score", None):
         yield f"Each run counts with {_SCORE[spec.score]}{where_runs_end(list(curves.values()), unit)}."
     yield from _cuts(curves, unit)
-    early = early_ends([curve for curve in curves.values() if not curve.cut])
-    if early:
+    if over:
+        yield (
+            f"Runs are averaged at even steps of their own {over}, interpolated between their checkpoints, from the "
+            "latest first to the earliest last of them."
+        )
+    elif early := early_ends([curve for curve in curves.values() if not curve.cut]):
         yield f"{early}."
     if spec.window > 1:
         yield f"Each run is smoothed by a trailing mean over {spec.window} checkpoints."
 
 
-def _exceptions(facts: Mapping[str, Any], left_out: Sequence[str]) -> Iterator[str]:
+def _exceptions(facts: Mapping[str, Any], last: Mapping[str, float], left_out: Sequence[str]) -> Iterator[str]:
     """The runs that are not what they should be, or not there."""
     if runs := facts["diverged"]:
-        ends = at(runs, facts["last_frames"])
-        yield f"{len(runs)} diverged run(s) keep their last score from there on: {ends}."
+        yield f"{len(runs)} diverged run(s) keep their last score from there on: {at(runs, last)}."
     if runs := facts["without_score"]:
         yield f"{len(runs)} run(s) left no score and are not drawn: {at(runs)}."
     if left_out:
@@ -183,15 +188,15 @@ def _seeds(curves: Curves) -> tuple[int, int]:
     return min(counts), max(counts)
 
 
-def at(runs: Sequence[str], frames: Mapping[str, int] | None = None) -> str:
+def at(runs: Sequence[str], frames: Mapping[str, float] | None = None) -> str:
     """'a at 40k, b at 50k and 3 more': the first few runs by name, with a frame of each."""
     named = [f"{run} at {frames_text(frames[run])}" if frames else run for run in runs[:NAMED]]
     return ", ".join(named) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
 
 
-def _ends(curves: Iterable[Curves]) -> dict[str, dict[str, int]]:
+def _ends(curves: Iterable[Curves]) -> dict[str, dict[str, float]]:
     """game -> run -> frame of its last value; diverged runs are told of elsewhere."""
-    ends: dict[str, dict[str, int]] = {}
+    ends: dict[str, dict[str, float]] = {}
     for each in curves:
         for run, game in zip(each.runs, each.games, strict=True):
             if run not in each.held and run in each.spans:
@@ -223,7 +228,7 @@ def _cuts(curves: Mapping[str, Curves], unit: str) -> list[str]:
     for label, each in curves.items():
         if not each.cut:
             continue
-        first, last = int(each.frames[0]), int(each.frames[-1])
+        first, last = each.frames[0], each.frames[-1]
         begins = [run for run in each.cut if each.spans[run][0] < first]
         goes_on = [run for run in each.cut if each.spans[run][1] > last]
         late = [run for run, span in each.spans.items() if span[0] == first]

@@ -21,7 +21,9 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
-from analysis.normalise import SCALES, normalise, one_scale
+from analysis.metrics import axis
+from analysis.normalise import normalise, one_scale
+from analysis.passage import levels, passages, ratio
 from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
 from analysis.spec import (
@@ -31,12 +33,17 @@ from analysis.spec import (
     Close,
     Greater,
     PublishedBelow,
+    PublishedGain,
     PublishedOrder,
+    PublishedScores,
     PublishedValue,
+    PublishedWins,
     ShareGreater,
+    Sooner,
     Verdict,
 )
 from analysis.spec import SCALES as RUN_SCALES
+from analysis.text import number
 
 FEW = 3  # seeds of a game below which an interval says little
 Judge = Callable[[float, float, float], tuple[Verdict, str]]  # of an interval's low and high, and a margin
@@ -104,7 +111,7 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
 def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
-    about = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
+    about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
     gone = [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
     if why := _not_run(spec, scores, sides):
         planned = {*gone, *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
@@ -120,7 +127,8 @@ def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
         if scored(mine).empty:
             return _result(spec, "not run at this scale", "–", f"no run of {name!r} has a score", **about)
-        arms.append(one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference))
+        arm = one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference)
+        arms.append(arm.times(spec.times) if arms else arm)
     games = sorted({game for arm in arms for game in arm.games})
     if any(set(arm.games) != set(games) for arm in arms):
         return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **about)
@@ -160,7 +168,25 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     return _judged(spec, value, _above, ours, curves, [], about)
 
 
-def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
+def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Does variant b take more than `margin` times as long as a to the level? UserError for unknown names."""
+    about = {"experiments": list(spec.experiments), "unit": f"times as many {spec.count}"}
+    if why := _not_run(spec, scores, [spec.a, spec.b]):
+        return _result(spec, "not run at this scale", "–", why, **about)
+    wanted = spec.model_copy(update={"variants": [spec.a, spec.b]})
+    rows = select(scores, wanted)
+    found = passages(
+        wanted, scores, spec.count, levels(spec, sorted(set(rows.game)), spec.levels, spec.human, reference)
+    )
+    if set(found) != {spec.a, spec.b}:
+        raise UserError(f"claim {spec.id}: a variant has several settings, or none; choose one with 'where'")
+    value = ratio(found[spec.a], found[spec.b], spec.interval)
+    never = [f"{int(np.isinf(found[v].at).sum())} of {len(found[v].at)} run(s) of {v} never reach it" for v in found]
+    ours = f"{number(float(value.point))} times"
+    return _judged(spec, value, _above, ours, [one_number(rows, "final")], never, about)
+
+
+def _not_run(spec: Greater | Close | ShareGreater | Sooner, scores: Scores, sides: list[str]) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -173,7 +199,7 @@ def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[s
 
 
 def _judged(
-    spec: Greater | Close | ShareGreater,
+    spec: Greater | Close | ShareGreater | Sooner,
     value: Estimate,
     judge: Judge,
     ours: str,
@@ -198,10 +224,10 @@ def _judged(
 
 def _above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
     if low > margin:
-        return "reproduced", f"the whole interval of the difference is above {margin:g}"
+        return "reproduced", f"the whole interval is above {margin:g}"
     if high < margin:
-        return "not reproduced", f"the whole interval of the difference is below {margin:g}"
-    return "inconclusive", f"the interval of the difference contains {margin:g}"
+        return "not reproduced", f"the whole interval is below {margin:g}"
+    return "inconclusive", f"the interval contains {margin:g}"
 
 
 def _within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
@@ -238,6 +264,33 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     verdict: Verdict = "recomputed" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
     return _result(spec, verdict, ours, "published numbers only", unit="percent", n="published")
+
+
+def published_gain(spec: PublishedGain, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is one printed score so many percent above another? UserError for a game that either lacks."""
+    a, b = (_printed(spec, each, reference)[0] for each in (spec.scores, spec.over))
+    value = 100 * (a / b - 1)
+    verdict: Verdict = "recomputed" if abs(value - spec.percent) <= spec.tolerance else "not reproduced"
+    why = f"{a:g} against {b:g}; stated are {spec.percent:g} %, tolerance {spec.tolerance:g}"
+    return _result(spec, verdict, f"{value:+.1f} %", why, value=value, unit="percent", n="published")
+
+
+def _printed(spec: PublishedGain, wanted: PublishedScores, reference: Reference) -> np.ndarray:
+    printed = reference.per_game(wanted)
+    if spec.game not in printed.index:
+        raise unknown("game", spec.game, printed.index, f"claim {spec.id}")
+    return printed[[spec.game]].to_numpy()
+
+
+def published_wins(spec: PublishedWins, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """In how many common games do printed scores reach the share of others? UserError for unknown names."""
+    a, b = reference.per_game(spec.scores), reference.per_game(spec.over)
+    games = [game for game in a.index if game in b.index]
+    won = int((a[games] >= b[games] - (1 - spec.share) * b[games].abs()).sum())
+    verdict: Verdict = "recomputed" if won >= spec.wins else "not reproduced"
+    ours = f"{won} of {len(games)} games"
+    why = f"a game counts from {100 * spec.share:g} % of {spec.over.algorithm}'s score on; stated are {spec.wins}"
+    return _result(spec, verdict, ours, why, value=won, unit="games", n="published")
 
 
 def published_below(spec: PublishedBelow, scores: Scores, reference: Reference) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From rows to arrays: the curves of several runs on one frame axis, and one number per run."""
+"""From rows to arrays: the curves of several runs on one x axis, frames as a rule, and one number per run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.text import natural
 class Curves:
     """Runs of one label on common frames; rows are labelled by run, game and seed, never by position."""
 
-    frames: np.ndarray  # int64 [T]
+    frames: np.ndarray  # [T]: int64, or float64 where they are of another clock
     values: np.ndarray  # float64 [R, T], no missing value
     runs: list[str]
     games: list[str]
@@ -27,13 +27,17 @@ class Curves:
     held: list[str]  # diverged runs, counted with their last score after the end
     filled: int  # checkpoints between two values of a run that were interpolated
     empty: list[str]  # runs without a single score
-    spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # run -> frames of its own first and last value
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)  # run -> frames of its own first and last value
     cut: list[str] = field(default_factory=list)  # runs with values before or after the common frames
 
     def scaled(self, normalisation: str, reference: Reference) -> Curves:
         """The same curves in drawing units of a normalisation (percent where that is customary); UserError as there."""
         factor = SCALES[normalisation].factor
         return replace(self, values=factor * normalise(self.values, self.games, normalisation, reference))
+
+    def times(self, factor: float) -> Curves:
+        """The same curves, of so many times the values."""
+        return replace(self, values=factor * self.values)
 
     @property
     def numbers(self) -> np.ndarray:
@@ -54,11 +58,11 @@ class _Series:
     run: str
     game: str
     seed: int
-    frames: np.ndarray  # int64 [T], ascending
+    frames: np.ndarray  # [T], ascending
     means: np.ndarray  # float64 [T]
     diverged: bool
 
-    def held_until(self, frame: int) -> _Series:
+    def held_until(self, frame: float) -> _Series:
         """The same with its last value once more at `frame`, if it ends before."""
         if self.frames[-1] >= frame:
             return self
@@ -76,7 +80,7 @@ def _series(rows: pd.DataFrame, window: int) -> tuple[list[_Series], list[str]]:
         if group.empty:
             empty.append(str(run))
             continue
-        frames, means = group.frame.to_numpy(np.int64), group["mean"].to_numpy(np.float64)
+        frames, means = group.frame.to_numpy(), group["mean"].to_numpy(np.float64)
         if window > 1:
             means = pd.Series(means).rolling(window, min_periods=1).mean().to_numpy()
         first = group.iloc[0]
@@ -93,7 +97,7 @@ def _facts(series: list[_Series]) -> dict[str, Any]:
         "games": [s.game for s in series],
         "seeds": [s.seed for s in series],
         "held": [s.run for s in series if s.diverged],
-        "spans": {s.run: (int(s.frames[0]), int(s.frames[-1])) for s in series},
+        "spans": {s.run: (s.frames[0].item(), s.frames[-1].item()) for s in series},
     }
 
 
@@ -102,7 +106,9 @@ def align(rows: pd.DataFrame, window: int = 1) -> Curves:
 
     A gap between two values of a run is interpolated and counted; nothing is made up before a run's first
     value or after its last one, except that a diverged run keeps its last score (it is a result, not a gap). Runs
-    that go on beyond the common frames, or begin before them, are listed in `cut`.
+    that go on beyond the common frames, or begin before them, are listed in `cut`. On another clock (floats), where
+    each run has values at places of its own, there are as many even steps as the longest run has values; the caption
+    says so, and `cut` is empty, since hardly two runs end together.
     `window` is a trailing mean over the run's own checkpoints. NoData where no run has a score, or no frame is common.
     """
     series, empty = _series(rows, window)
@@ -110,10 +116,14 @@ def align(rows: pd.DataFrame, window: int = 1) -> Curves:
     # a diverged run ends early but does not shorten the others
     lasts = [s.frames[-1] for s in series if not s.diverged] or [max(s.frames[-1] for s in series)]
     start, stop = max(s.frames[0] for s in series), min(lasts)
+    if stop < start:
+        raise NoData(f"the runs {series[0].run} … {series[-1].run} have no frames in common")
+    if np.issubdtype(series[0].frames.dtype, np.floating):
+        grid = np.linspace(start, stop, max(len(s.frames) for s in series) if stop > start else 1)
+        values = np.stack([np.interp(grid, s.frames, s.means) for s in series])
+        return Curves(grid, values, filled=0, empty=empty, **facts)
     grid = np.unique(np.concatenate([s.frames for s in series]))
     grid = grid[(grid >= start) & (grid <= stop)]
-    if len(grid) == 0:
-        raise NoData(f"the runs {series[0].run} … {series[-1].run} have no frames in common")
     values = np.stack([np.interp(grid, s.frames, s.means) for s in series])
     inside = [(grid > s.frames[0]) & (grid < s.frames[-1]) & ~np.isin(grid, s.frames) for s in series]
     cut = [run for run, (first, last) in facts["spans"].items() if first < grid[0] or last > grid[-1]]
@@ -129,9 +139,9 @@ def one_number(rows: pd.DataFrame, score: str, window: int = 1) -> Curves:
     """
     series, empty = _series(rows, window)
     series.sort(key=lambda s: s.game)
-    lasts: dict[str, int] = {}
+    lasts: dict[str, float] = {}
     for s in series:
-        lasts[s.game] = max(lasts.get(s.game, 0), int(s.frames[-1]))
+        lasts[s.game] = max(lasts.get(s.game, 0), s.frames[-1])
     numbers = [_one_number(s.held_until(lasts[s.game]) if s.diverged else s, score) for s in series]
     frames = np.array([max(lasts.values())])
     return Curves(frames, np.array(numbers)[:, None], filled=0, empty=sorted(empty), **_facts(series))

@@ -21,12 +21,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis import metrics
+from analysis import clocks, metrics
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
 from analysis.spec import FromRuns
 
 METADATA = b"paper_arcade"
+CLOCKED = {  # file -> columns that a run's clocks are read of
+    "learning.parquet": ("frame", "update"),
+    "timing.parquet": ("frame", "seconds", "frames_per_second"),
+}
 _METRIC = "dictionary<values=string, indices=int32, ordered=0>"
 # file -> column -> (Arrow type, unit)
 COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
@@ -156,6 +160,10 @@ def collect_scores(experiment: Mapping[str, Any], store: Path) -> pa.Table:
         )
         facts = json.loads(read_sealed(path.parent, "run.json"))
         summary = _with_speed(summary, facts, experiment.get("budget_frames"))
+        if experiment.get("clock", "frames") == "frames" and (keep is None or set(keep) & set(clocks.NAMES)):
+            sealed = {path.with_name(name): columns for name, columns in CLOCKED.items()}
+            noted = (read_parquet(file, names, read_sealed(path.parent, file.name)) for file, names in sealed.items())
+            summary = pa.concat_tables([summary, _rows(clocks.readings(summary, *noted, facts), summary)])
         if keep is not None:
             summary = summary.filter(pc.is_in(summary["metric"], pa.array(list(keep), pa.string())))
         if len(summary) == 0:  # a run that left nothing is known by one row without metric and number
@@ -188,7 +196,11 @@ def _with_speed(summary: pa.Table, info: Mapping[str, Any], frame: int | None) -
         "mean": info["frames_per_second"],
         "count": 1,
     }
-    return pa.concat_tables([summary, pa.Table.from_pylist([row], schema=summary.schema)])
+    return pa.concat_tables([summary, _rows([row], summary)])
+
+
+def _rows(rows: Iterable[dict[str, Any]], summary: pa.Table) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=summary.schema)
 
 
 def _constant(text: str, length: int) -> pa.Array:

@@ -46,9 +46,10 @@ SCALES: dict[str, Scale] = {
         "percent of the end score of DQN in Young & Tian 2019 (digitised); zero is a score of 0",
     ),
 }
-CLOCKS: dict[str, str] = {  # what an experiment's frames are -> axis text
+CLOCKS: dict[str, str] = {  # what an x axis counts, and an experiment's frames may -> axis text
     "frames": "Environment frames",
     "updates": "Updates",
+    "episodes": "Training episodes",
     "transitions": "Transitions in memory",
 }
 _COLUMNS = {

@@ -247,9 +247,9 @@ def logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(_Powers(10.0, labelOnlyBase=False))
 
 
-def frame_axis(axes: Axes, label: bool = True, text: str = "Environment frames") -> None:
-    """x axis in environment frames, or what `text` says, with readable units."""
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=True))
+def frame_axis(axes: Axes, label: bool = True, text: str = "Environment frames", whole: bool = True) -> None:
+    """x axis in environment frames, or what `text` says, with readable units; `whole`: ticks at whole numbers alone."""
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole))
     axes.xaxis.set_major_formatter(FuncFormatter(frames_text))
     if label:
         axes.set_xlabel(text)

@@ -50,8 +50,9 @@ def test_every_line_has_a_unit_and_a_meaning_and_stands_once():
 
 
 def texts() -> set[str]:
-    """All texts in the code of agents/ up to their brackets, those between the holes of others too."""
-    files = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "agents").rglob("*.py"))
+    """All texts in the code of agents/, and of a run's clocks, up to their brackets; those between holes too."""
+    paths = [*(ROOT / "agents").rglob("*.py"), ROOT / "analysis/clocks.py"]
+    files = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
     nodes = (node for file in files for node in ast.walk(file))
     constants = (node.value for node in nodes if isinstance(node, ast.Constant))
     return {value.partition("[")[0] for value in constants if isinstance(value, str)}

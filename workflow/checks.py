@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.spec import model_of
+from analysis.spec import Reduced
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
@@ -204,7 +205,9 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
         if variant not in variants:
             yield doc.problem((*at, *where), f"unknown variant {variant!r}", variant, variants)
     varied = {key for each in sources for key in (*each.vary, *each.zip)}
-    keys = [((k,), v) for k in ("x", "y") if isinstance(v := getattr(item, k, None), str)]
+    # the x of curves is a clock
+    axes = ("x", "y") if isinstance(item, Reduced) else ()
+    keys = [((k,), v) for k in axes if isinstance(v := getattr(item, k, None), str)]
     for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
         if key not in varied:
             yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis import caption, style
 from analysis.aggregate import game_means
+from analysis.clocks import across
 from analysis.curves import by_label, some
 from analysis.figures import common
 from analysis.intervals import estimate
@@ -18,7 +19,7 @@ TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "O
 def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names and for raw scores of several games."""
     common.check_reference_lines(spec, scores)
-    rows = select(scores, spec)
+    rows, x = across(select(scores, spec), spec, scores.rows, common.clock(spec, scores))
     one_scale(spec, list(rows.game), spec.statistics)
     fixed = rows.variant.isin(spec.reference_lines)
     lines = some(by_label(rows[~fixed], spec.variants, spec.window), spec.id)
@@ -27,13 +28,13 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     marks = style.marks([*lines, *references, *printed.values()])
     sheet = common.Sheet()
     overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
-    across = (2 if len(spec.statistics) == 4 else 3) if spec.column == "double" else 1
+    per_row = (2 if len(spec.statistics) == 4 else 3) if spec.column == "double" else 1
     names = list(lines) + list(references) + overlays
-    figure, axes = common.grid(spec, len(spec.statistics), across, 2.1, names)
+    figure, axes = common.grid(spec, len(spec.statistics), per_row, 2.1, names)
     factor = SCALES[spec.normalisation].factor
     scaled = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
     level = {label: curves.scaled(spec.normalisation, reference) for label, curves in references.items()}
-    last = max((int(curves.frames[-1]) for curves in scaled.values()), default=0)
+    last = max((curves.frames[-1] for curves in scaled.values()), default=0)
     for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):
         title = TITLES[statistic]
         for label, curves in scaled.items():
@@ -48,8 +49,8 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
                 common.published_curve(panel, sheet, title, wanted, reference, None, last, shade)
         panel.set_title(title)
         panel.set_xlim(left=0)
-        style.frame_axis(panel)
-        if i % min(across, len(spec.statistics)) == 0:
+        style.frame_axis(panel, text=x.text, whole=x.unit is None)
+        if i % min(per_row, len(spec.statistics)) == 0:
             panel.set_ylabel(SCALES[spec.normalisation].axis)
     common.legend_below(figure, sheet.legend)
     games = {label: len(game_means(curves.values, curves.games)) for label, curves in lines.items()}
@@ -60,6 +61,5 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
         curves.games.count(g) != curves.games.count(curves.games[0]) for curves in lines.values() for g in curves.games
     ):
         notes.append("IQM weights games by their number of runs.")
-    return common.Drawing(
-        figure, sheet.table(), caption.from_runs(spec, scores, lines | references, notes + sheet.notes)
-    )
+    about = caption.from_runs(spec, scores, lines | references, [*notes, *x.notes, *sheet.notes], unit=x.unit)
+    return common.Drawing(figure, sheet.table(x.name), about)

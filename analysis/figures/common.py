@@ -23,7 +23,6 @@ from analysis.curves import Curves
 from analysis.errors import UserError
 from analysis.intervals import Estimate
 from analysis.load import Scores, planned_variants
-from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
 
@@ -47,9 +46,10 @@ class Sheet:
     legend: dict[str, Artist] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def table(self) -> pd.DataFrame:
-        """The rows as the figure's data file has them; columns without rows too."""
-        return pd.DataFrame(self.rows, columns=None if self.rows else list(row("", "", "", None, 0.0)))
+    def table(self, x: str = "frame") -> pd.DataFrame:
+        """The rows as the figure's data file has them; columns without rows too. `x`: what the frames are called."""
+        found = pd.DataFrame(self.rows, columns=None if self.rows else list(row("", "", "", None, 0.0)))
+        return found.rename(columns={"frame": x})
 
     def note(self, text: str) -> None:
         """A sentence for the caption, once however often it is said."""
@@ -57,12 +57,12 @@ class Sheet:
             self.notes.append(text)
 
 
-def clock_text(spec: Any, scores: Scores) -> str:
-    """Axis text for what the frames of the experiments count. UserError where they count different things."""
+def clock(spec: Any, scores: Scores) -> str:
+    """What the frames of the experiments count. UserError where they count different things."""
     clocks = {scores.experiments[name].get("clock", "frames") for name in spec.experiments}
     if len(clocks) > 1:
         raise UserError(f"{spec.id}: its experiments count different things: {', '.join(sorted(clocks))}")
-    return CLOCKS[clocks.pop()]
+    return clocks.pop()
 
 
 def check_reference_lines(spec: Any, scores: Scores) -> None:
@@ -133,7 +133,7 @@ def line(
     nothing = [None] * len(frames)
     low, high = (nothing if side is None else side for side in (value.low, value.high))
     for x, y, bottom, top in zip(frames, value.point, low, high, strict=True):
-        sheet.rows.append(row(panel, label, "curve", int(x), y, bottom, top, value.n[1]))
+        sheet.rows.append(row(panel, label, "curve", x.item(), y, bottom, top, value.n[1]))
 
 
 def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves, shade: str) -> None:
@@ -141,7 +141,7 @@ def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves,
     for seed, values in zip(curves.seeds, curves.values, strict=True):
         axes.plot(curves.frames, values, color=shade, linewidth=0.5, alpha=0.45, zorder=1.5)
         for x, y in zip(curves.frames, values, strict=True):
-            sheet.rows.append(row(panel, f"{label} seed {seed}", "seed", int(x), y, n=1))
+            sheet.rows.append(row(panel, f"{label} seed {seed}", "seed", x.item(), y, n=1))
 
 
 def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Estimate, shade: str) -> None:
@@ -200,7 +200,7 @@ def row(
     panel: str,
     label: str,
     role: str,
-    frame: int | None,
+    frame: float | None,
     value: float,
     low: float | None = None,
     high: float | None = None,

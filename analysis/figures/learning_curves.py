@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
+from analysis.clocks import across
 from analysis.curves import by_label
 from analysis.figures import common
 from analysis.intervals import estimate
@@ -16,7 +17,7 @@ from analysis.text import game_title
 def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names; a game that lacks a variant simply has no line of it."""
     common.check_reference_lines(spec, scores)
-    rows = select(scores, spec)
+    rows, x = across(select(scores, spec), spec, scores.rows, common.clock(spec, scores))
     present = set(rows.game.unique())
     games = [game for game in spec.games or sorted(present) if game in present]
     fixed = rows.variant.isin(spec.reference_lines)
@@ -33,17 +34,16 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
     marks = style.marks([*labels, *references, *printed.values()])
     sheet = common.Sheet()
-    clock = common.clock_text(spec, scores)
-    across = spec.panels if spec.column == "double" else min(spec.panels, 1)
-    height = 2.2 if min(across, len(games)) < 3 else 1.75
-    figure, axes = common.grid(spec, len(games), across, height, labels + references + overlays)
+    per_row = spec.panels if spec.column == "double" else min(spec.panels, 1)
+    height = 2.2 if min(per_row, len(games)) < 3 else 1.75
+    figure, axes = common.grid(spec, len(games), per_row, height, labels + references + overlays)
     for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
         if not any(per_game[game].values()):
             common.nothing(panel, "No run has a score here")
         last = 0
         for label, curves in per_game[game]["lines"].items():
             curves = curves.scaled(spec.normalisation, reference)
-            last = max(last, int(curves.frames[-1]))
+            last = max(last, curves.frames[-1])
             value = estimate(curves.values, curves.games, spec.statistic, spec.interval)
             if spec.seeds and len(curves.runs) > 1:
                 common.seed_lines(panel, sheet, game, label, curves, marks[label].colour)
@@ -57,8 +57,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
         panel.set_xlim(left=0)
-        style.frame_axis(panel, label=i + across >= len(games), text=clock)
-        if i % across == 0:
+        style.frame_axis(panel, i + per_row >= len(games), x.text, whole=x.unit is None)
+        if i % per_row == 0:
             panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     used = {
@@ -71,4 +71,5 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
         notes.append(f"Dotted: {', '.join(references)}, mean over all checkpoints.")
     if spec.published:
         notes.append("Dashed: published curves, named with their source.")
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes + sheet.notes))
+    about = caption.from_runs(spec, scores, used, [*notes, *x.notes, *sheet.notes], unit=x.unit)
+    return common.Drawing(figure, sheet.table(x.name), about)

@@ -10,6 +10,7 @@ from analysis.errors import UserError
 from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis
+from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import Scaling
 from analysis.text import game_title
@@ -49,7 +50,7 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
                 sheet.note(f"Open triangles ({label}): some runs gave up there and count with their cap.")
         style.logarithmic(panel.xaxis)
         style.logarithmic(panel.yaxis)
-        panel.set_xlabel(common.clock_text(spec, scores))
+        panel.set_xlabel(CLOCKS[common.clock(spec, scores)])
         panel.set_ylabel(axis(spec.metric, spec.normalisation))
         if len(games) > 1:
             panel.set_title(game_title(game))

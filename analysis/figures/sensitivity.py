@@ -43,7 +43,11 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
         if spec.log:
             style.logarithmic(panel.xaxis)
         _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
-        if spec.metric not in SCORES:
+        if spec.identity:
+            _identity(spec, panel, sheet, game, sorted({float(x) for p in per_game[game].values() for x, _ in p}))
+        if spec.y_log:
+            style.logarithmic(panel.yaxis)
+        elif spec.metric not in SCORES:
             panel.set_ylim(bottom=0)
         panel.set_title(game_title(game))
         panel.set_xlabel(spec.axis or spec.x)
@@ -84,6 +88,14 @@ def _line(spec, panel, sheet: common.Sheet, game: str, variant: str, shown: list
             panel.plot([at, at], [low, high], color=mark.colour, linewidth=0.9, zorder=2)
     for at, value, (low, high), (_, e) in zip(x, y, sides, shown, strict=True):
         sheet.rows.append(common.row(game, variant, "point", None, value, low, high, e.n[1]) | {spec.x: at})
+
+
+def _identity(spec: Sensitivity, panel: Axes, sheet: common.Sheet, game: str, values: list[float]) -> None:
+    """The dotted line on which y is x, at the values of x."""
+    label = f"equal to the {(spec.axis or spec.x).partition(' (')[0].lower()}"
+    (line,) = panel.plot(values, values, color="#444444", linestyle=style.REFERENCE_DASH, linewidth=1.3, zorder=2.5)
+    sheet.legend.setdefault(label, line)
+    sheet.rows += [common.row(game, label, "identity", None, value) | {spec.x: value} for value in values]
 
 
 def _overlay_label(name: str) -> str:

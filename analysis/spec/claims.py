@@ -8,9 +8,12 @@ from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
     Extended,
+    FromRuns,
+    Game,
     Name,
     Normalisation,
     NoRuns,
+    Passing,
     PublishedBar,
     PublishedNumber,
     PublishedScores,
@@ -38,6 +41,9 @@ class Comparison(Claim, Reduced):
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
+    times: float = Field(
+        1.0, gt=0, description="variant b's score counts so many times, e.g. 0.8: a is above 80 % of b"
+    )
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
@@ -63,6 +69,20 @@ class ShareGreater(Claim, Reduced):
     b: str = Field(description="variant whose share should be smaller")
     threshold: float = Field(description="a setting counts when its mean score exceeds this")
     margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+
+class Sooner(Claim, FromRuns):
+    """Variant a is above a level sooner than variant b: b takes more than so many times as long."""
+
+    kind: Literal["sooner"]
+    metric: str = Field("training_return_100", description="the score that has to be above the level")
+    a: str = Field(description="variant that should be sooner")
+    b: str = Field(description="variant that should be later")
+    count: Passing
+    levels: dict[Game, float] = Field(default_factory=dict, description="game -> level; default: the human's score")
+    human: Normalisation = Field("standard", description="normalisation whose human scores are levels")
+    margin: float = Field(1.0, gt=0, description="b has to take more than so many times as long as a")
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
@@ -93,6 +113,29 @@ class PublishedBelow(Claim):
     normalisation: Normalisation = Field("standard", description="scale on which 1 is the human's score")
     game_set: str = Field(description="game_set column of game_sets.csv: all games that count")
     below: str = Field(description="game_set column of game_sets.csv: those that should lie below the human")
+
+
+class PublishedGain(Claim):
+    """A printed score is so many percent above another printed score of the same game."""
+
+    kind: Literal["published_gain"]
+    experiments: NoRuns
+    scores: PublishedScores = Field(description="per-game rows of the higher score")
+    over: PublishedScores = Field(description="per-game rows of the lower score")
+    game: str = Field(description="game column of both")
+    percent: float = Field(description="the stated gain")
+    tolerance: float = Field(gt=0, description="largest difference to it, percentage points")
+
+
+class PublishedWins(Claim):
+    """Printed scores are at least a share of other printed scores in at least so many of their common games."""
+
+    kind: Literal["published_wins"]
+    experiments: NoRuns
+    scores: PublishedScores = Field(description="per-game rows that should win")
+    over: PublishedScores = Field(description="per-game rows to compare with")
+    share: float = Field(1.0, gt=0, description="a game counts from this share of the other score on")
+    wins: int = Field(ge=1, description="in at least so many games")
 
 
 _KINDS = kinds(globals(), Claim)

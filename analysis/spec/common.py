@@ -40,6 +40,10 @@ Regime = Literal[
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Scale = Literal["smoke", "reduced", "paper"]
 NoRuns = Annotated[list[Experiment], Field(default_factory=list, max_length=0, description="always empty")]
+Passing = Annotated[
+    Literal["frames", "updates", "episodes", "hours"],
+    Field("episodes", description="what is counted until a run is above the level"),
+]
 Value = bool | int | float | str | list[Any] | None
 Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]
 SCALES = get_args(Scale)

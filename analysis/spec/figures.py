@@ -23,6 +23,10 @@ from analysis.spec.common import (
 
 Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
 Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
+Clock = Annotated[
+    Literal["frames", "updates", "episodes", "hours"],
+    Field("frames", description="x axis; but for frames, runs are averaged at even steps of their own clocks"),
+]
 
 
 class Drawn(Shown):
@@ -32,29 +36,39 @@ class Drawn(Shown):
     column: Column = "double"
 
 
-class LearningCurves(Drawn, FromRuns):
-    """One panel per game; x = environment frames, y = score, mean over seeds with its interval."""
+class Curved(Drawn, FromRuns):
+    """Curves over frames or another clock, with published curves, which are over frames alone."""
+
+    x: Clock
+    reference_lines: list[str] = Field(
+        default_factory=list,
+        description="variants drawn as dotted horizontal lines at their mean, e.g. a random policy",
+    )
+    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Curved:
+        if self.published and self.x != "frames":
+            raise ValueError(f"published curves are over frames, but x is {self.x!r}: leave one of them out")
+        return self
+
+
+class LearningCurves(Curved):
+    """One panel per game; x = environment frames or another clock, y = score, mean over seeds with its interval."""
 
     kind: Literal["learning_curves"]
     statistic: Literal["mean", "iqm"] = Field("mean", description="aggregation over seeds")
     seeds: bool = Field(False, description="also draw each seed as a thin line")
-    reference_lines: list[str] = Field(
-        default_factory=list,
-        description="variants drawn as dashed horizontal lines at their mean, e.g. a random policy",
-    )
     panels: Panels
-    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
 
 
-class AggregateCurves(Drawn, FromRuns):
-    """One panel per statistic over games; x = environment frames."""
+class AggregateCurves(Curved):
+    """One panel per statistic over games; x = environment frames or another clock."""
 
     kind: Literal["aggregate_curves"]
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
-    reference_lines: list[str] = Field(default_factory=list, description="variants drawn as dashed horizontal lines")
-    published: list[PublishedCurve] = Field(default_factory=list, description="published curves to overlay")
 
 
 class IntervalBars(Drawn, Reduced):
@@ -106,10 +120,33 @@ class Sensitivity(Drawn, Reduced):
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     axis: str = Field("", description="x axis text; default: the key")
     log: bool = Field(True, description="logarithmic x axis")
+    y_log: bool = Field(False, description="logarithmic y axis")
+    identity: bool = Field(False, description="dotted line where the score equals x, e.g. a radius that bounds it")
     published: list[str] = Field(
         default_factory=list,
         description="algorithms of minatar_stepsize_sensitivity_digitised.csv to overlay (x is a learning rate)",
     )
+
+
+class Scatter(Drawn, Reduced):
+    """One point per run, one panel per game: the score against a varied number or another metric of the run."""
+
+    kind: Literal["scatter"]
+    x: str | None = Field(None, description="varied key on the x axis, e.g. optimizer.lr")
+    x_metric: str | None = Field(None, description="metric on the x axis, e.g. input_gradient[mean], in place of x")
+    x_score: Literal["final", "best", "average"] = Field("final", description="number made of x_metric's curve")
+    axis: str = Field("", description="x axis text; default: the key, or the metric's own")
+    log: bool = Field(True, description="logarithmic x axis")
+    correlation: bool = Field(
+        False, description="Spearman's rank correlation over the runs of each panel, in its title"
+    )
+    panels: Panels
+
+    @model_validator(mode="after")
+    def _one_x(self) -> Scatter:
+        if (self.x is None) == (self.x_metric is None):
+            raise ValueError("needs either 'x' or 'x_metric'")
+        return self
 
 
 class GridShare(Drawn, Reduced):

@@ -6,7 +6,18 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from analysis.spec.common import FromRuns, Normalisation, NoRuns, PublishedScores, Reduced, Shown, Strict, kinds
+from analysis.spec.common import (
+    FromRuns,
+    Game,
+    Normalisation,
+    NoRuns,
+    Passing,
+    PublishedScores,
+    Reduced,
+    Shown,
+    Strict,
+    kinds,
+)
 
 
 class FinalScores(Shown, Reduced):
@@ -29,6 +40,9 @@ class Throughput(Shown, FromRuns):
     kind: Literal["throughput"]
     metric: Literal["frames_per_second"] = Field("frames_per_second", description="always the run's speed")
     baseline: str | None = Field(None, description="variant whose speed is 1 in a column of speed-ups")
+    frame_time: bool = Field(
+        False, description="also the time per frame, without evaluations, and its ratio to the baseline's"
+    )
     printed_columns: list[str] = Field(default_factory=list, description="heads of the printed columns")
     printed: list[PrintedSpeed] = Field(default_factory=list, description="rows below ours")
 
@@ -38,6 +52,20 @@ class Throughput(Shown, FromRuns):
             if len(row.values) != len(self.printed_columns):
                 raise ValueError(f"{row.label}: {len(row.values)} values for {len(self.printed_columns)} columns")
         return self
+
+
+class Milestones(Shown, FromRuns):
+    """One row per game, one column per variant: how long until a score is above a level, the human's by default."""
+
+    kind: Literal["milestones"]
+    metric: str = Field("training_return_100", description="the score that has to be above the level")
+    count: Passing
+    levels: dict[Game, float] = Field(default_factory=dict, description="game -> level; default: the human's score")
+    human: Normalisation = Field("standard", description="normalisation whose human scores are levels")
+    baseline: str | None = Field(None, description="variant by which the others are divided, in columns of their own")
+    printed: dict[str, dict[Game, float]] = Field(
+        default_factory=dict, description="head of a published column -> game -> number"
+    )
 
 
 class AggregateColumn(Strict):

@@ -24,6 +24,7 @@ def write_run(
     values: np.ndarray,
     status: str = "finished",
     metrics: tuple[str, ...] = METRICS,
+    count: int = 10,
 ) -> None:
     """summary.parquet and run.json of one run; every metric gets the same values."""
     folder = runs / run
@@ -38,16 +39,27 @@ def write_run(
             "metric": pa.array([m for m in metrics for _ in frames]).dictionary_encode(),
             "frame": pa.array(np.tile(frames, len(metrics)), pa.int64()),
             "mean": pa.array(np.tile(values, len(metrics)), pa.float64()),
-            "count": pa.array([10] * len(frames) * len(metrics), pa.int64()),
+            "count": pa.array([count] * len(frames) * len(metrics), pa.int64()),
         }
     ).replace_schema_metadata({"paper_arcade": json.dumps(about)})
     pq.write_table(table, folder / "summary.parquet", compression="zstd")
     info = about | {
         "seconds": 61.0, "frames_per_second": 1234.5, "host": "node<1>", "device": "cpu", "slurm_job": None,
-        "resumes": 1,
+        "resumes": 1, "updates": int(frames[-1] // 4),
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(info))
+    clocks(folder, frames)
     seal(folder)
+
+
+def clocks(folder: Path, frames: np.ndarray, seconds: float = 61.0, every: int = 4) -> None:
+    """learning.parquet and timing.parquet of a run that makes an update every so many frames, at an even speed."""
+    metric = pa.array(["loss"] * len(frames)).dictionary_encode()
+    update, spent = pa.array(frames // every, pa.int64()), seconds * frames / frames[-1]
+    learning = {"frame": frames, "update": update, "metric": metric, "value": np.zeros(len(frames))}
+    timing = {"frame": frames, "seconds": spent, "frames_per_second": np.full(len(frames), frames[-1] / seconds)}
+    for name, columns in (("learning", learning), ("timing", timing)):
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
 
 
 def seal(folder: Path) -> None:

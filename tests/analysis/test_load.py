@@ -28,14 +28,16 @@ def test_columns_are_those_that_training_writes():
 
 def test_scores_hold_every_run_metric_and_frame(house):
     table = pq.read_table(house.scores[0])
-    assert len(table) == 9 * (2 * 20 + 1)  # two metrics with 20 values, and the speed
+    assert len(table) == 9 * (
+        4 * 20 + 2
+    )  # two metrics and two clocks with 20 values, the speed and the time of a frame
     about = metadata_of(table, house.scores[0])
     assert about["planned"] == 9 and about["missing"] == []
     assert about["experiment"]["budget_frames"] == 60_000 and "runs" not in about["experiment"]
     rows = read_scores(house.scores).rows
     first = rows[(rows.run == fake.run_name("breakout", 1, "minatar/breakout", 2)) & (rows.frame == 60_000)]
     frames, values = fake.curve(4.0, seed=1002)
-    assert frames[-1] == 60_000 and first["mean"].tolist() == [values[-1]] * 2 + [1234.5]
+    assert frames[-1] == 60_000 and first["mean"].tolist() == [values[-1]] * 2 + [1234.5, 15_000, 61 / 3600, 61 / 60]
     assert first.iloc[0][["variant", "game", "seed", "status"]].tolist() == [
         "DQN",
         "minatar/breakout",

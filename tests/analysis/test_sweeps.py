@@ -69,6 +69,14 @@ def test_sensitivity_holds_the_means_of_one_net(sweep, reference, tmp_path):
     assert "n = 2 seeds" in caption["text"] and len(caption["runs"]) == 8
 
 
+def test_sensitivity_beside_the_line_where_the_score_is_x(sweep, reference, tmp_path):
+    options = {"x": "optimizer.lr", "where": {"network.convolutions": NETS[0]}, "axis": "Rate (1)"}
+    data, _ = make(sweep, reference, tmp_path, "sensitivity", y_log=True, identity=True, **options)
+    same = data[data.role == "identity"]
+    assert same.value.tolist() == same["optimizer.lr"].tolist() == [1e-4, 1e-3]
+    assert set(same.label) == {"equal to the rate"}
+
+
 def test_sensitivity_overlays_the_published_step_sizes(sweep, reference, tmp_path):
     data, _ = make(
         sweep, reference, tmp_path, "sensitivity", x="optimizer.lr", published=["DQN"],

@@ -138,6 +138,10 @@ def test_throughput_beside_printed_speeds(reference, tmp_path):
     spec = {"id": "s", "kind": "throughput", "title": "T", "experiments": ["demo.speed"], "baseline": "A2C",
             "printed_columns": ["Task 1", "Task 2"],
             "printed": [{"label": "IMPALA", "values": [80_000, None]}]}  # fmt: skip
+    timed, caption = build(spec | {"frame_time": True}, [tmp_path / "speed.parquet"], reference, tmp_path / "s")
+    assert caption["head"][3:6] == ["speed-up", "ms per frame", "time ratio"]
+    assert [line[4:6] for line in caption["body"]] == [["1.02", "1"], ["1.02", "1"], ["–", "–"]]  # 60k frames in 61 s
+    assert timed[timed.column == "ms per frame"].value.tolist() == pytest.approx([61 / 60] * 2)
     data, caption = build(spec, [tmp_path / "speed.parquet"], reference, tmp_path / "s")
     assert caption["head"] == ["System", "Frames/s", "of one actor", "speed-up", "Task 1", "Task 2"]
     assert caption["body"] == [

@@ -88,6 +88,11 @@ def test_the_sweep_varies_what_the_paper_varied():
             "drqn",
             {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3, "updates": 2 * 3},
         ),
+        (
+            "acktr",
+            {"atari": 6 * 3 * 2, "atlantis": 2 * 2, "minatar": 3 * 4 * 3, "agents": 4 * 3, "batch": 2 * 2 * 3,
+             "critic": 4 * 3, "radius": 3 * 3, "rates_acktr": 5 * 3, "rates_a2c": 5 * 3},
+        ),
         ("minatar", {"stepsize": 4 * 5 * 7 * 30} | dict.fromkeys(
             ("asterix", "breakout", "freeway", "seaquest", "space_invaders"), 4 * 30)),
     ],
@@ -153,14 +158,17 @@ def test_r2d2_and_drqn_differ_in_what_the_papers_say():
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_small_scales_say_what_they_reduce_and_stay_small(paper: str):
-    """Reduced: at most 5M frames of training in all; smoke: at most 24 runs of at most 1,000 frames."""
+    """Reduced: at most 5M frames of training in all; smoke: at most 24 runs of at most 1,000 frames.
+
+    ACKTR's steps are few, and two of its comparisons say something only after 500k frames: at most 20M there.
+    """
     for scale in ("reduced", "smoke"):
         found = expand(Project(ROOT, {"scale": scale}), paper)
         budgets = {run.name: each.budget_frames for each in found.values() for run in each.runs()}
         assert all(each.reduced.endswith(".") for each in found.values())
         if scale == "reduced":
             frames = {run.name: e.budget_frames for e in found.values() if e.clock == "frames" for run in e.runs()}
-            assert sum(frames.values()) <= 5_000_000
+            assert sum(frames.values()) <= (20_000_000 if paper == "acktr" else 5_000_000)
         else:
             assert len(budgets) <= 24 and max(budgets.values()) <= 1000
 
