@@ -17,6 +17,7 @@ import numpy as np
 from analysis import caption
 from analysis.cells import cells, share_above, share_difference
 from analysis.curves import Curves, one_number, scored
+from analysis.duels import lead, outcomes, tally, tally_text
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
@@ -30,9 +31,11 @@ from analysis.spec import (
     ClaimSpec,
     Close,
     Greater,
+    MoreWins,
     PublishedBelow,
     PublishedOrder,
     PublishedValue,
+    PublishedWins,
     ShareGreater,
     Verdict,
 )
@@ -101,13 +104,47 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     return _compare(spec, scores, reference, _within)
 
 
+def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is variant a better than b on more games than it is worse on? UserError for unknown names.
+
+    A game counts by its mean over seeds. What is estimated is games better less games worse.
+    """
+    sides = [spec.a, spec.b]
+    about = {"experiments": list(spec.experiments), "unit": "games"}
+    arms = _arms(spec, scores, reference, sides, about)
+    if isinstance(arms, dict):
+        return arms
+    numbers = [part for arm in arms for part in (arm.numbers, arm.games)]
+    counts, value = lead(*numbers, spec.tie, spec.interval)
+    return _judged(spec, value, _above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
+
+
 def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
     about = {"experiments": list(spec.experiments), "unit": SCALES[spec.normalisation].axis}
-    gone = [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
+    arms = _arms(spec, scores, reference, sides, about)
+    if isinstance(arms, dict):
+        return arms
+    one_scale(spec, sorted({game for arm in arms for game in arm.games}))
+    numbers = [(arm.numbers, arm.games) for arm in arms]
+    if len(numbers) == 2:
+        value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
+    else:
+        value = estimate(*numbers[0], spec.statistic, spec.interval).less(float(spec.b))
+    ours = f"{float(value.point):+.3g}"
+    low, high = value.ends()
+    if low is not None and high is not None:
+        ours += f" [{low:+.3g}, {high:+.3g}]"
+    return _judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
+
+
+def _arms(
+    spec: Greater | Close | MoreWins, scores: Scores, reference: Reference, sides: list[str], about: dict[str, Any]
+) -> list[Curves] | dict[str, Any]:
+    """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
     if why := _not_run(spec, scores, sides):
-        planned = {*gone, *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
+        planned = {*_gone(spec, scores), *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
         for name in sides if why == MISSING else ():
             if name not in planned:
                 raise unknown("variant", name, planned, f"claim {spec.id}")
@@ -121,23 +158,22 @@ def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge:
         if scored(mine).empty:
             return _result(spec, "not run at this scale", "–", f"no run of {name!r} has a score", **about)
         arms.append(one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference))
-    games = sorted({game for arm in arms for game in arm.games})
-    if any(set(arm.games) != set(games) for arm in arms):
+    if any(set(arm.games) != set(arms[0].games) for arm in arms):
         return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **about)
-    one_scale(spec, games)
-    numbers = [(arm.numbers, arm.games) for arm in arms]
-    if len(numbers) == 2:
-        value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
-    else:
-        value = estimate(*numbers[0], spec.statistic, spec.interval).less(float(spec.b))
-    ours = f"{float(value.point):+.3g}"
-    low, high = value.ends()
-    if low is not None and high is not None:
-        ours += f" [{low:+.3g}, {high:+.3g}]"
-    lost, diverged = sum(variant in sides for variant in gone), sum(len(arm.held) for arm in arms)
+    return arms
+
+
+def _gone(spec: Claim, scores: Scores) -> list[str]:
+    """The variants of the runs that are missing, one for each of them."""
+    return [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
+
+
+def _notes(spec: Claim, scores: Scores, sides: list[str], arms: list[Curves]) -> list[str]:
+    """What its reader has to know of the runs behind a comparison."""
+    lost = sum(variant in sides for variant in _gone(spec, scores))
+    diverged = sum(len(arm.held) for arm in arms)
     notes = [f"{lost} planned run(s) missing"] * bool(lost)
-    notes += [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
-    return _judged(spec, value, judge, ours, arms, notes, about)
+    return notes + [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
 
 
 def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -160,7 +196,7 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     return _judged(spec, value, _above, ours, curves, [], about)
 
 
-def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
+def _not_run(spec: Greater | Close | MoreWins | ShareGreater, scores: Scores, sides: list[str]) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -173,7 +209,7 @@ def _not_run(spec: Greater | Close | ShareGreater, scores: Scores, sides: list[s
 
 
 def _judged(
-    spec: Greater | Close | ShareGreater,
+    spec: Greater | Close | MoreWins | ShareGreater,
     value: Estimate,
     judge: Judge,
     ours: str,
@@ -251,3 +287,17 @@ def published_below(spec: PublishedBelow, scores: Scores, reference: Reference) 
     why = f"below: {', '.join(sorted(below)) or 'none'}" + ("" if same else f"; expected {', '.join(sorted(wanted))}")
     ours = f"{len(printed) - len(below)} of {len(printed)} games above"
     return _result(spec, verdict, ours, why, value=len(printed) - len(below), unit="games", n="published")
+
+
+def published_wins(spec: PublishedWins, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is a better than b on more games than it is worse on, by printed scores? UserError for unknown names."""
+    sides = [reference.per_game(side, spec.game_set) for side in (spec.a, spec.b)]
+    games = sorted(set(sides[0].index) & set(sides[1].index))
+    a, b = (
+        normalise(printed[games].to_numpy(), games, spec.normalisation, reference, side.regime)
+        for printed, side in zip(sides, (spec.a, spec.b), strict=True)
+    )
+    counts = tally(outcomes(a, b, spec.tie))
+    verdict: Verdict = "recomputed" if counts[0] > counts[1] else "not reproduced"
+    why = f"over {len(games)} games; a tie is a difference of at most {100 * spec.tie:g} %"
+    return _result(spec, verdict, tally_text(counts), why, value=counts[0] - counts[1], unit="games", n="published")

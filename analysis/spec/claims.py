@@ -18,6 +18,7 @@ from analysis.spec.common import (
     Reduced,
     Scale,
     Strict,
+    Tie,
     kinds,
 )
 
@@ -53,6 +54,17 @@ class Close(Comparison):
 
     kind: Literal["close"]
     margin: float = Field(gt=0, description="the difference has to lie between -margin and margin, units of the score")
+
+
+class MoreWins(Claim, Reduced):
+    """Variant a is better than variant b on more games than it is worse on."""
+
+    kind: Literal["more_wins"]
+    a: str = Field(description="variant that should win more games")
+    b: str = Field(description="variant to compare it with")
+    tie: Tie
+    margin: float = Field(0.0, description="games better less games worse has to exceed this")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class ShareGreater(Claim, Reduced):
@@ -93,6 +105,18 @@ class PublishedBelow(Claim):
     normalisation: Normalisation = Field("standard", description="scale on which 1 is the human's score")
     game_set: str = Field(description="game_set column of game_sets.csv: all games that count")
     below: str = Field(description="game_set column of game_sets.csv: those that should lie below the human")
+
+
+class PublishedWins(Claim):
+    """By printed scores, one agent is better than another on more games than it is worse on."""
+
+    kind: Literal["published_wins"]
+    experiments: NoRuns
+    a: PublishedScores = Field(description="per-game rows of the one that should win more games")
+    b: PublishedScores = Field(description="per-game rows of the other")
+    normalisation: Normalisation = Field("standard", description="scale of each game's score")
+    game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games of both")
+    tie: Tie
 
 
 _KINDS = kinds(globals(), Claim)

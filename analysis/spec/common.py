@@ -39,6 +39,9 @@ Regime = Literal[
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Scale = Literal["smoke", "reduced", "paper"]
+Tie = Annotated[
+    float, Field(0.05, ge=0, lt=1, description="scores tie that differ by at most this share of the larger one's size")
+]
 NoRuns = Annotated[list[Experiment], Field(default_factory=list, max_length=0, description="always empty")]
 Value = bool | int | float | str | list[Any] | None
 Verdict = Literal["reproduced", "recomputed", "not reproduced", "inconclusive", "not run at this scale"]

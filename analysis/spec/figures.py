@@ -17,6 +17,7 @@ from analysis.spec.common import (
     Shown,
     Statistic,
     Strict,
+    Tie,
     Venue,
     kinds,
 )
@@ -85,6 +86,32 @@ class PerGameBars(Drawn, Reduced):
     def _something(self) -> PerGameBars:
         if not self.experiments and not self.published:
             raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class WinTieLoss(Drawn, Reduced):
+    """How far one agent is above others in each game, and in how many it is better, worse or tied; a panel per rival.
+
+    Rivals without any score are left out, and named in the caption.
+    """
+
+    kind: Literal["win_tie_loss"]
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores of agents")
+    game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
+    a: str = Field(description="variant or published label whose games are counted")
+    b: list[str] = Field(min_length=1, description="those that it is compared with")
+    tie: Tie
+    counted: dict[str, tuple[int, int, int]] = Field(
+        default_factory=dict, description="rival -> games better, worse and tied as the paper counts them"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> WinTieLoss:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        if lost := sorted(set(self.counted) - set(self.b)):
+            raise ValueError(f"counted has {lost[0]!r}, which is not among 'b'")
         return self
 
 
