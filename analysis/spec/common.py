@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -147,6 +147,7 @@ Extended = Annotated[
 class Shown(Strict):
     """What every figure and table has."""
 
+    dreams: ClassVar[bool] = False  # whether it shows what a world model imagines, which runs do not leave
     id: Name = Field(description="file name of the figure, unique in its paper")
     extends: Extended = None
     title: str = Field(description="title in the report")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
     Experiment,
     FromRuns,
+    Game,
     NoRuns,
     PublishedBar,
     PublishedCurve,
@@ -18,6 +19,7 @@ from analysis.spec.common import (
     Statistic,
     Strict,
     Tie,
+    Value,
     Venue,
     kinds,
 )
@@ -230,6 +232,28 @@ class AblationDrops(Drawn, FromRuns):
     kind: Literal["ablation_drops"]
     full: str = Field(description="variant with all parts: drop 0 %")
     base: str = Field(description="variant with none of them: drop 100 %")
+
+
+class Dreams(Drawn):
+    """A stretch of play: as it was, decoded, and imagined by a world model; as a strip and as an animation.
+
+    Of the first seed of one variant, on the first game unless it is named.
+    """
+
+    dreams: ClassVar[bool] = True
+    kind: Literal["dreams"]
+    experiments: list[Experiment] = Field(min_length=1, max_length=1, description="whose run is shown")
+    variants: list[str] = Field(min_length=1, max_length=1, description="variant whose run is shown; a world model's")
+    games: list[Game] | None = Field(None, min_length=1, max_length=1, description="default: the experiment's first")
+    where: dict[str, Value] = Field(default_factory=dict, description="of a run whose varied keys have these values")
+    steps: int = Field(20, ge=2, le=60, description="agent steps of the stretch")
+    context: int = Field(5, ge=1, description="of these are seen before imagining begins")
+
+    @model_validator(mode="after")
+    def _some_imagined(self) -> Dreams:
+        if self.context >= self.steps:
+            raise ValueError(f"context {self.context} leaves nothing of {self.steps} steps to imagine")
+        return self
 
 
 class PublishedBars(Drawn):
