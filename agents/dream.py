@@ -70,11 +70,16 @@ class Expected:
         self.latent, self.sample = latent, lambda raw, noise: latent.mean(raw)
 
 
+def after(spec: Spec) -> int:
+    """The number of the evaluation after a run's last: its random streams are nobody else's."""
+    return spec.budget_frames // spec.evaluation.every_frames + 1
+
+
 def play(spec: Spec, agent: Dreamer, steps: int) -> Played:
     """Rows of `steps` steps in one fresh environment, by the rules of the run's evaluations."""
-    rules, cpu = spec.evaluation, torch.device("cpu")
-    stream = make_streams(spec.environment, 1, rules.cap_frames, spec.seed, "dream")
-    rng = generator(spec.seed, "dream")
+    rules, cpu, number = spec.evaluation, torch.device("cpu"), after(spec)
+    stream = make_streams(spec.environment, 1, rules.cap_frames, spec.seed, "evaluation", number)
+    rng = generator(spec.seed, "evaluation", number, 1)
     actor = Actor(agent, stream, spec.environment.stack, Constant(rules.epsilon), rng, cpu)
     for network in acting_networks(agent).values():
         network.train(rules.noise)
@@ -163,7 +168,8 @@ def of_run(folder: Path, steps: int, context: int, out: Path) -> None:
     rows = play(spec, agent, PLAYED)
     chosen = stretch(rows.first, rows.reward, steps, context)
     rows = Played(*(part[chosen] for part in rows))
-    found = dream(agent, rows, context, torch.Generator().manual_seed(integer_seed(spec.seed, "dream")))
+    noise = torch.Generator().manual_seed(integer_seed(spec.seed, "evaluation", after(spec), 2))
+    found = dream(agent, rows, context, noise)
     about = {key: facts[key] for key in ("run", "digest", "fingerprint", "versions", "frames")}
     about |= {"shape": list(rows.obs.shape[1:]), "context": context, "played": PLAYED}
     out.parent.mkdir(parents=True, exist_ok=True)
