@@ -101,7 +101,7 @@ def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet) -> No
         title += f" (paper: {', '.join(map(str, spec.counted[duel.rival]))})"
     panel.set_title(title)
     usual = max(float(np.median(np.abs(duel.difference))), 1e-6)
-    panel.set_yscale("symlog", linthresh=10.0 ** np.ceil(np.log10(usual)))
+    panel.set_yscale("symlog", linthresh=10.0 ** np.round(np.log10(usual)))
     panel.yaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     panel.axhline(0, color="#444444", linewidth=0.7)
     panel.set_xticks(places, [game_title(game) for game in duel.games], rotation=90, fontsize=6)

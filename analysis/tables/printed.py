@@ -18,7 +18,7 @@ def build(spec: Printed, scores: Scores, reference: Reference) -> Sheet:
     data = [
         (row.label, column, value) for row in spec.lines for column, value in zip(spec.columns, row.values, strict=True)
     ]
-    notes = ["As printed; no run of ours is shown."]
+    notes = ["As published; no run of ours is shown."]
     frame = pd.DataFrame(data, columns=["row", "column", "printed"])
     return Sheet([spec.head, *spec.columns], body, frame, caption.base(spec, notes))
 
