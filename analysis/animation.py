@@ -23,7 +23,7 @@ def animate(path: Path, out: Path) -> None:
     for name, each in pictures.items():
         pictures[name] = np.where(np.isnan(each), found.pictures["decoded"], each)
     frames = [_frame({name: each[step] for name, each in pictures.items()}) for step in range(len(pictures["seen"]))]
-    first, *others = [frame.quantize(64) for frame in frames]
+    first, *others = [frame.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE) for frame in frames]
     options = {"format": "GIF", "save_all": True, "append_images": others, "duration": STEP_MS, "loop": 0}
     write_atomic(out, partial(first.save, **options))
 

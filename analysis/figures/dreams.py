@@ -35,12 +35,13 @@ def draw(spec: DreamsSpec, scores: Scores, reference: Reference) -> common.Drawi
     found = dreams.read(scores.dreams[0])
     steps = len(found.reward["seen"])
     wide = style.width(spec.venue, spec.column)
-    tile = (wide - 1.2) / steps
+    tile = (wide - 0.65) / steps
     heights = [tile] * len(dreams.NAMES) + [CURVES] * 2
-    tall = sum(heights) + 0.9
+    tall = sum(heights) + 1.2
     figure, axes = style.plt.subplots(
         len(heights), 1, figsize=(wide, tall), height_ratios=heights, sharex=True, layout="constrained"
     )
+    figure.get_layout_engine().set(h_pad=0.02, hspace=0)
     for (name, title), panel in zip(dreams.NAMES.items(), axes, strict=False):
         _strip(panel, found.pictures[name], title)
     sheet = common.Sheet()

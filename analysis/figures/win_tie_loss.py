@@ -22,6 +22,7 @@ from analysis.text import game_title, number
 
 SHADES = {1: style.BLUE, 0: style.GREY, -1: style.ORANGE}
 NAMES = {1: "better", 0: "tied", -1: "worse"}
+FEW = 12  # games' bars of a panel are as narrow as so many would be
 TITLE, NAME, BARS = 0.35, 0.062, 1.1  # inches: of a title, of a game's name per letter, of the bars
 
 
@@ -107,5 +108,5 @@ def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet) -> No
     panel.set_xticks(places, [game_title(game) for game in duel.games], rotation=90, fontsize=6)
     panel.tick_params(axis="x", length=0)
     panel.grid(axis="x", visible=False)
-    panel.set_xlim(-0.6, len(duel.games) - 0.4)
+    panel.set_xlim(-0.6, max(len(duel.games), FEW) - 0.4)
     panel.set_ylabel("Difference")

@@ -13,6 +13,7 @@ from analysis import dreams
 from analysis.animation import animate
 from analysis.errors import UserError
 from analysis.figure import make_figure
+from analysis.report import make_report
 from analysis.spec import figure_adapter
 from tests.analysis import fake
 
@@ -74,6 +75,18 @@ def test_the_animation_has_a_frame_for_each_step(dreamt, tmp_path):
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
     moving = Image.open(tmp_path / "a.gif")
     assert (moving.n_frames, moving.info["duration"], moving.size) == (4, 250, (5 * 150 + 4 * 6, 100 + 16))
+    moving.seek(1)  # its lower left pixel is half lit, blue as played and orange as decoded; no imagination yet
+    seen = [moving.convert("RGB").getpixel((156 * i + 10, 110)) for i in range(3)]
+    assert seen == [(0, 58, 89), (111, 72, 2), (111, 72, 2)]
+
+
+def test_the_report_embeds_strip_and_animation(dreamt, house, reference, tmp_path):
+    make_figure(figure_adapter.validate_python(SPEC), house.scores, reference, tmp_path / "demo/d", [dreamt])
+    animate(dreamt, tmp_path / "demo/d.gif")
+    papers = [{"paper": "demo", "figures": [{"id": "d", "title": "Dreams"}]}]
+    make_report(papers, tmp_path, [], house.experiments, house.runs, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("data:image/gif;base64,") == 1 and '<a href="demo/d.gif">GIF</a>' in page
 
 
 def test_without_a_run_there_is_a_placeholder(house, reference, tmp_path):
