@@ -84,10 +84,7 @@ def play(spec: Spec, agent: Dreamer, steps: int) -> Played:
     for network in acting_networks(agent).values():
         network.train(rules.noise)
     rows = [actor.step() for _ in range(steps)]
-    obs, action, reward, discount, first = (
-        np.concatenate([getattr(row, name) for row in rows])
-        for name in ("obs", "action", "reward", "discount", "first")
-    )
+    obs, action, reward, discount, first = map(np.concatenate, list(zip(*rows, strict=True))[:5])
     before = [
         np.concatenate([[start], x[:-1]]).astype(x.dtype) for start, x in ((0, action), (0, reward), (1, discount))
     ]
@@ -129,7 +126,7 @@ def dream(agent: Dreamer, rows: Played, context: int, noise: torch.Generator) ->
         states, _ = model.rssm.observe(model.embed(image), action, first, model.rssm.initial(1), draws)
         found["decoded"] = read(0, states)
         for name, mind in (("mean", expecting(model.rssm)), ("sample 1", model.rssm), ("sample 2", model.rssm)):
-            state, imagined = states.rows(context - 1), []
+            state, imagined = states.rows(min(context, len(first)) - 1), []
             for t in range(context, len(first)):
                 state = mind.step(state, action[t], latent.noise((1,), noise))
                 imagined.append(state)

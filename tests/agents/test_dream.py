@@ -78,6 +78,8 @@ def test_what_is_followed_and_what_is_imagined():
         assert found["mean"].reward[0].item() == pytest.approx(model.rewards(expected).item(), abs=1e-5)
         assert found["mean"].discount[0].item() == pytest.approx(model.discounts(expected).sigmoid().item(), abs=1e-5)
     assert not torch.equal(found["sample 1"].image, found["sample 2"].image)
+    short = dream.dream(agent, rows_of(agent, 3), 4, noise)  # an episode of untrained play: nothing is left to imagine
+    assert short.keys() == {"seen", "decoded"}
 
 
 def test_a_finished_run_dreams_the_same_twice(tmp_path):

@@ -8,6 +8,7 @@ from tests.workflow.house import ROOT
 from workflow import drawn
 from workflow.context import Context
 from workflow.strict_yaml import ConfigError
+from workflow.targets import runs_behind
 
 
 def context(tmp_path, **overrides) -> Context:
@@ -23,6 +24,10 @@ def test_a_figure_shows_the_first_run_of_its_variant(tmp_path):
     folder = here.finished.folder(run)
     assert drawn.dream_options(here, names) == ["--run", str(folder), "--steps", "20", "--context", "5"]
     assert drawn.inputs(here, "figures", names)["dreams"] == drawn.animation(here, names)["dreams"]
+    made = drawn.animation(here, names)["dreams"][0]
+    assert run.name in runs_behind(here, [made]).keys() & runs_behind(
+        here, [f"{here.shown}/figures/dreamerv2/dreams.gif"]
+    )
     files = drawn.files(here, "dreamerv2")
     assert [file.removeprefix(f"{here.shown}/figures/dreamerv2/") for file in files if file.endswith(".gif")] == [
         "dreams.gif", "dreams_gaussian.gif", "dreams_unshaped.gif"
