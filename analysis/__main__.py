@@ -37,7 +37,10 @@ def parser() -> argparse.ArgumentParser:
     scores.add_argument("--experiment", required=True, type=Path, metavar="JSON", help="the experiment's file")
     scores.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the sealed results")
     scores.add_argument("--missing-allowed", action="store_true", help="score the runs that are there")
-    command("figure", "Draw one figure: PDF, SVG, PNG, CSV, JSON caption.", spec="a figure")
+    figure = command("figure", "Draw one figure: PDF, SVG, PNG, CSV, JSON caption.", spec="a figure")
+    figure.add_argument("--dreams", nargs="*", default=[], type=Path, metavar="PARQUET", help="what is imagined")
+    animation = command("animation", "Make the GIF of what a world model imagined.")
+    animation.add_argument("--dreams", required=True, type=Path, metavar="PARQUET", help="what is imagined")
     command("table", "Make one table: CSV, Markdown, LaTeX, JSON caption.", spec="a table")
     command("claims", "Check a paper's claims.", spec="a list of claims")
     report = command("report", "Make the HTML report.")
@@ -93,7 +96,11 @@ def run(arguments: argparse.Namespace) -> None:
         from analysis.figure import make_figure
 
         spec = _validate(specs.figure_adapter, specs.FigureSpec, _json(arguments.spec, "--spec"))
-        make_figure(spec, arguments.scores, arguments.reference, arguments.out)
+        make_figure(spec, arguments.scores, arguments.reference, arguments.out, arguments.dreams)
+    elif arguments.command == "animation":
+        from analysis.animation import animate
+
+        animate(arguments.dreams, arguments.out)
     elif arguments.command == "table":
         from analysis.table import make_table
 

@@ -17,14 +17,14 @@ import numpy as np
 from analysis import caption
 from analysis.cells import cells, share_above, share_difference
 from analysis.curves import Curves, one_number, scored
+from analysis.duels import lead, tally_text
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, canonical, read_scores, select
 from analysis.metrics import axis
-from analysis.normalise import normalise, one_scale
+from analysis.normalise import one_scale
 from analysis.passage import levels, passages, ratio
-from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
 from analysis.spec import (
     CLAIMS,
@@ -32,12 +32,7 @@ from analysis.spec import (
     ClaimSpec,
     Close,
     Greater,
-    PublishedBelow,
-    PublishedGain,
-    PublishedOrder,
-    PublishedScores,
-    PublishedValue,
-    PublishedWins,
+    MoreWins,
     ShareGreater,
     Sooner,
     Verdict,
@@ -67,10 +62,10 @@ def _check(spec: ClaimSpec, scores: Scores, reference: Reference) -> dict[str, A
     try:
         return resolve(CLAIMS[spec.kind])(spec, scores, reference)
     except NoData as reason:
-        return _result(spec, "not run at this scale", "–", str(reason), experiments=list(spec.experiments))
+        return judgement(spec, "not run at this scale", "–", str(reason), experiments=list(spec.experiments))
 
 
-def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
+def judgement(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
     base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
     # what was looked at: our runs, or published numbers alone
     basis = {"basis": "runs" if spec.experiments else "published", "weak": False}
@@ -82,7 +77,7 @@ def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) 
             "kind": spec.kind,
             "text": spec.text,
             "source": spec.source,
-            "published": None if spec.published is None else _show(spec.published),
+            "published": None if spec.published is None else shown(spec.published),
             "verdict": verdict,
             "ours": ours,
             "why": why,
@@ -91,11 +86,8 @@ def _result(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) 
     )
 
 
-def _show(value: str | float) -> str:
+def shown(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.10g}"
-
-
-# ---------------------------------------------------------------- checks on runs
 
 
 def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -108,31 +100,30 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     return _compare(spec, scores, reference, _within)
 
 
+def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is variant a better than b on more games than it is worse on? UserError for unknown names.
+
+    A game counts by its mean over seeds. What is estimated is games better less games worse.
+    """
+    sides = [spec.a, spec.b]
+    about = {"experiments": list(spec.experiments), "unit": "games"}
+    arms = _arms(spec, scores, reference, sides, about)
+    if isinstance(arms, dict):
+        return arms
+    numbers = [part for arm in arms for part in (arm.numbers, arm.games)]
+    counts, value = lead(*numbers, spec.tie, spec.interval)
+    return _judged(spec, value, _above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
+
+
 def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
     about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
-    gone = [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
-    if why := _not_run(spec, scores, sides):
-        planned = {*gone, *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
-        for name in sides if why == MISSING else ():
-            if name not in planned:
-                raise unknown("variant", name, planned, f"claim {spec.id}")
-        return _result(spec, "not run at this scale", "–", why, **about)
-    rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
-    arms = []
-    for name in sides:
-        mine = rows[rows.variant == name]
-        if mine.label.nunique() > 1:
-            raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
-        if scored(mine).empty:
-            return _result(spec, "not run at this scale", "–", f"no run of {name!r} has a score", **about)
-        arm = one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference)
-        arms.append(arm.times(spec.times) if arms else arm)
-    games = sorted({game for arm in arms for game in arm.games})
-    if any(set(arm.games) != set(games) for arm in arms):
-        return _result(spec, "inconclusive", "–", "the two variants were not run on the same games", **about)
-    one_scale(spec, games)
+    arms = _arms(spec, scores, reference, sides, about)
+    if isinstance(arms, dict):
+        return arms
+    arms[1:] = [arm.times(spec.times) for arm in arms[1:]]
+    one_scale(spec, sorted({game for arm in arms for game in arm.games}))
     numbers = [(arm.numbers, arm.games) for arm in arms]
     if len(numbers) == 2:
         value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
@@ -142,10 +133,44 @@ def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge:
     low, high = value.ends()
     if low is not None and high is not None:
         ours += f" [{low:+.3g}, {high:+.3g}]"
-    lost, diverged = sum(variant in sides for variant in gone), sum(len(arm.held) for arm in arms)
+    return _judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
+
+
+def _arms(
+    spec: Greater | Close | MoreWins, scores: Scores, reference: Reference, sides: list[str], about: dict[str, Any]
+) -> list[Curves] | dict[str, Any]:
+    """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
+    if why := _not_run(spec, scores, sides):
+        planned = {*_gone(spec, scores), *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
+        for name in sides if why == MISSING else ():
+            if name not in planned:
+                raise unknown("variant", name, planned, f"claim {spec.id}")
+        return judgement(spec, "not run at this scale", "–", why, **about)
+    rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
+    arms = []
+    for name in sides:
+        mine = rows[rows.variant == name]
+        if mine.label.nunique() > 1:
+            raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
+        if scored(mine).empty:
+            return judgement(spec, "not run at this scale", "–", f"no run of {name!r} has a score", **about)
+        arms.append(one_number(mine, spec.score, spec.window).scaled(spec.normalisation, reference))
+    if any(set(arm.games) != set(arms[0].games) for arm in arms):
+        return judgement(spec, "inconclusive", "–", "the two variants were not run on the same games", **about)
+    return arms
+
+
+def _gone(spec: Claim, scores: Scores) -> list[str]:
+    """The variants of the runs that are missing, one for each of them."""
+    return [entry["variant"] for entry in scores.missing if entry["experiment"] in spec.experiments]
+
+
+def _notes(spec: Claim, scores: Scores, sides: list[str], arms: list[Curves]) -> list[str]:
+    """What its reader has to know of the runs behind a comparison."""
+    lost = sum(variant in sides for variant in _gone(spec, scores))
+    diverged = sum(len(arm.held) for arm in arms)
     notes = [f"{lost} planned run(s) missing"] * bool(lost)
-    notes += [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
-    return _judged(spec, value, judge, ours, arms, notes, about)
+    return notes + [f"{diverged} diverged run(s) counted with their last score"] * bool(diverged)
 
 
 def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -156,11 +181,11 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     sides = [spec.a, spec.b]
     about = {"experiments": list(spec.experiments), "unit": "percentage points"}
     if why := _not_run(spec, scores, sides):
-        return _result(spec, "not run at this scale", "–", why, **about)
+        return judgement(spec, "not run at this scale", "–", why, **about)
     found = cells(select(scores, spec.model_copy(update={"variants": sides})), spec, reference)
     arms = [[cell for cell in found if cell.variant == name] for name in sides]
     if {canonical(cell.vary) for cell in arms[0]} != {canonical(cell.vary) for cell in arms[1]}:
-        return _result(spec, "inconclusive", "–", "the two variants were not run with the same settings", **about)
+        return judgement(spec, "inconclusive", "–", "the two variants were not run with the same settings", **about)
     value = share_difference(*arms, spec.threshold, spec.interval)
     shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
     ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
@@ -172,7 +197,7 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     """Does variant b take more than `margin` times as long as a to the level? UserError for unknown names."""
     about = {"experiments": list(spec.experiments), "unit": f"times as many {spec.count}"}
     if why := _not_run(spec, scores, [spec.a, spec.b]):
-        return _result(spec, "not run at this scale", "–", why, **about)
+        return judgement(spec, "not run at this scale", "–", why, **about)
     wanted = spec.model_copy(update={"variants": [spec.a, spec.b]})
     rows = select(scores, wanted)
     found = passages(
@@ -186,7 +211,7 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     return _judged(spec, value, _above, ours, [one_number(rows, "final")], never, about)
 
 
-def _not_run(spec: Greater | Close | ShareGreater | Sooner, scores: Scores, sides: list[str]) -> str | None:
+def _not_run(spec: Greater | Close | MoreWins | ShareGreater | Sooner, scores: Scores, sides: list[str]) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -199,7 +224,7 @@ def _not_run(spec: Greater | Close | ShareGreater | Sooner, scores: Scores, side
 
 
 def _judged(
-    spec: Greater | Close | ShareGreater | Sooner,
+    spec: Greater | Close | MoreWins | ShareGreater | Sooner,
     value: Estimate,
     judge: Judge,
     ours: str,
@@ -217,7 +242,7 @@ def _judged(
     why = "; ".join(filter(None, [why, WEAK * weak, caption.early_ends(curves), *notes]))
     n = caption.seeds_text(value.n).removeprefix("n = ")
     runs = sorted({run for each in curves for run in each.runs})
-    return _result(
+    return judgement(
         spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak, n=n, **about
     )
 
@@ -236,71 +261,3 @@ def _within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
     if low > margin or high < -margin:
         return "not reproduced", f"the whole interval of the difference is beyond {margin:g}"
     return "inconclusive", f"the interval of the difference reaches beyond {margin:g}"
-
-
-# ---------------------------------------------------------------- checks on published numbers
-
-
-def published_value(spec: PublishedValue, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Does the printed number follow from printed per-game scores, within the tolerance?"""
-    printed = reference.number(spec.printed)
-    value, games = recompute(spec.recomputed, str(printed["unit"]), reference)
-    gap = abs(value - float(printed["value"]))
-    verdict: Verdict = "recomputed" if gap <= spec.tolerance else "not reproduced"
-    why = f"recomputed over {games} games; differs by {gap:.3g}, tolerance {spec.tolerance:g}"
-    why += left_out(spec.recomputed, reference)
-    if printed["confidence"] != "source":
-        why += f"; the printed value is {printed['confidence']}"
-    shown = spec.model_copy(update={"published": spec.published or float(printed["value"])})
-    unit = str(printed["unit"])
-    return _result(shown, verdict, f"{value:.6g}", why, value=value, unit=unit, n=f"{games} games")
-
-
-def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Do the numbers fall in the stated order, highest first?"""
-    found = [values(bar, "percent", reference) for bar in spec.order]
-    numbers = [(v.get("recomputed") or v["published"])[0] for v in found]
-    falls = bool(np.all(np.diff(numbers) < 0))
-    verdict: Verdict = "recomputed" if falls else "not reproduced"
-    ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
-    return _result(spec, verdict, ours, "published numbers only", unit="percent", n="published")
-
-
-def published_gain(spec: PublishedGain, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Is one printed score so many percent above another? UserError for a game that either lacks."""
-    a, b = (_printed(spec, each, reference)[0] for each in (spec.scores, spec.over))
-    value = 100 * (a / b - 1)
-    verdict: Verdict = "recomputed" if abs(value - spec.percent) <= spec.tolerance else "not reproduced"
-    why = f"{a:g} against {b:g}; stated are {spec.percent:g} %, tolerance {spec.tolerance:g}"
-    return _result(spec, verdict, f"{value:+.1f} %", why, value=value, unit="percent", n="published")
-
-
-def _printed(spec: PublishedGain, wanted: PublishedScores, reference: Reference) -> np.ndarray:
-    printed = reference.per_game(wanted)
-    if spec.game not in printed.index:
-        raise unknown("game", spec.game, printed.index, f"claim {spec.id}")
-    return printed[[spec.game]].to_numpy()
-
-
-def published_wins(spec: PublishedWins, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """In how many common games do printed scores reach the share of others? UserError for unknown names."""
-    a, b = reference.per_game(spec.scores), reference.per_game(spec.over)
-    games = [game for game in a.index if game in b.index]
-    won = int((a[games] >= b[games] - (1 - spec.share) * b[games].abs()).sum())
-    verdict: Verdict = "recomputed" if won >= spec.wins else "not reproduced"
-    ours = f"{won} of {len(games)} games"
-    why = f"a game counts from {100 * spec.share:g} % of {spec.over.algorithm}'s score on; stated are {spec.wins}"
-    return _result(spec, verdict, ours, why, value=won, unit="games", n="published")
-
-
-def published_below(spec: PublishedBelow, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Do the printed scores lie below the human's on exactly the games of a set? UserError for unknown names."""
-    printed = reference.per_game(spec.scores, spec.game_set)
-    ratio = normalise(printed.to_numpy(), list(printed.index), spec.normalisation, reference, spec.scores.regime)
-    below = {game for game, value in zip(printed.index, ratio, strict=True) if value < 1}
-    wanted = set(reference.per_game(spec.scores, spec.below).index)
-    same = below == wanted
-    verdict: Verdict = "recomputed" if same else "not reproduced"
-    why = f"below: {', '.join(sorted(below)) or 'none'}" + ("" if same else f"; expected {', '.join(sorted(wanted))}")
-    ours = f"{len(printed) - len(below)} of {len(printed)} games above"
-    return _result(spec, verdict, ours, why, value=len(printed) - len(below), unit="games", n="published")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,16 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def make_figure(spec: FigureSpec, scores: Iterable[Path], reference: Path, out: Path) -> list[Path]:
-    """Draw `spec` from scores files and write out.pdf, .svg, .png, .csv and .json; returns their paths.
+def make_figure(
+    spec: FigureSpec, scores: Iterable[Path], reference: Path, out: Path, dreams: Sequence[Path] = ()
+) -> list[Path]:
+    """Draw `spec` and write out.pdf, .svg, .png, .csv and .json; returns their paths.
 
-    UserError for mistakes of the input; a figure for which no run has anything says so in its place.
+    From scores files, and files of what world models imagined. UserError for mistakes of the input; a figure for which
+    no run has anything says so in its place.
     """
     with style.context():
-        loaded = read_scores(scores)
+        loaded = replace(read_scores(scores), dreams=dreams)
         try:
             drawing = resolve(FIGURES[spec.kind])(spec, loaded, Reference(reference))
         except NoData as reason:

@@ -227,6 +227,7 @@ class Scores:
     rows: pd.DataFrame  # columns of SCORES, and `experiment`
     experiments: dict[str, dict[str, Any]]  # 'paper.experiment' -> its JSON without runs
     missing: list[dict[str, Any]]
+    dreams: Sequence[Path] = ()  # files of what world models imagine, for the figures that show it
 
 
 def read_scores(paths: Iterable[Path]) -> Scores:

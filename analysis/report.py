@@ -134,18 +134,24 @@ def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[
 
 
 def _figure(item: Any, folder: Path, base: Path) -> dict[str, Any]:
-    shown = _item(item, folder, base, ("pdf", "svg", "png", "csv"))
+    shown = _item(item, folder, base, ("pdf", "svg", "png", "csv", "gif"))
     path = folder / f"{shown['id']}.svg"
     if shown["caption"] is None or not path.exists():
-        return shown | {"caption": None, "image": "", "width": 0, "height": 0}
+        return shown | {"caption": None, "image": "", "width": 0, "height": 0, "animation": ""}
     svg = path.read_bytes()
     height, width = (_points(svg, key) for key in (b"height", b"width"))
     points = 96 / 72 * ZOOM
+    moving = folder / f"{shown['id']}.gif"
     return shown | {
-        "image": Markup("data:image/svg+xml;base64," + base64.b64encode(svg).decode()),
+        "image": _embedded("svg+xml", svg),
+        "animation": _embedded("gif", moving.read_bytes()) if moving.exists() else "",
         "width": round(width * points),
         "height": round(height * points),
     }
+
+
+def _embedded(kind: str, data: bytes) -> Markup:
+    return Markup(f"data:image/{kind};base64," + base64.b64encode(data).decode())
 
 
 def _points(svg: bytes, key: bytes) -> float:

@@ -190,6 +190,11 @@ def marks(labels: Iterable[str]) -> dict[str, Mark]:
     return {label: Mark(colours[label], *PATTERNS[pattern[label]]) for label in names}
 
 
+def rgb(shade: str) -> tuple[float, float, float]:
+    """Red, green and blue of a colour, from 0 to 1."""
+    return to_rgb(shade)
+
+
 def fill(mark: Mark) -> dict[str, Any]:
     """Keywords of a bar."""
     return {"color": mark.colour, "hatch": mark.hatch or None, "edgecolor": "white", "linewidth": 0}

@@ -1,7 +1,8 @@
 # Figures, tables and the check of claims. An edit to the code of one kind of figure redraws the figures of that kind.
-# in:  results/<scale>/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter
+# in:  results/<scale>/scores/*.parquet of the experiments named, config/reference/*.csv, the spec of the figure as a parameter;
+#      for what a world model imagines, the mark of a finished run, whose weights lie in results/store/
 # out: results/<scale>/figures/<paper>/<id>.{pdf,svg,png,csv,json}, results/<scale>/tables/<paper>/<id>.{csv,md,tex,json},
-#      results/<scale>/claims/<paper>.json
+#      results/<scale>/claims/<paper>.json; results/<scale>/dreams/<paper>/<id>.parquet and figures/<paper>/<id>.gif
 
 
 rule figure:
@@ -20,7 +21,36 @@ rule figure:
         out=lambda wildcards, output: output.svg.rpartition(".")[0],
     shell:
         "python -m analysis figure --spec {params.spec:q} --scores {input.scores:q}"
-        " --reference {params.reference:q} --out {params.out:q} > {log:q} 2>&1"
+        " --dreams {input.dreams:q} --reference {params.reference:q} --out {params.out:q} > {log:q} 2>&1"
+
+
+rule dream:
+    input:
+        unpack(lambda wildcards: drawn.dream(P, wildcards)),
+    output:
+        f"{SHOWN}/dreams/{{paper}}/{{id}}.parquet",
+    log:
+        f"{SHOWN}/logs/dream/{{paper}}.{{id}}.log",
+    localrule: True
+    params:
+        options=lambda wildcards: drawn.dream_options(P, wildcards),
+        code=P.inputs.code_sum(drawn.DREAM),
+    shell:
+        "python -m agents.dream {params.options:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule animation:
+    input:
+        unpack(lambda wildcards: drawn.animation(P, wildcards)),
+    output:
+        f"{SHOWN}/figures/{{paper}}/{{id}}.gif",
+    log:
+        f"{SHOWN}/logs/animation/{{paper}}.{{id}}.log",
+    localrule: True
+    params:
+        code=P.inputs.code_sum(drawn.ANIMATION),
+    shell:
+        "python -m analysis animation --dreams {input.dreams:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule table:

@@ -150,17 +150,18 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
 def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
     """What an update of this spec costs, as a multiple of its algorithm's.
 
-    About half of an update follows the rows. The parts' factors were measured beside the DQN of MinAtar (spectral
-    normalisation also beside Atari's), to be right within a half.
+    About half of an update follows the rows; of a world model that is unrolled over them, all but the optimizer's
+    hundredth. The parts' factors were measured beside the DQN of MinAtar (spectral normalisation also beside Atari's),
+    to be right within a half.
     """
+    if spec["agent"]["kind"] == "dreamer":  # whose networks have none of the parts below
+        return max(rows(spec) / speed.rows, 0.01)
     small = spec["environment"]["suite"] != "atari"
     factor = (1 + rows(spec) / speed.rows) / 2
     if spec["spectral"]["kind"] != "none":
         factor *= 1.7 if small else 1.3
     if spec["agent"].get("penalty", {}).get("kind") == "gradient":
         factor *= 3.5
-    if spec["agent"]["kind"] == "dreamer":  # whose networks have none of the parts below
-        return factor
     if spec["network"]["normalisation"]["kind"] != "none":
         factor *= 2.0
     if small and spec["network"]["linear"]["kind"] != "plain" and not speed.noisy:

@@ -9,22 +9,26 @@ from typing import Any
 from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow import scores
 from workflow.context import Context
+from workflow.expand import Run
 from workflow.strict_yaml import ConfigError, nearest
 
 FILES = {"figures": ("pdf", "svg", "png", "csv", "json"), "tables": ("csv", "md", "tex", "json")}
 # The modules behind each command of analysis/, to which those of the kinds drawn are added.
 CODE = {"figures": "analysis.figure", "tables": "analysis.table", "claims": "analysis.claims"}
 KINDS = {"figures": FIGURES, "tables": TABLES}
+DREAM, ANIMATION = ["agents.dream"], ["analysis.animation"]  # where the code of what is imagined begins
 
 
 def files(context: Context, paper: str) -> list[str]:
-    """Every file of a paper's figures and tables."""
-    return [
+    """Every file of a paper's figures and tables, with the animations of what world models imagined."""
+    drawn = [
         f"{context.shown}/{part}/{paper}/{item.id}.{suffix}"
         for part, suffixes in FILES.items()
         for item in drawable(context, paper, part)
         for suffix in suffixes
     ]
+    dreams = [item for item in drawable(context, paper, "figures") if dreamt(context, item)]
+    return drawn + [f"{context.shown}/figures/{paper}/{item.id}.gif" for item in dreams]
 
 
 def drawable(context: Context, paper: str, part: str) -> list[Any]:
@@ -65,6 +69,45 @@ def as_json(context: Context, item: Any) -> str:
     return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
 
 
+def dreamt(context: Context, item: Any) -> Run | None:
+    """The run whose world model a figure shows: the first of its variant that is asked for at this scale.
+
+    None for figures that show none, where there is no such run, and where it is not finished and nothing is trained.
+    """
+    if not item.dreams:
+        return None
+    for run in context.papers.experiment(item.experiments[0]).runs():
+        varied = all(run.point.vary.get(key) == value for key, value in item.where.items())
+        if run.point.variant == item.variants[0] and run.game in (item.games or [run.game]) and varied:
+            there = context.trains or context.finished.problem(run) is None
+            return run if there else None
+    return None
+
+
+def dream(context: Context, wildcards: Any) -> dict[str, Any]:
+    """Inputs of what a figure's world model imagines."""
+    run = dreamt(context, item(context, "figures", wildcards.paper, wildcards.id))
+    if run is None:
+        raise ConfigError(f"{wildcards.paper}: figure {wildcards.id!r} shows no world model of a run at this scale")
+    return {"mark": context.finished.mark(run), "code": context.inputs.code("dream", DREAM)}
+
+
+def animation(context: Context, wildcards: Any) -> dict[str, Any]:
+    """Inputs of the same as a GIF."""
+    return {
+        "dreams": [f"{context.shown}/dreams/{wildcards.paper}/{wildcards.id}.parquet"],
+        "code": context.inputs.code("animation", ANIMATION),
+    }
+
+
+def dream_options(context: Context, wildcards: Any) -> list[str]:
+    """The command line of the same, without its output."""
+    shown = item(context, "figures", wildcards.paper, wildcards.id)
+    run = dreamt(context, shown)
+    folder = context.finished.folder(run) if run else ""
+    return ["--run", str(folder), "--steps", str(shown.steps), "--context", str(shown.context)]
+
+
 def code(context: Context, part: str, wildcards: Any) -> list[str]:
     """Where the code of one figure or table begins."""
     return [CODE[part], KINDS[part][item(context, part, wildcards.paper, wildcards.id).kind]]
@@ -75,6 +118,7 @@ def inputs(context: Context, part: str, wildcards: Any) -> dict[str, Any]:
     drawn = item(context, part, wildcards.paper, wildcards.id)
     return {
         "scores": scores.files(context, drawn.experiments),
+        "dreams": [f"{context.shown}/dreams/{wildcards.paper}/{drawn.id}.parquet"] if dreamt(context, drawn) else [],
         "code": context.inputs.code(f"{part[:-1]}-{drawn.kind}", code(context, part, wildcards)),
         "reference": reference_files(context),
     }

@@ -73,6 +73,8 @@ def _experiments(context: Context, target: str) -> list[str]:
         case ["claims", file]:
             claims = drawn.drawable(context, file.removesuffix(".json"), "claims")
             return [name for claim in claims for name in claim.experiments]
+        case ["dreams", paper, file]:
+            return drawn.item(context, "figures", paper, file.partition(".")[0]).experiments
         case [("figures" | "tables") as part, paper, file]:
             return drawn.item(context, part, paper, file.partition(".")[0]).experiments
     return []

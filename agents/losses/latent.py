@@ -51,6 +51,10 @@ class Categorical:
         """The same sample, compact: -> [..., variables] int64."""
         return self._places(draw(self._logits(raw).softmax(-1), noise))
 
+    def mean(self, raw: torch.Tensor) -> torch.Tensor:
+        """[..., size] -> [..., width]: of the samples, the probabilities."""
+        return self._logits(raw).softmax(-1).flatten(-2)
+
     def compact(self, sample: torch.Tensor) -> torch.Tensor:
         """[..., width] -> [..., variables] int64."""
         return self._places(self._logits(sample).argmax(-1))
@@ -95,6 +99,10 @@ class Gaussian:
     def pick(self, raw: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """The same sample: there is nothing more compact."""
         return self.sample(raw, noise)
+
+    def mean(self, raw: torch.Tensor) -> torch.Tensor:
+        """[..., size] -> [..., width]."""
+        return self._moments(raw)[0]
 
     def compact(self, sample: torch.Tensor) -> torch.Tensor:
         """[..., width] as it is."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import caption, style
-from analysis.curves import Curves, by_label, some
 from analysis.errors import NoData, UserError, unknown
-from analysis.figures import common
+from analysis.figures import common, per_game
+from analysis.figures.per_game import Series
 from analysis.intervals import difference, estimate
-from analysis.load import Scores, planned_variants, select
+from analysis.load import Scores, planned_variants
 from analysis.normalise import SCALES, bounds, normalise, short
 from analysis.reference import ATARI, Reference
 from analysis.spec import PerGameBars
@@ -21,31 +19,9 @@ from analysis.text import game_title, number
 IMPROVEMENT = "abs"  # scale of improvements: a human below the random policy will do where the baseline is above it
 
 
-@dataclass(frozen=True)
-class Series:
-    """Raw scores of one label: game -> scores of its runs (one number for a published score)."""
-
-    label: str
-    name: str  # algorithm or variant whose colour it has
-    scores: dict[str, np.ndarray]
-    published: bool
-
-
 def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names, and where a normalisation or baseline lacks reference scores."""
-    curves: dict[str, Curves] = {}
-    if spec.experiments:
-        curves = some(by_label(select(scores, spec), spec.variants, spec.window, spec.score), spec.id)
-    series = [Series(label, label, _by_game(c), False) for label, c in curves.items()]
-    for wanted in spec.published:
-        printed = reference.per_game(wanted, spec.game_set)
-        label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
-        name = wanted.label or common.algorithm_name(wanted.algorithm)
-        series.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True))
-    labels = [s.label for s in series]
-    if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise UserError(f"{spec.id}: two kinds of bars have the label {twice!r}; give the published one a 'label'")
+    series, curves = per_game.series(spec, scores, reference)
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     games = _games(spec, series, reference, sheet)
@@ -68,7 +44,7 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     figure = _bars(spec, shown, games, axis, {s.label: marks[s.name] for s in series})
     notes = []
     if spec.published:
-        notes.append("Bars with a white ground are published scores: " + "; ".join(_source(spec, reference)) + ".")
+        notes.append("Bars with a white ground are published scores: " + per_game.sources(spec, reference) + ".")
     if spec.baseline is not None:
         notes.append(
             f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent, "
@@ -79,11 +55,6 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     else:
         text = caption.base(spec, [f"Scale of scores: {scale.text}.", *notes, *sheet.notes, "No run of ours is shown."])
     return common.Drawing(figure, sheet.table(), text)
-
-
-def _by_game(curves: Curves) -> dict[str, np.ndarray]:
-    names = np.asarray([short(game) for game in curves.games])
-    return {str(game): curves.numbers[names == game] for game in np.unique(names)}
 
 
 def _games(spec: PerGameBars, series: list[Series], reference: Reference, sheet: common.Sheet) -> list[str]:
@@ -206,12 +177,3 @@ def _bars(
 def _symlog_ticks(limits: tuple[float, float]) -> list[float]:
     powers = [-1e5, -1e4, -1e3, -100, 0, 100, 1e3, 1e4, 1e5]
     return [p for p in powers if limits[0] <= p <= limits[1]]
-
-
-def _source(spec: PerGameBars, reference: Reference) -> list[str]:
-    texts = []
-    for wanted in spec.published:
-        table = reference.published
-        rows = table[(table.paper == wanted.paper) & (table.algorithm == wanted.algorithm)]
-        texts.append(f"{wanted.label or wanted.algorithm} from {rows.source.iloc[0]} ({wanted.regime})")
-    return texts

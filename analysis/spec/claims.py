@@ -21,6 +21,7 @@ from analysis.spec.common import (
     Reduced,
     Scale,
     Strict,
+    Tie,
     kinds,
 )
 
@@ -59,6 +60,17 @@ class Close(Comparison):
 
     kind: Literal["close"]
     margin: float = Field(gt=0, description="the difference has to lie between -margin and margin, units of the score")
+
+
+class MoreWins(Claim, Reduced):
+    """Variant a is better than variant b on more games than it is worse on."""
+
+    kind: Literal["more_wins"]
+    a: str = Field(description="variant that should win more games")
+    b: str = Field(description="variant to compare it with")
+    tie: Tie
+    margin: float = Field(0.0, description="games better less games worse has to exceed this")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
 class ShareGreater(Claim, Reduced):
@@ -127,10 +139,10 @@ class PublishedGain(Claim):
     tolerance: float = Field(gt=0, description="largest difference to it, percentage points")
 
 
-class PublishedWins(Claim):
+class PublishedReach(Claim):
     """Printed scores are at least a share of other printed scores in at least so many of their common games."""
 
-    kind: Literal["published_wins"]
+    kind: Literal["published_reach"]
     experiments: NoRuns
     scores: PublishedScores = Field(description="per-game rows that should win")
     over: PublishedScores = Field(description="per-game rows to compare with")
@@ -138,8 +150,20 @@ class PublishedWins(Claim):
     wins: int = Field(ge=1, description="in at least so many games")
 
 
+class PublishedWins(Claim):
+    """By printed scores, one agent is better than another on more games than it is worse on."""
+
+    kind: Literal["published_wins"]
+    experiments: NoRuns
+    a: PublishedScores = Field(description="per-game rows of the one that should win more games")
+    b: PublishedScores = Field(description="per-game rows of the other")
+    normalisation: Normalisation = Field("standard", description="scale of each game's score")
+    game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games of both")
+    tie: Tie
+
+
 _KINDS = kinds(globals(), Claim)
 ClaimSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
-CLAIMS = {kind: f"analysis.claims:{kind}" for kind in _KINDS}
+CLAIMS = {kind: f"analysis.{'published_' * kind.startswith('published_')}claims:{kind}" for kind in _KINDS}
 
 claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])

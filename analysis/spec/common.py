@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,6 +39,9 @@ Regime = Literal[
 ]
 Venue = Literal["icml", "neurips", "iclr", "jmlr", "tmlr", "aaai"]
 Scale = Literal["smoke", "reduced", "paper"]
+Tie = Annotated[
+    float, Field(0.05, ge=0, lt=1, description="scores tie that differ by at most this share of the larger one's size")
+]
 NoRuns = Annotated[list[Experiment], Field(default_factory=list, max_length=0, description="always empty")]
 Passing = Annotated[
     Literal["frames", "updates", "episodes", "hours"],
@@ -148,6 +151,7 @@ Extended = Annotated[
 class Shown(Strict):
     """What every figure and table has."""
 
+    dreams: ClassVar[bool] = False  # whether it shows what a world model imagines, which runs do not leave
     id: Name = Field(description="file name of the figure, unique in its paper")
     extends: Extended = None
     title: str = Field(description="title in the report")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
     Experiment,
     FromRuns,
+    Game,
     NoRuns,
     PublishedBar,
     PublishedCurve,
@@ -17,6 +18,8 @@ from analysis.spec.common import (
     Shown,
     Statistic,
     Strict,
+    Tie,
+    Value,
     Venue,
     kinds,
 )
@@ -99,6 +102,32 @@ class PerGameBars(Drawn, Reduced):
     def _something(self) -> PerGameBars:
         if not self.experiments and not self.published:
             raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class WinTieLoss(Drawn, Reduced):
+    """How far one agent is above others in each game, and in how many it is better, worse or tied; a panel per rival.
+
+    Rivals without any score are left out, and named in the caption.
+    """
+
+    kind: Literal["win_tie_loss"]
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores of agents")
+    game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
+    a: str = Field(description="variant or published label whose games are counted")
+    b: list[str] = Field(min_length=1, description="those that it is compared with")
+    tie: Tie
+    counted: dict[str, tuple[int, int, int]] = Field(
+        default_factory=dict, description="rival -> games better, worse and tied as the paper counts them"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> WinTieLoss:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        if lost := sorted(set(self.counted) - set(self.b)):
+            raise ValueError(f"counted has {lost[0]!r}, which is not among 'b'")
         return self
 
 
@@ -240,6 +269,28 @@ class AblationDrops(Drawn, FromRuns):
     kind: Literal["ablation_drops"]
     full: str = Field(description="variant with all parts: drop 0 %")
     base: str = Field(description="variant with none of them: drop 100 %")
+
+
+class Dreams(Drawn):
+    """A stretch of play: as it was, decoded, and imagined by a world model; as a strip and as an animation.
+
+    Of the first seed of one variant, on the first game unless it is named.
+    """
+
+    dreams: ClassVar[bool] = True
+    kind: Literal["dreams"]
+    experiments: list[Experiment] = Field(min_length=1, max_length=1, description="whose run is shown")
+    variants: list[str] = Field(min_length=1, max_length=1, description="variant whose run is shown; a world model's")
+    games: list[Game] | None = Field(None, min_length=1, max_length=1, description="default: the experiment's first")
+    where: dict[str, Value] = Field(default_factory=dict, description="of a run whose varied keys have these values")
+    steps: int = Field(20, ge=2, le=60, description="agent steps of the stretch")
+    context: int = Field(5, ge=1, description="of these are seen before imagining begins")
+
+    @model_validator(mode="after")
+    def _some_imagined(self) -> Dreams:
+        if self.context >= self.steps:
+            raise ValueError(f"context {self.context} leaves nothing of {self.steps} steps to imagine")
+        return self
 
 
 class PublishedBars(Drawn):

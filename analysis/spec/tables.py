@@ -101,6 +101,30 @@ class PublishedAggregates(Shown):
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
 
 
+class PrintedRow(Strict):
+    """One row of a printed table."""
+
+    label: str = Field(description="row head")
+    values: list[float | str | None] = Field(min_length=1, description="one for each column; null: not given")
+
+
+class Printed(Shown):
+    """Facts as a paper prints them, of what nothing here measures; no runs."""
+
+    kind: Literal["printed"]
+    experiments: NoRuns
+    head: str = Field("", description="head of the first column")
+    columns: list[str] = Field(min_length=1, description="heads of the others, with units")
+    lines: list[PrintedRow] = Field(min_length=1, description="from top to bottom")
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Printed:
+        for row in self.lines:
+            if len(row.values) != len(self.columns):
+                raise ValueError(f"{row.label}: {len(row.values)} values for {len(self.columns)} columns")
+        return self
+
+
 _KINDS = kinds(globals(), Shown)
 TableSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
 TABLES = {kind: f"analysis.tables.{kind}:build" for kind in _KINDS}

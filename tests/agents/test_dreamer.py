@@ -356,6 +356,25 @@ def test_only_the_heads_that_are_named_shape_the_states(shapes):
     assert moved == {"decoder", "rewards", "discounts"} | ({"torso", "rssm"} if shapes else set())
 
 
+def test_an_image_without_gradients_into_the_states_still_teaches_its_decoder():
+    """Literally zero for all that makes states, and the decoder's own gradient is the same (arXiv:2010.02193, 3.2)."""
+    found = {}
+    for shapes in (("image",), ()):
+        agent = agent_of(
+            agent__shapes_state=list(shapes), agent__kl_weight=0.0, agent__reward_weight=0.0, agent__discount_weight=0.0
+        )
+        loss, _, _ = agent.model_loss(agent.rows(batch_of(agent)))
+        names = dict(agent.model.named_parameters())
+        gradients = torch.autograd.grad(loss, list(names.values()), materialize_grads=True, allow_unused=True)
+        found[shapes] = dict(zip(names, gradients, strict=True))
+    for name, gradient in found[()].items():
+        if name.startswith("decoder"):
+            assert torch.equal(gradient, found["image",][name]) and gradient.any(), name
+        else:
+            assert (gradient == 0).all(), name
+    assert found["image",]["rssm.cell.parts.weight"].any()
+
+
 def test_the_slow_critic_is_copied_on_its_period_and_may_be_left_out():
     agent = agent_of(learning__clock__every_frames=5, learning__target_every_frames=10)
     same = []

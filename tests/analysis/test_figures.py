@@ -25,6 +25,8 @@ SPECS = {
     "interval_bars": {"experiments": ["demo.atari"], "normalisation": "standard", "statistics": ["iqm", "median"]},
     "per_game_bars": {"experiments": ["demo.atari"], "published": [RAINBOW], "normalisation": "standard",
                       "game_set": "sn10_ablation"},
+    "win_tie_loss": {"experiments": ["demo.parts"], "a": "Rainbow", "b": ["DQN", "no double", "no dueling"],
+                     "normalisation": "standard", "tie": 0.1, "counted": {"DQN": [42, 8, 5]}},
     "heat_map": {"experiments": ["demo.grid"], "x": "optimizer.lr", "y": "optimizer.eps",
                  "x_axis": "Learning rate"},
     "sensitivity": {"experiments": ["demo.grid"], "x": "optimizer.lr", "where": {"optimizer.eps": 1e-4},
@@ -75,9 +77,17 @@ def test_a_profile_has_one_value_for_each_metric_and_variant(drawn):
     assert table.value.nunique() == 1 and 0.85 < table.value[0] < 1.05  # both metrics follow one curve that ends near 1
 
 
+def test_games_are_won_tied_and_lost(drawn):
+    table, caption = drawn[1]["win_tie_loss"]
+    counts = table[table.role == "count"].pivot(index="panel", columns="label", values="value")
+    assert counts.loc["DQN"].to_dict() == {"better": 1, "tied": 1, "worse": 0}
+    assert set(table[table.panel == "DQN"].label) == {"pong", "qbert", "better", "tied", "worse"}
+    assert "Without a score here: no dueling." in caption["text"]
+
+
 def test_every_kind_has_a_test():
-    in_files_of_their_own = {"scaling", "survival", "scatter"}
-    assert set(SPECS) | in_files_of_their_own == set(FIGURES)
+    elsewhere = {"scaling", "survival", "scatter", "dreams"}
+    assert set(SPECS) | elsewhere == set(FIGURES)
 
 
 @pytest.mark.parametrize("kind", SPECS)

@@ -122,8 +122,8 @@ def test_printed_gains_and_wins(reference, tmp_path):
     listed = [
         base | {"id": "a", "kind": "published_gain", "game": "breakout", "percent": 26, "tolerance": 1},
         base | {"id": "b", "kind": "published_gain", "game": "breakout", "percent": 28, "tolerance": 1},
-        base | {"id": "c", "kind": "published_wins", "wins": 6},
-        base | {"id": "d", "kind": "published_wins", "wins": 6, "share": 2.0},
+        base | {"id": "c", "kind": "published_reach", "wins": 6},
+        base | {"id": "d", "kind": "published_reach", "wins": 6, "share": 2.0},
     ]
     found = check(claims_adapter.validate_python(listed), [], reference, tmp_path / "c.json")
     assert [each["verdict"] for each in found] == ["recomputed", "not reproduced", "recomputed", "not reproduced"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -202,10 +203,9 @@ def merge(folder: Path, run: str) -> None:
 
     parts = [pq.read_table(p / run / "summary.parquet") for p in sorted(folder.glob("q*"))]
     target = folder / "table" / run
-    target.mkdir(parents=True)
+    shutil.copytree(folder / "q10" / run, target)
     whole = pa.concat_tables([t.set_column(0, "metric", t["metric"].cast(pa.string())) for t in parts])
     pq.write_table(whole.replace_schema_metadata(parts[0].schema.metadata), target / "summary.parquet")
-    (target / "run.json").write_text((folder / "q10" / run / "run.json").read_text())
     fake.seal(target)
 
 

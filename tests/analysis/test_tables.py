@@ -58,6 +58,23 @@ def test_dreamerv2_table_1_is_reproduced_to_the_last_digit(reference, tmp_path):
     assert printed == [2.15, 11.33, 0.44, 0.28]
 
 
+def test_printed_facts_stand_as_they_are(reference, tmp_path):
+    spec = {
+        "id": "t",
+        "kind": "printed",
+        "title": "Costs",
+        "head": "Algorithm",
+        "columns": ["Frames", "Days"],
+        "lines": [{"label": "DreamerV2", "values": [200e6, 10]}, {"label": "SimPLe", "values": ["few", None]}],
+    }
+    data, caption = build(spec, [], reference, tmp_path / "t")
+    assert caption["head"] == ["Algorithm", "Frames", "Days"]
+    assert caption["body"] == [["DreamerV2", "200M", "10"], ["SimPLe", "few", "–"]]
+    assert data.printed.tolist()[:3] == ["200000000.0", "10.0", "few"]
+    with pytest.raises(ValueError, match="SimPLe: 1 values for 2 columns"):
+        table_adapter.validate_python(spec | {"lines": [{"label": "SimPLe", "values": [1]}]})
+
+
 def test_a_row_may_be_over_fewer_games_than_the_table(reference, tmp_path):
     """Schaul et al. 2016, Table 1: DQN's rows are over 49 games, Double DQN's over 57; van Hasselt's own is over 49."""
     scores = {"regime": "human_starts"}

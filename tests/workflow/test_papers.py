@@ -18,7 +18,7 @@ from workflow.context import Context
 from workflow.expand import expand
 from workflow.training import gpus
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn", "acktr")
+PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn", "acktr", "dreamerv2")
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -61,6 +61,8 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "a3c": 2 * 57 * 3, "minatar": 200}),
         ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300, "cartpole": 300, "cliffwalk": 50,
                  "cliffwalk_linear": 40, "digits": 30}),
+        ("dreamerv2", {"atari": 2 * 55 * 5, "sources": 4 * 55 * 2, "montezuma": 6, "minatar": 10 * 5 * 5}
+         | dict.fromkeys(("latents", "gradients", "policy", "rest"), 3 * 55 * 2)),
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
         (
             "apex",
@@ -154,6 +156,32 @@ def test_r2d2_and_drqn_differ_in_what_the_papers_say():
         blank = json.loads(json.dumps(spec["minatar_flickering"][name]))
         assert (whole["environment"].pop("flicker"), blank["environment"].pop("flicker")) == (0.0, 0.5)
         assert whole == blank
+
+
+def test_dreamers_ablations_leave_out_one_part_each():
+    """Hafner et al. 2021, section 3.2 and appendices G to J: what differs from the agent with all parts."""
+    expanded = expand(Project(ROOT, {"scale": "paper"}), "dreamerv2")
+    points = [point for name in ("latents", "gradients", "policy", "rest") for point in expanded[name].points]
+    found = {point.variant: json.loads(point.spec("any", 0)) for point in points}
+    full = found.pop("DreamerV2")
+    parts = [part for part in full if isinstance(full[part], dict)]
+    differs = {
+        name: {f"{part}.{key}": spec[part][key] for part in parts for key in full[part]
+               if spec[part][key] != full[part][key]}
+        for name, spec in found.items()
+    }  # fmt: skip
+    assert differs == {
+        "no discrete latents": {"network.latent": {"kind": "gaussian", "variables": 30, "form": "sigmoid2",
+                                                   "least": 0.1}},
+        "no KL balancing": {"agent.kl": {"kind": "plain", "free_nats": 0.0}},
+        "no image gradients": {"agent.shapes_state": ["reward", "discount"]},
+        "no reward gradients": {"agent.shapes_state": ["image", "discount"]},
+        "no straight-through": {"agent.reinforce": {"kind": "constant", "value": 1.0}},
+        "no policy reinforce": {"agent.reinforce": {"kind": "constant", "value": 0.0}},
+        "no layer norm": {"network.cell": "bare"},
+        "random data": {"exploration.end": 1.0},
+    }  # fmt: skip
+    assert full["agent"]["reinforce"]["kind"] == full["agent"]["entropy_weight"]["kind"] == "linear"
 
 
 @pytest.mark.parametrize("paper", PAPERS)

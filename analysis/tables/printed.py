@@ -1,0 +1,27 @@
+"""A table as a paper prints it, of facts that nothing here can measure or recompute; no run is needed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis import caption
+from analysis.load import Scores
+from analysis.reference import Reference
+from analysis.spec import Printed
+from analysis.table import Sheet
+from analysis.text import number
+
+
+def build(spec: Printed, scores: Scores, reference: Reference) -> Sheet:
+    """Rows and columns in the order of the spec."""
+    body = [[row.label, *map(_text, row.values)] for row in spec.lines]
+    data = [
+        (row.label, column, value) for row in spec.lines for column, value in zip(spec.columns, row.values, strict=True)
+    ]
+    notes = ["As published; no run of ours is shown."]
+    frame = pd.DataFrame(data, columns=["row", "column", "printed"])
+    return Sheet([spec.head, *spec.columns], body, frame, caption.base(spec, notes))
+
+
+def _text(value: float | str | None) -> str:
+    return value if isinstance(value, str) else "–" if value is None else number(value)

@@ -1,0 +1,71 @@
+"""Games won, tied and lost: by hand, with their interval by an oracle, and by printed scores."""
+
+import json
+
+import numpy as np
+import pytest
+
+from analysis.claims import check
+from analysis.duels import lead, outcomes, tally
+from analysis.load import write_scores
+from analysis.spec import Interval, claims_adapter
+from tests.analysis import fake
+
+
+def test_a_tie_is_a_difference_of_at_most_the_share_of_the_larger_score():
+    a = np.array([100.0, 95.0, 94.9, 106.0, -100.0, -94.0, 0.0, 3.0])
+    b = np.array([95.0, 100.0, 100.0, 100.0, -95.0, -100.0, 0.0, -3.0])
+    assert outcomes(a, b, 0.05).tolist() == [0, 0, -1, 1, 0, 1, 0, 1]
+    assert outcomes(b, a, 0.05).tolist() == (-outcomes(a, b, 0.05)).tolist()
+    assert tally(outcomes(a, b, 0.05)) == (3, 1, 4)
+
+
+def test_games_count_by_their_mean_and_the_interval_is_that_of_resampled_means():
+    games, other = ["x", "x", "y", "y"], ["y", "x", "x", "y"]
+    a, b = [1.0, 3.0, 5.0, 5.0], [9.0, 1.0, 1.0, 9.0]
+    counts, value = lead(a, games, b, other, 0.05, Interval(resamples=4000))
+    assert counts == (1, 1, 0) and float(value.point) == 0 and value.n == (2, 2)
+    # x is 1, 2 or 3 against 1: a tie in a quarter of all draws, else better; y is always worse
+    assert (value.low, value.high) == (-1, 0)
+    alone, value = lead(a[1:3], games[1:3], b[:2], other[:2], 0.05, Interval())
+    assert alone == (1, 1, 0) and value.low is None
+
+
+def claim(spec, scores, reference, out):
+    (found,) = check(claims_adapter.validate_python([{"id": "c", "text": "So."} | spec]), scores, reference, out)
+    return found
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("duels")
+    games = ("minatar/breakout", "minatar/asterix", "minatar/freeway")
+    path = fake.experiment(folder, {"DreamerV2": 40.0, "Gaussian": 20.0, "same": 20.0}, games, 3, "parts")
+    write_scores(path, folder / "runs", folder / "scores.parquet")
+    return [folder / "scores.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "ours", "value"),
+    [
+        ("DreamerV2", "Gaussian", "reproduced", "better on 3, worse on 0, tied on 0", 3),
+        ("Gaussian", "DreamerV2", "not reproduced", "better on 0, worse on 3, tied on 0", -3),
+        ("Gaussian", "same", "inconclusive", "better on 0, worse on 0, tied on 3", 0),
+    ],
+)
+def test_more_games_won_than_lost(a, b, verdict, ours, value, scores, reference, tmp_path):
+    spec = {"kind": "more_wins", "experiments": ["demo.parts"], "a": a, "b": b, "tie": 0.2}
+    found = claim(spec, scores, reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"], found["value"]) == (verdict, ours, value), json.dumps(found, indent=1)
+
+
+def test_printed_scores_of_dreamerv2_against_rainbow(reference, tmp_path):
+    spec = {
+        "kind": "published_wins", "normalisation": "gamer_dreamerv2", "game_set": "atari55_dreamerv2",
+        "a": {"paper": "hafner2021_dreamerv2", "algorithm": "DreamerV2", "regime": "sticky_actions"},
+        "b": {"paper": "castro2018_dopamine", "algorithm": "Rainbow", "regime": "sticky_actions"},
+    }  # fmt: skip
+    found = claim(spec, [], reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"]) == ("recomputed", "better on 35, worse on 14, tied on 6")
+    other = claim(spec | {"a": spec["b"], "b": spec["a"]}, [], reference, tmp_path / "c.json")
+    assert (other["verdict"], other["ours"]) == ("not reproduced", "better on 14, worse on 35, tied on 6")
