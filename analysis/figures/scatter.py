@@ -91,7 +91,7 @@ def _points(spec: Scatter, found: list[Cell], other: dict[str, float]) -> Points
 
 
 def _correlation(game: str, lines: Points, sheet: common.Sheet) -> str:
-    """The title's second line, 'ρ = 0.50', and its row of data; nothing of fewer than three runs, or where all are alike."""
+    """The title's second line, 'ρ = 0.50', and its row of data; nothing of two runs, or where all are alike."""
     points = pd.DataFrame([point for mine in lines.values() for point in mine], columns=["run", "x", "y"])
     if len(points) < 3 or points.x.nunique() < 2 or points.y.nunique() < 2:
         sheet.note(f"{game_title(game)} has too few different values for a rank correlation.")
