@@ -91,7 +91,7 @@ def _points(spec: Scatter, found: list[Cell], other: dict[str, float]) -> Points
 
 
 def _correlation(game: str, lines: Points, sheet: common.Sheet) -> str:
-    """', ρ = 0.50', and its row in the figure's data; nothing of fewer than three runs, or where all are alike."""
+    """The title's second line, 'ρ = 0.50', and its row of data; nothing of two runs, or where all are alike."""
     points = pd.DataFrame([point for mine in lines.values() for point in mine], columns=["run", "x", "y"])
     if len(points) < 3 or points.x.nunique() < 2 or points.y.nunique() < 2:
         sheet.note(f"{game_title(game)} has too few different values for a rank correlation.")
@@ -99,7 +99,7 @@ def _correlation(game: str, lines: Points, sheet: common.Sheet) -> str:
     found = spearmanr(points.x, points.y)
     row = common.row(game, "all runs", "correlation", None, found.statistic, n=len(points))
     sheet.rows.append(row | {"p": float(found.pvalue)})
-    return f", ρ = {found.statistic:.2f}"
+    return f"\nρ = {found.statistic:.2f}"
 
 
 def _trials(spec: Scatter, found: dict[str, list[Cell]]) -> list[str]:
