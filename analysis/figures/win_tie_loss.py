@@ -101,7 +101,8 @@ def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet) -> No
     if duel.rival in spec.counted:
         title += f" (paper: {', '.join(map(str, spec.counted[duel.rival]))})"
     panel.set_title(title)
-    usual = max(float(np.median(np.abs(duel.difference))), 1e-6)
+    sizes = np.abs(duel.difference[duel.difference != 0])
+    usual = float(np.median(sizes)) if len(sizes) else 1.0
     panel.set_yscale("symlog", linthresh=10.0 ** np.round(np.log10(usual)))
     panel.yaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     panel.axhline(0, color="#444444", linewidth=0.7)
