@@ -66,6 +66,7 @@ def _check(spec: ClaimSpec, scores: Scores, reference: Reference) -> dict[str, A
 
 
 def judgement(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
+    """What the claims table holds of a claim; `numbers` in its unit: value, low, high, n, unit, runs, …"""
     base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
     # what was looked at: our runs, or published numbers alone
     basis = {"basis": "runs" if spec.experiments else "published", "weak": False}
@@ -87,6 +88,7 @@ def judgement(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any
 
 
 def shown(value: str | float) -> str:
+    """A published value as the table prints it: words as they are, numbers to ten digits."""
     return value if isinstance(value, str) else f"{value:.10g}"
 
 

@@ -18,29 +18,29 @@ from tests.kills import begin
 
 TABLES = ("summary", *(name for name in LOGGED if name != "timing"))
 BEGAN = re.compile(r": (?:started|resumed) at frame ([\d,]+) of|: started$", re.MULTILINE)
-QUICK = {"evaluation__every_frames": 300, "evaluation__episodes": 2}
+QUICK = {"evaluation__every_frames": 200, "evaluation__episodes": 2}
 START = "learning__clock__start_frames"
 ON_POLICY = {"learning__target_every_frames": None, "environment__streams": 4, "learning__batch": 4}
 
 
 @functools.cache
 def runs() -> list[Identified]:
-    """One of each kind of learner, a policy that never learns, and a study: a second or less each."""
+    """One of each kind of learner, a policy that never learns, and a study: less than a second each."""
     found = [
-        spec("dqn_minatar_sn", budget=900, **QUICK, **{START: 100}),
+        spec("dqn_minatar_sn", budget=600, **QUICK, **{START: 100}),
         spec(
             "dqn_minatar_sn",
             "asterix",
             seed=1,
-            budget=600,
+            budget=400,
             **QUICK,
             **{START: 100},
             agent__selector="online",
             agent__n_step=3,
         ),
-        spec("dqn_minatar_sn", "seaquest", budget=600, **QUICK, **{START: 10**9}),
-        spec("a2c_minatar", "freeway", budget=400, **QUICK, **ON_POLICY),
-        spec("rainbow_minatar", "space_invaders", budget=200, **QUICK, **{START: 100}),
+        spec("dqn_minatar_sn", "seaquest", budget=400, **QUICK, **{START: 10**9}),
+        spec("a2c_minatar", "freeway", budget=300, **QUICK, **ON_POLICY),
+        spec("rainbow_minatar", "space_invaders", budget=150, **QUICK, **{START: 100}),
         walk(62, seed=3),
     ]
     warm()  # what is imported and compiled here is there in each fork
