@@ -34,6 +34,10 @@ def commands() -> list[str]:
     return [line for line in [*lines, *inline] if line]
 
 
+def test_each_paper_is_named():
+    assert [name for name in Project(ROOT).paper_names if f"`{name}`" not in README] == []
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory):
     """A checkout with the README's algorithm and paper, and the main config as shipped."""
