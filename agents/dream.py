@@ -20,7 +20,7 @@ import pyarrow as pa
 import torch
 from torch.nn import functional as F
 
-from agents.acting.actor import Actor
+from agents.acting.actor import Actor, Stacker
 from agents.acting.exploration import Constant
 from agents.agent import acting_networks, load_acting
 from agents.build import acting
@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
 class Played(NamedTuple):
     """Rows of play [N, …], each with what led to it: as agents/losses/prediction.py draws them."""
 
-    obs: np.ndarray
+    obs: np.ndarray  # stacked, as networks see them [N, S * C, H, W]
     action: np.ndarray  # int64; of no meaning where `first`
     reward: np.ndarray
     discount: np.ndarray
@@ -84,7 +84,9 @@ def play(spec: Spec, agent: Dreamer, steps: int) -> Played:
     for network in acting_networks(agent).values():
         network.train(rules.noise)
     rows = [actor.step() for _ in range(steps)]
-    obs, action, reward, discount, first = map(np.concatenate, list(zip(*rows, strict=True))[:5])
+    _, action, reward, discount, first = map(np.concatenate, list(zip(*rows, strict=True))[:5])
+    stacker = Stacker(1, spec.environment.stack, stream.shape, stream.dtype)
+    obs = np.concatenate([stacker(row.obs, row.first).copy() for row in rows])
     before = [
         np.concatenate([[start], x[:-1]]).astype(x.dtype) for start, x in ((0, action), (0, reward), (1, discount))
     ]
@@ -142,11 +144,11 @@ def expecting(rssm: Rssm) -> Rssm:
     return twin
 
 
-def table(found: dict[str, Seen]) -> pa.Table:
-    """Images and numbers as rows of SCHEMA."""
+def table(found: dict[str, Seen], channels: int) -> pa.Table:
+    """Images and numbers as rows of SCHEMA; of a stack the newest image alone, which has so many `channels`."""
     rows = [
         {"row": name, "step": seen.start + i, "reward": float(seen.reward[i]), "discount": float(seen.discount[i]),
-         "image": seen.image[i].flatten().numpy()}
+         "image": seen.image[i, -channels:].flatten().numpy()}
         for name, seen in found.items() for i in range(len(seen.image))
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -168,9 +170,11 @@ def of_run(folder: Path, steps: int, context: int, out: Path) -> None:
     noise = torch.Generator().manual_seed(integer_seed(spec.seed, "evaluation", after(spec), 2))
     found = dream(agent, rows, context, noise)
     about = {key: facts[key] for key in ("run", "digest", "fingerprint", "versions", "frames")}
-    about |= {"shape": list(rows.obs.shape[1:]), "context": context, "played": PLAYED}
+    stacked, *sides = rows.obs.shape[1:]
+    channels = stacked // spec.environment.stack
+    about |= {"shape": [channels, *sides], "context": context, "played": PLAYED}
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(out, table(found), about)
+    write_table(out, table(found, channels), about)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,9 +182,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m agents.dream", description=__doc__)
     parser.add_argument("--run", required=True, type=Path, help="folder of the finished run in the store")
     parser.add_argument("--steps", required=True, type=int, help="of the stretch, in agent steps")
-    parser.add_argument("--context", required=True, type=int, help="steps seen before imagining, 1 at least")
+    parser.add_argument("--context", required=True, type=int, help="steps seen before imagining")
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
     options = parser.parse_args(arguments)
+    if not 1 <= options.context < options.steps:
+        parser.error(f"--context {options.context} must be at least 1 and below --steps {options.steps}")
     of_run(options.run, options.steps, options.context, options.out)
     return 0
 

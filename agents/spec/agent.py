@@ -98,6 +98,12 @@ class Munchausen(Numbers):
                 "agent.selector munchausen adds the log-policy to each reward, and knows that of the first alone: "
                 f"agent.n_step 1, not {spec.agent.n_step}"
             )
+        select = spec.memory.select
+        if select.kind == "proportional" and select.initial == "actor":
+            yield (
+                "agent.selector munchausen has TD errors that the values acted on do not tell: memory.select.initial "
+                "largest, not actor"
+            )
 
 
 class NoPenalty(Numbers):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from agents.spec.agent import Agent
 from agents.spec.base import Count, OneOf, Part, Probability, Real, Whole
 from agents.spec.executor import on_policy
+from agents.spec.optimizer import Decay
 
 
 class NoCorrection(Part):
@@ -152,7 +153,7 @@ class ACER(OnUnrolls):
     kind: Literal["acer"]
     discount: Probability = Field(description="gamma, per agent step")
     truncation: Annotated[Real, Field(gt=0)] = Field(description="c: importance weights count up to here")
-    average_decay: Probability = Field(description="alpha of the running average of policies, per update")
+    average_decay: Decay = Field(description="alpha of the running average of policies, per update")
     radius: Annotated[Real, Field(gt=0)] = Field(
         description="delta: what a step may add to the KL divergence from the average policy, to first order"
     )

@@ -290,6 +290,7 @@ def test_the_batch_that_is_new_has_ratios_of_one(tmp_path):
         ({"learning__batch": 6}, "learning.batch must be a multiple of environment.streams times memory.copies, 4"),
         ({"executor": {"kind": "hogwild", "actors": 4}}, "executor hogwild needs agent actor_critic"),
         ({"agent__radius": 0.0}, "greater than 0"),
+        ({"agent__average_decay": 1.0}, "average_decay"),  # an average that never leaves the first policy
         ({"evaluation__epsilon": 0.1}, "agent acer samples its policy"),
     ],
 )

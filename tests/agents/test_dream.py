@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from agents import __main__ as program
 from agents import dream
+from agents.build import build
 from agents.losses.latent import Categorical, Gaussian
 from agents.run.store import Store
 from tests.agents.specs import spec
@@ -97,6 +98,26 @@ def test_a_finished_run_dreams_the_same_twice(tmp_path):
     assert table.column("row").to_pylist() == [*["seen"] * 6, *["decoded"] * 6, *["mean"] * 3, *["sample 1"] * 3,
                                                *["sample 2"] * 3]  # fmt: skip
     assert all(len(image) == 400 and 0 <= min(image) and max(image) <= 1 for image in table.column("image").to_pylist())
+
+
+def test_a_model_of_stacks_is_shown_stacks_and_its_newest_image_is_kept():
+    run = spec("dreamer_minatar", **SMALL, environment__stack=3)
+    agent = build(run).learner.agent
+    rows = dream.play(run, agent, 4)
+    assert rows.obs.shape == (4, 12, 10, 10) and rows.first.tolist() == [True, False, False, False]
+    assert not rows.obs[0, :8].any() and np.array_equal(rows.obs[3, 4:8], rows.obs[2, 8:])
+    found = dream.dream(agent, rows, 2, torch.Generator().manual_seed(0))
+    shown = dream.table(found, 4).column("image").to_pylist()
+    assert shown[3] == rows.obs[3, 8:].flatten().tolist()
+    assert shown[4] == found["decoded"].image[0, 8:].flatten().tolist()
+
+
+@pytest.mark.parametrize(("steps", "context"), [("6", "0"), ("0", "1"), ("3", "3")])
+def test_something_is_seen_and_something_imagined(steps, context, tmp_path, capsys):
+    """The state before the first image would be the last one's, else."""
+    with pytest.raises(SystemExit):
+        dream.main(["--run", str(tmp_path), "--steps", steps, "--context", context, "--out", str(tmp_path / "x")])
+    assert f"--context {context} must be at least 1 and below --steps {steps}" in capsys.readouterr().err
 
 
 def test_what_cannot_dream_says_so(tmp_path):

@@ -13,7 +13,7 @@ from agents.losses.bootstrap import Greedy
 from agents.losses.munchausen import Munchausen, munchausen_term, scaled_log_policy, soft
 from agents.losses.value import Scalar
 from agents.spec import model_of
-from tests.agents.specs import spec
+from tests.agents.specs import prioritized, spec
 from tests.agents.test_iqn import MUNCHAUSEN, VALUE, batch
 
 NOW, NEXT = torch.tensor([[1.0, 0.9, 0.0]]), torch.tensor([[0.5, 0.5, 0.4]])  # q-(s, .), q-(s', .)
@@ -169,6 +169,11 @@ C51 = {"kind": "categorical", "low": -1.0, "high": 1.0, "atoms": 5}
     [
         ("m_dqn_minatar", {"agent__value": C51}, ["agent.selector munchausen", "agent.value scalar", "categorical"]),
         ("m_iqn_minatar", {"agent__n_step": 3}, ["agent.selector munchausen", "agent.n_step 1", "3"]),
+        (
+            "m_dqn_minatar",
+            {"memory__select": prioritized("proportional", initial="actor")},
+            ["agent.selector munchausen", "memory.select.initial largest", "actor"],
+        ),
         ("r2d2_minatar", {"agent__selector": MUNCHAUSEN}, ["munchausen", "agent dqn", "r2d2"]),
         ("m_dqn_minatar", {"agent__selector__temperature": 0.0}, ["temperature", "greater than 0"]),
         ("m_dqn_minatar", {"agent__selector__lowest": 0.5}, ["lowest", "less than or equal to 0"]),
