@@ -235,5 +235,6 @@ def test_a_plain_snakemake_that_was_killed(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     first, *_, last = without_notes(done.stdout)
     assert first.startswith(f"unlocked this folder: the Snakemake that had locked it is dead (process {child.pid} on ")
-    assert last.startswith("5 jobs done in ")
+    # Four trainings and the scores; of the two that outlived their Snakemake, those sealed by then are not begun again.
+    assert last.split(" jobs done in ")[0] in ("3", "4", "5") and (house / target).exists()
     assert notes(house / ".snakemake") == []
