@@ -28,9 +28,8 @@ def test_columns_are_those_that_training_writes():
 
 def test_scores_hold_every_run_metric_and_frame(house):
     table = pq.read_table(house.scores[0])
-    assert len(table) == 9 * (
-        4 * 20 + 2
-    )  # two metrics and two clocks with 20 values, the speed and the time of a frame
+    # two metrics and two clocks with 20 values, the speed and the time of a frame
+    assert len(table) == 9 * (4 * 20 + 2)
     about = metadata_of(table, house.scores[0])
     assert about["planned"] == 9 and about["missing"] == []
     assert about["experiment"]["budget_frames"] == 60_000 and "runs" not in about["experiment"]
