@@ -193,8 +193,10 @@ def updates(spec: Mapping[str, Any]) -> float:
     learning, select, agent = spec["learning"], spec["memory"]["select"], spec["agent"]
     clock = learning["clock"]
     if clock["kind"] == "unrolls":
-        fresh = max(1, learning["batch"] - round(learning["batch"] * select["replay_share"]))
-        return spec["budget_frames"] / (spec["environment"].get("repeat", 1) * fresh * agent["unroll"])
+        steps = spec["budget_frames"] / spec["environment"].get("repeat", 1)
+        fresh = max(1, learning["batch"] - round(learning["batch"] * select.get("replay_share", 0.0)))
+        replaying = max(0.0, 1 - select.get("start_steps", 0) / steps)
+        return steps / (fresh * agent["unroll"]) * (1 + replaying * select.get("replay_ratio", 0.0))
     return max(0, spec["budget_frames"] - clock["start_frames"]) / clock["every_frames"]
 
 

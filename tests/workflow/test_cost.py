@@ -11,7 +11,7 @@ from tests.workflow.house import ROOT
 from workflow import cost
 from workflow.config import Project
 from workflow.cost import Here, Past, Planned, Speed, Speeds
-from workflow.expand import Papers, Run
+from workflow.expand import Papers, Run, expand
 
 DQN = Speed(turn=0.5, stream=0.5, update=4.0, rows=32, weights=1.0)
 SPEEDS = Speeds(0.028, {"dqn_minatar_sn": DQN})
@@ -71,6 +71,13 @@ def test_learning_that_follows_the_rows():
     spec = json.loads(next(iter(Papers(project).runs("a3c.learning_rate").values())).spec)
     unroll, batch = spec["agent"]["unroll"], spec["learning"]["batch"]
     assert cost.updates(spec) == spec["budget_frames"] / (unroll * batch)
+
+
+def test_learning_again_from_what_was_kept():
+    """ACER: 500 batches of 8 unrolls of 20 steps, and after 20,000 of 80,000 steps four more for each."""
+    spec = Project(ROOT).algorithm("acer_minatar").spec
+    spec |= {"budget_frames": 80_000, "memory": {"select": spec["memory"]["select"] | {"start_steps": 20_000}}}
+    assert cost.updates(spec) == 80_000 / 160 * (1 + 4 * 0.75)
 
 
 def test_actors_share_the_cores(project: Path):
@@ -147,6 +154,18 @@ def test_every_shipped_algorithm_has_its_speed():
             assert 0 < speed.turn + speed.stream < 20 and 0 < speed.update < 60_000 and 0 < speed.weights < 100, name
         else:
             assert 0 < speed.unit < 10, name
+
+
+@pytest.mark.parametrize("paper", Project(ROOT).paper_names)
+def test_every_shipped_algorithm_has_an_estimate_in_its_papers(paper: str):
+    """None asks for a field that its kind of spec has not."""
+    speeds, seen = cost.read_speeds(ROOT), set()
+    for each in expand(Project(ROOT, {"scale": "smoke"}), paper).values():
+        for point in each.points:
+            if point.algorithm not in seen:
+                seen.add(point.algorithm)
+                run = point.run(each.games[0], 0)
+                assert 0.5 < cost.run_seconds(Planned(run), json.loads(run.spec), ONE, speeds) < 600, point.algorithm
 
 
 def test_the_selftest_is_the_cpus_time_of_a_fixed_computation():

@@ -189,7 +189,7 @@ def test_dreamers_ablations_leave_out_one_part_each():
 def test_small_scales_say_what_they_reduce_and_stay_small(paper: str):
     """Reduced: at most 5M frames of training in all; smoke: at most 24 runs of at most 1,000 frames.
 
-    ACKTR's steps are few, and two of its comparisons say something only after 500k frames: at most 20M there.
+    ACKTR's four agents are compared on three games after 500k frames, by three seeds: at most 36M there.
     """
     for scale in ("reduced", "smoke"):
         found = expand(Project(ROOT, {"scale": scale}), paper)
@@ -197,7 +197,7 @@ def test_small_scales_say_what_they_reduce_and_stay_small(paper: str):
         assert all(each.reduced.endswith(".") for each in found.values())
         if scale == "reduced":
             frames = {run.name: e.budget_frames for e in found.values() if e.clock == "frames" for run in e.runs()}
-            assert sum(frames.values()) <= (20_000_000 if paper == "acktr" else 5_000_000)
+            assert sum(frames.values()) <= (36_000_000 if paper == "acktr" else 5_000_000)
         else:
             assert len(budgets) <= 24 and max(budgets.values()) <= 1000
 
