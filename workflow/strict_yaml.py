@@ -8,6 +8,7 @@ Differences from plain `yaml.safe_load`: a key given twice is an error (YAML kee
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -145,12 +146,19 @@ def load(path: Path, name: str | None = None) -> Document:
     name = name or str(path)
     try:
         text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(name, 0, (), f"cannot be read: {error}")]) from None
+    return parsed(text, name)
+
+
+@functools.lru_cache(1024)
+def parsed(text: str, name: str) -> Document:
+    """As `load`. A text that was read before gives the same document: nobody changes one."""
+    try:
         if line := _too_deep(text):
             raise ConfigError([Problem(name, line, (), "mappings and lists lie in each other too deeply")])
         loader = _Loader(text)
         root = loader.get_single_node()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(name, 0, (), f"cannot be read: {error}")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         text = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)]))

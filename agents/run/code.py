@@ -88,31 +88,35 @@ class Code:
         """(hash, modules it imports)."""
         path = self._path(name)
         assert path is not None, name
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         try:
-            tree = ast.parse(path.read_bytes())
+            return _read(path.read_bytes(), package)
         except SyntaxError as error:
             raise CodeError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
-        digest = hashlib.sha256(repr(_essence(tree)).encode()).hexdigest()[:16]
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        return digest, tuple(dict.fromkeys(self._imports(tree, package)))
 
-    def _imports(self, node: ast.AST, package: str) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and ast.unparse(child.test) in (
-                "TYPE_CHECKING",
-                "typing.TYPE_CHECKING",
-            ):
-                for other in child.orelse:
-                    yield from self._imports(ast.Module([other], []), package)
-            elif isinstance(child, ast.Import):
-                yield from (alias.name for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                above = package.split(".")[: len(package.split(".")) - child.level + 1] if child.level else []
-                base = ".".join([*above, *filter(None, [child.module])])
-                yield base
-                yield from (f"{base}.{alias.name}" for alias in child.names)
-            else:
-                yield from self._imports(child, package)
+
+@functools.cache  # checkouts have most of their modules in common
+def _read(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
+    """(hash, modules it imports) of a module in that package."""
+    tree = ast.parse(source)
+    digest = hashlib.sha256(repr(_essence(tree)).encode()).hexdigest()[:16]
+    return digest, tuple(dict.fromkeys(_imports(tree, package)))
+
+
+def _imports(node: ast.AST, package: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in child.orelse:
+                yield from _imports(ast.Module([other], []), package)
+        elif isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - child.level + 1] if child.level else []
+            base = ".".join([*above, *filter(None, [child.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in child.names)
+        else:
+            yield from _imports(child, package)
 
 
 def _essence(node: object) -> object:
