@@ -240,7 +240,7 @@ def test_another_process_namespace_does_not_take_a_renewed_lease(path, elsewhere
 
 
 def test_a_stopped_training_that_was_taken_over_leaves_without_a_trace(tmp_path, elsewhere):
-    run = spec(budget=12_000)
+    run = spec(budget=5_000)
     work = tmp_path / "work" / run.name()
     command = [sys.executable, "-m", "agents", "train", "--spec", run.canonical(), "--results", str(tmp_path)]
 
@@ -268,9 +268,9 @@ def test_a_stopped_training_that_was_taken_over_leaves_without_a_trace(tmp_path,
             assert files_in(work / "checkpoints") == saved
     assert b.wait(120) == 0
     facts = json.loads((tmp_path / "runs" / run.name() / "run.json").read_text())
-    assert (facts["status"], facts["frames"], facts["resumes"]) == ("finished", 12_000, 1)
+    assert (facts["status"], facts["frames"], facts["resumes"]) == ("finished", 5_000, 1)
     evaluations = pq.read_table(tmp_path / "runs" / run.name() / "evaluations.parquet").column("frame").to_pylist()
-    assert sorted(set(evaluations)) == list(range(0, 12_001, 1_000)) and len(evaluations) == 13 * 5
+    assert sorted(set(evaluations)) == list(range(0, 5_001, 1_000)) and len(evaluations) == 6 * 5
 
 
 def test_only_a_full_disk_is_told_as_one(tmp_path):
