@@ -1,8 +1,8 @@
 """The ledger: what each paper shows, what shows it here, in which state, and what it costs at the paper's scale.
 
-All of it follows from config/ and from what is kept under docs/, so that docs/papers (workflow/ledger_pages.py) can be
-compared with it by a test. Costs are those of `plan` on a machine that does not change: the one of workflow/speeds.yaml,
-with as many cores as a run asks for.
+All of it follows from config/ and from what is kept under docs/, so that a test can compare docs/papers, which
+workflow/ledger_pages.py writes, with it. Costs are those of `plan` on a machine that does not change: the one of
+workflow/speeds.yaml, with as many cores as a run asks for.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Item(NamedTuple):
 
     @property
     def target(self) -> str:
-        """The file that Snakemake makes, under results/<scale>."""
+        """The file that Snakemake makes of it, under results/<scale>."""
         if self.part == "claims":
             return f"claims/{self.paper}.json"
         return f"{self.part}/{self.paper}/{self.spec.id}.{FILES[self.part][0]}"
@@ -78,10 +78,10 @@ class Row(NamedTuple):
         found = {item.state for item in self.items}
         return [state for state in STATES if state in found] or [ABSENT]
 
-    @property
-    def stands_in(self) -> bool:
-        """Whether all that shows it is in its manner, not the thing itself."""
-        return bool(self.items) and all(item.spec.source.startswith(MANNER) for item in self.items)
+    def stands_in(self, state: str) -> bool:
+        """Whether all of its items in that state are studies in its manner, not the thing itself."""
+        found = [item.spec.source.startswith(MANNER) for item in self.items if item.state == state]
+        return bool(found) and all(found)
 
 
 class Ledger:

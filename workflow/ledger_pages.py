@@ -16,8 +16,18 @@ from workflow.write import write_if_changed
 
 LONG = 60  # characters of a value beyond which a page shows its beginning
 NOTE = "Written by `python -m workflow ledger` from config/ and from what is kept under docs/: not to be edited."
-COSTS = """Costs are those of `python -m workflow plan`, each run once, on cores of the machine in workflow/speeds.yaml. Runs on GPUs are
-reckoned by their time limits (`≤`): a bound, not an estimate."""
+COSTS = """\
+Costs are those of `python -m workflow plan`, each run once, on cores of the machine in workflow/speeds.yaml. Of runs on
+GPUs only the time limits are known: with them the hours are a bound (`≤`), not an estimate."""
+TARGETS = """\
+What stands under "here" is made at the paper's scale by
+
+```sh
+snakemake --profile slurm results/paper/HERE --config scale=paper
+```
+
+and at the reduced one by `snakemake --cores all results/reduced/HERE`. "In its manner": by a smaller study of the same
+question."""
 
 
 def pages(ledger: Ledger) -> dict[Path, str]:
@@ -48,7 +58,11 @@ def _index(ledger: Ledger) -> str:
     for name, paper in ledger.papers.items():
         rows = ledger.rows(name)
         first = [row.states[0] for row in rows]
-        counts = [len(rows), *(first.count(state) for state in STATES), sum(row.stands_in for row in rows)]
+        counts = [
+            len(rows),
+            *(first.count(state) for state in STATES),
+            sum(row.stands_in(row.states[0]) for row in rows),
+        ]
         total = [a + b for a, b in zip(total, counts, strict=True)]
         cost = ledger.cost(f"{name}.{key}" for key in paper.experiments)
         lines.append([f"[{name}]({name}.md)", f"{paper.title}, {paper.year}", *counts, *_told(cost)])
@@ -58,13 +72,13 @@ def _index(ledger: Ledger) -> str:
 
 One row for each figure, table and stated result of each paper, counted once, by the first of these that holds:
 
-- **{STATES[0]}**: at the reduced scale, and kept under docs/;
+- **{STATES[0]}**: kept under docs/, made at the reduced scale (at the paper's, where an experiment has no other);
 - **{STATES[1]}**: it needs no run;
 - **{STATES[2]}**: its experiments are configured as its authors ran them, one command away;
 - **{STATES[3]}**: with the reason.
 
-"In its manner": rows that are shown by a smaller study of the same question only. Runs and hours are those of the whole
-paper at its own scale. {NOTE}
+"In its manner": of these rows, those for which that is a smaller study of the same question, not the paper's own. Runs
+and hours are those of the whole paper at its own scale. {NOTE}
 
 {_table(head, lines, right=9)}
 
@@ -80,8 +94,8 @@ def page(ledger: Ledger, name: str) -> str:
         f"{paper.authors}. {paper.venue}, {paper.year}. {paper.url}",
         f"[config/papers/{name}.yaml](../../config/papers/{name}.yaml) · [all papers](README.md). {NOTE}",
         "## What the paper shows",
-        "At the paper's scale a target is made by `snakemake --profile slurm results/paper/TARGET --config scale=paper`, at the\n"
-        "reduced one by `snakemake --cores all results/reduced/TARGET`. " + COSTS,
+        TARGETS,
+        COSTS,
         _table(
             ["in the paper", "shows", "state", "here", "runs", "core-hours", "GPU-hours"],
             [_row(ledger, name, row) for row in rows],
@@ -95,23 +109,21 @@ def page(ledger: Ledger, name: str) -> str:
     if paper.deviations:
         parts += ["## Deviations", "\n".join(f"- {each}" for each in paper.deviations)]
     if paper.claims:
-        told = [
-            [
-                c.spec.text,
-                c.spec.source,
-                c.spec.published or "",
-                c.verdict or ("" if c.spec.experiments else "no run needed"),
-            ]
-            for c in ledger.claims(name)
-        ]
+        told = [_claim(item) for item in ledger.claims(name)]
         parts += ["## Claims", _table(["claim", "source", "published", "verdict"], told)]
     return "\n\n".join(parts) + "\n"
+
+
+def _claim(item: Item) -> list[object]:
+    spec = item.spec
+    judged = item.verdict or ("" if spec.experiments else "needs no run")
+    return [spec.text, spec.source, spec.published or "", judged]
 
 
 def _row(ledger: Ledger, paper: str, row: Row) -> Sequence[object]:
     if row.content.absent:
         return [row.content.name, row.content.shows, f"{row.states[0]}: {row.content.absent}", "", *_told(Cost())]
-    state = "; ".join(row.states) + (", in its manner" if row.stands_in else "")
+    state = "; ".join(f"{state}{', in its manner' * row.stands_in(state)}" for state in row.states)
     here = "<br>".join(_link(ledger, item) for item in row.items)
     return [row.content.name, row.content.shows, state, here, *_told(row.cost)]
 
