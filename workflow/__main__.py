@@ -11,6 +11,7 @@ done PAPER       the paths of a paper's figures and report
 gc               what the results hold that nothing needs any more; --delete removes it
 check            read all of config/ and say everything that is wrong with it
 schema           write config/schema/*.json
+ledger           write docs/papers: what each paper shows, what shows it here; --check says which pages are stale
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from typing import Any
 
 try:
     from analysis.spec import SCALES
-    from workflow import drawn, environment, gc, lookahead, pages, pilots, runs, schema, status, targets
+    from workflow import drawn, environment, gc, ledger_pages, lookahead, pages, pilots, runs, schema, status, targets
     from workflow.config import Project
     from workflow.context import Context
     from workflow.expand import expand
     from workflow.invocation import invocation
+    from workflow.ledger import Ledger
     from workflow.plan import plan
     from workflow.progress import run
     from workflow.strict_yaml import ConfigError, Document
@@ -68,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace, passed: list[str]) -> int:
+    if options.command == "ledger":
+        return _ledger(options.check)
     overrides = _overrides(options.config)
     if options.command == "schema":
         for path in schema.write(ROOT):
@@ -141,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     add("gc", parents=[common]).add_argument("--delete", action="store_true", help="remove what is listed")
     add("check", parents=[common])
     add("schema", parents=[common])
+    add("ledger").add_argument("--check", action="store_true", help="write nothing; 1 if a page is stale")
     return parser
 
 
@@ -183,6 +188,14 @@ def _check(project: Project, overrides: dict[str, Any]) -> int:
     _note(list(notes))
     print(f"config/ is in order: {len(project.algorithm_names)} algorithms, {len(project.paper_names)} papers")
     return 0
+
+
+def _ledger(check: bool) -> int:
+    """Pages that were, or with `check` ought to be, written anew."""
+    changed = ledger_pages.stale(Ledger(ROOT)) if check else ledger_pages.write(ROOT)
+    for path in changed:
+        print(f"{path.relative_to(ROOT)}{' is stale: python -m workflow ledger' * check}")
+    return int(check and bool(changed))
 
 
 def _paper(context: Context, name: str) -> str:

@@ -50,6 +50,7 @@ def paper_problems(project: Any, document: Document, paper: Paper) -> Iterator[P
     for key, experiment in paper.experiments.items():
         yield from _experiment(project, document, ("experiments", key), experiment)
     yield from _shown(project, document, paper)
+    yield from _contents(project, document, paper)
 
 
 def _experiment(project: Any, doc: Document, at: Location, experiment: Experiment) -> Iterator[Problem]:
@@ -158,7 +159,7 @@ def _lengths(doc: Document, at: Location, zipped: dict[str, list[Any]]) -> Itera
 def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
     """Problems of figures, tables and claims: names of experiments, variants and varied keys."""
     seen: dict[str, Location] = {}
-    for part in ("figures", "tables", "claims", "absent"):
+    for part in ("figures", "tables", "claims"):
         for i, item in enumerate(getattr(paper, part)):
             at = (part, i)
             if seen.setdefault(item.id, at) != at:
@@ -211,3 +212,23 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
         if key not in varied:
             yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
+
+
+def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
+    """Problems of the rows of the ledger: names given twice, and figures, tables and claims that are nowhere."""
+    own, seen = [item.id for item in paper.items], dict[str, int]()
+    for i, row in enumerate(paper.contents):
+        if (first := seen.setdefault(row.name, i)) != i:
+            yield doc.problem(("contents", i, "name"), f"{row.name!r} is taken by contents.{first}")
+        for name in _repeated(row.by or []):
+            yield doc.problem(("contents", i, "by"), f"{name!r} is given twice")
+        for j, full in enumerate(row.by or []):
+            other, _, _ = full.rpartition(".")
+            at = ("contents", i, "by", j)
+            if other and other not in project.paper_names:
+                yield project.unknown(doc, at, "paper", other, project.paper_names)
+                continue
+            source = project.described(other)[1] if other else paper
+            known = own if source is paper else [f"{other}.{each.id}" for each in source.items] if source else [full]
+            if full not in known:
+                yield doc.problem(at, f"no figure, table or claim {full!r}", full, known)

@@ -17,6 +17,7 @@ MOST_SEEDS = 10_000  # more cannot be meant, and no workflow could hold their jo
 # What a run's own spec says of its seed: the numbers that its outputs can hold.
 Seed = Annotated[Whole, *_seed.metadata]
 Text = Annotated[str, Field(min_length=1)]
+ItemName = Annotated[str, Field(pattern=r"^([a-z0-9_-]+\.)?[a-z0-9][a-z0-9_-]*$")]
 ScaleName = Literal["smoke", "reduced", "paper"]
 
 
@@ -189,12 +190,21 @@ class Quoted(Strict):
     regime: Regime = Field("noop_starts", description="how its evaluation episodes start")
 
 
-class Absent(Strict):
-    """A figure or table of the paper that is not built."""
+class Content(Strict):
+    """A figure, a table or a stated result of the paper, and what shows it here, or why nothing does."""
 
-    id: Name
-    source: Text
-    reason: Text
+    name: Text = Field(description="as the paper prints it: `Figure 1, left`, `Table K.1`")
+    shows: Text = Field(description="what is to be seen there, in a few words")
+    by: Annotated[list[ItemName], Field(min_length=1)] | None = Field(
+        None, description="figures, tables and claims that show it: ids of this file, or `paper.id` of another's"
+    )
+    absent: Text | None = Field(None, description="why nothing shows it")
+
+    @model_validator(mode="after")
+    def _either(self) -> Content:
+        if (self.by is None) == (self.absent is None):
+            raise ValueError("either 'by' or 'absent' is wanted")
+        return self
 
 
 class Paper(Strict):
@@ -211,4 +221,8 @@ class Paper(Strict):
     tables: list[TableSpec] = Field(default_factory=list)
     claims: list[ClaimSpec] = Field(default_factory=list)
     deviations: list[Text] = Field(default_factory=list, description="where we knowingly differ from the paper")
-    absent: list[Absent] = Field(default_factory=list, description="figures and tables not built, and why")
+    contents: list[Content] = Field(default_factory=list, description="all that the paper shows: its ledger's rows")
+
+    @property
+    def items(self) -> list[FigureSpec | TableSpec | ClaimSpec]:
+        return [*self.figures, *self.tables, *self.claims]

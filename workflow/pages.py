@@ -31,7 +31,9 @@ def as_json(context: Context, page: str) -> str:
         for part in drawn.FILES:
             items = drawn.drawable(context, name, part)
             row[part] = [{key: getattr(item, key) for key in ("id", "title", "source")} for item in items]
-        rows.append({"paper": name, **row, "absent": [item.model_dump() for item in paper.absent]})
+        absent = [each for each in paper.contents if each.absent]
+        row["absent"] = [{key: getattr(each, key) for key in ("name", "shows", "absent")} for each in absent]
+        rows.append({"paper": name, **row})
     return json.dumps(rows, sort_keys=True, separators=(",", ":"))
 
 

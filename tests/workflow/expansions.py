@@ -41,14 +41,15 @@ def of_expansion(each: Expansion) -> dict[str, Any]:
 
 
 def of_paper(paper: str) -> dict[str, Any]:
-    """scale.experiment -> its record, and `shown`: a hash of all that its file says beside experiments."""
+    """scale.experiment -> its record, and `shown`: a hash of all that its file says beside experiments and
+    `contents`, which docs/papers tells."""
     found: dict[str, Any] = {}
     for scale in SCALES:
         expanded = expand(Project(ROOT, {"scale": scale}), paper)
         found |= {f"{scale}.{name}": of_expansion(each) for name, each in expanded.items()}
     described, _ = Project(ROOT).paper(paper)
     found["titles"] = digest({name: each.title for name, each in described.experiments.items()})
-    found["shown"] = digest(described.model_dump(mode="json", exclude={"experiments"}), ordered=True)
+    found["shown"] = digest(described.model_dump(mode="json", exclude={"experiments", "contents"}), ordered=True)
     return found
 
 
