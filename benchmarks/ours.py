@@ -1,7 +1,7 @@
 """This repository's trainings as they run: acting, game, memory, update, recording of losses and norms.
 
-Left out are evaluations and checkpoints, which come seldom. `r2d2` is its update alone (the draw from memory, the
-update, the new priorities), for that is what plain torch is compared with.
+Left out are evaluations and checkpoints, which come seldom. `r2d2` and `dreamer` are their updates alone (the draw from
+memory, the update, the new priorities), for that is what they are compared with.
 """
 
 import tempfile
@@ -11,7 +11,7 @@ from pathlib import Path
 from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
-from agents.spec import Spec
+from agents.spec import Spec, model_of
 from benchmarks.suites import BATCH, EPSILON, MEMORY_STEPS, START_FRAMES, SUITES, TARGET_UPDATES
 from workflow.config import Project
 from workflow.overlay import merge
@@ -34,7 +34,9 @@ def spec(suite: str, start_frames: int = START_FRAMES) -> Spec:
     if steps:
         tree["learning"] |= {"batch": BATCH, "target_every_frames": TARGET_UPDATES * every}
         tree["memory"]["capacity_steps"] = ATARI_STEPS if suite == "atari" else MEMORY_STEPS
-    return Spec.model_validate(tree | {"version": 1, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1})
+    return model_of(tree).model_validate(
+        tree | {"version": 1, "seed": 0, "budget_frames": 1, "device": "cpu", "threads": 1}
+    )
 
 
 def training(suite: str, start_frames: int = START_FRAMES) -> Run:
@@ -46,7 +48,7 @@ def training(suite: str, start_frames: int = START_FRAMES) -> Run:
 def make(suite: str, start_frames: int = START_FRAMES) -> Callable[[int], object]:
     """What does so many frames of the suite."""
     run = training(suite, start_frames)
-    return updating(run) if suite == "r2d2" else lambda frames: onward(run, frames)
+    return updating(run) if suite in ("r2d2", "dreamer") else lambda frames: onward(run, frames)
 
 
 def onward(run: Run, frames: int) -> None:

@@ -1,9 +1,10 @@
 """What is compared: the suites, the contestants, and the numbers that all of them share. Imports nothing heavy.
 
-Every suite but the last four of SUITES is a value method on MinAtar Breakout with one network (one convolution of 16
+Every suite but the last five of SUITES is a value method on MinAtar Breakout with one network (one convolution of 16
 3x3 filters, 128 hidden units), an update every frame, a batch of 32, a memory of 100,000 steps and a target network
 copied every 1,000 updates. `atari` has the network of Mnih et al. 2015, an update every four steps (16 frames) and a
-memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms as they are.
+memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms as they are. `dreamer` is
+DreamerV2 on 64 x 64 pixels, all its sizes small.
 """
 
 from typing import Any, NamedTuple
@@ -31,6 +32,20 @@ C51 = {"agent": {"value": {"kind": "categorical", "low": -100.0, "high": 100.0, 
 SPECTRAL = {"spectral": {"kind": "weights", "layers": [-2]}}
 NOISY = {"network": {"linear": {"kind": "factorised", "sigma": 0.5}}, "exploration": {"kind": "none"}}
 DOUBLE = {"agent": {**HUBER["agent"], "selector": "online"}}
+# Channels are multiples of 8 instead of 48, layers of 128 units; 16 sequences of 16 steps, 10 imagined from each.
+DREAMER = {
+    "agent": {"sequence": 16, "horizon": 10},
+    "network": {
+        "convolutions": [[8, 4, 2], [16, 4, 2], [32, 4, 2], [64, 4, 2]],
+        "latent": {"kind": "categorical", "variables": 16, "classes": 16},
+        "deter": 128,
+        "hidden": 128,
+        "decoder": {"channels": 256, "convolutions": [[32, 5, 2], [16, 5, 2], [8, 6, 2]]},
+        "heads": dict.fromkeys(("reward", "discount", "actor", "critic"), [128, 128]),
+    },
+    "learning": {"batch": 16},
+    "memory": {"capacity_steps": 10_000},
+}
 SUITES = {
     "dqn": Suite("dqn_minatar_sn", 1, 500, HUBER),
     "rmsprop": Suite("dqn_minatar", 1, 500, {}, relative=True),
@@ -47,6 +62,7 @@ SUITES = {
     "r2d2": Suite("r2d2_minatar", 80, 4_000, {}, steps=False),
     "a2c": Suite("a2c_minatar", 80, 8_000, {}, steps=False),
     "impala": Suite("impala_minatar", 320, 12_800, {}, steps=False),
+    "dreamer": Suite("dreamerv2", 16, 64, DREAMER, steps=False),
 }
 QUICK = ("dqn", "sn", "double", "atari")
 
@@ -66,5 +82,6 @@ CONTESTANTS = {
     "sb3": Contestant("benchmarks.peers.sb3", ("dqn", "atari", "a2c"), "stable_baselines3"),
     "tianshou": Contestant("benchmarks.peers.tianshou", ("dqn",), "tianshou"),
     "torchrl": Contestant("benchmarks.peers.torchrl", ("dqn",), "torchrl"),
+    "sheeprl": Contestant("benchmarks.peers.sheeprl", ("dreamer",), "sheeprl"),
     "pfrl": Contestant("benchmarks.peers.pfrl", ("dqn",), "pfrl"),
 }

@@ -7,11 +7,12 @@ Differences from plain `yaml.safe_load`: a key given twice is an error (YAML kee
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -148,12 +149,12 @@ def load(path: Path, name: str | None = None) -> Document:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(name, 0, (), f"cannot be read: {error}")]) from None
-    return parsed(text, name)
+    document = _parsed(text, name)
+    return replace(document, data=copy.deepcopy(document.data))
 
 
-@functools.lru_cache(1024)
-def parsed(text: str, name: str) -> Document:
-    """As `load`. A text that was read before gives the same document: nobody changes one."""
+@functools.lru_cache(1024)  # checkouts have most of their files in common, and copying is quicker than parsing
+def _parsed(text: str, name: str) -> Document:
     try:
         if line := _too_deep(text):
             raise ConfigError([Problem(name, line, (), "mappings and lists lie in each other too deeply")])

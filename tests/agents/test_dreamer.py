@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from agents.build import build
 from agents.losses import imagination
 from agents.losses.latent import BalancedKL, Categorical, Gaussian, PlainKL, straight_through
 from agents.losses.prediction import BernoulliImage, GaussianImage, discount_loss, reward_loss
+from agents.nets import decoders
 from agents.nets.rssm import GatedCell, State
 from agents.optim.adamw import AdamW
 from agents.rng import generator
@@ -354,6 +356,21 @@ def test_only_the_heads_that_are_named_shape_the_states(shapes):
     found = torch.autograd.grad(loss, list(names.values()), allow_unused=True, materialize_grads=True)
     moved = {name.partition(".")[0] for name, gradient in zip(names, found, strict=True) if gradient.any()}
     assert moved == {"decoder", "rewards", "discounts"} | ({"torso", "rssm"} if shapes else set())
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(5, 2), (6, 2), (4, 2), (3, 3), (4, 3), (3, 1)])
+def test_a_transposed_convolution_may_be_a_product_or_phases(kernel, stride):
+    """Values and gradients of torch's own, in double precision."""
+    layer = nn.ConvTranspose2d(3, 2, kernel, stride).double()
+    for form, side in ((decoders.of_one_pixel, 1), (decoders.by_phases, 1), (decoders.by_phases, 7)):
+        x = torch.rand(4, 3, side, side, dtype=torch.float64, requires_grad=True)
+        found = form(layer, x.flatten(1) if form is decoders.of_one_pixel else x)
+        for one, other in zip(slopes(found, x, layer), slopes(layer(x), x, layer), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def slopes(y: torch.Tensor, x: torch.Tensor, layer: nn.Module) -> list[torch.Tensor]:
+    return [y, *torch.autograd.grad(y.square().sum(), (x, *layer.parameters()))]
 
 
 def test_an_image_without_gradients_into_the_states_still_teaches_its_decoder():
