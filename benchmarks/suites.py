@@ -41,7 +41,7 @@ DREAMER = {
         "deter": 128,
         "hidden": 128,
         "decoder": {"channels": 256, "convolutions": [[32, 5, 2], [16, 5, 2], [8, 6, 2]]},
-        "heads": dict.fromkeys(("reward", "discount", "actor", "critic"), [128, 128]),
+        "heads": {key: [128, 128] for key in ("reward", "discount", "actor", "critic")},
     },
     "learning": {"batch": 16},
     "memory": {"capacity_steps": 10_000},
