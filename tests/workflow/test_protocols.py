@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from agents.spec import Spec, model_of
+from analysis.load import read_scores
 from analysis.reference import Reference
-from analysis.tables.published_aggregates import build
+from analysis.tables.aggregates import build
 from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import Expansion, expand
@@ -302,8 +303,8 @@ def test_the_24_cells_of_dreamerv2s_table_1():
     """All as printed, but for one: Table K.1 rounds to whole points, which moves DreamerV2's mean by 0.01."""
     described, _ = Project(ROOT).paper("dreamerv2")
     spec = next(table for table in described.tables if table.id == "aggregates")
-    data = build(spec, None, Reference(ROOT / "config" / "reference")).data
-    found = data.assign(cell=data.recomputed.round(2)).set_index(["row", "column"])
+    data = build(spec, read_scores([]), Reference(ROOT / "config" / "reference")).data
+    found = data.assign(cell=data.value.round(2)).set_index(["row", "column"])
     off = found[found.cell != found.printed]
     assert len(found) == 24 and list(off.index) == [("DreamerV2", "Gamer mean")]
     assert off.cell.tolist() == [11.32] and off.printed.tolist() == [11.33]
@@ -314,8 +315,8 @@ def test_the_tables_of_per_and_rainbow_print_their_own_papers_numbers():
     reference = Reference(ROOT / "config" / "reference")
     for paper in ("per", "rainbow"):
         described, _ = Project(ROOT).paper(paper)
-        for spec in (t for t in described.tables if t.kind == "published_aggregates"):
-            shown[paper, spec.id] = {line[0]: line[1:] for line in build(spec, None, reference).body}
+        for spec in (t for t in described.tables if t.kind == "aggregates"):
+            shown[paper, spec.id] = {line[0]: line[1:-1] for line in build(spec, read_scores([]), reference).body}
     assert shown["per", "aggregates"] == {  # Schaul et al. 2016, Table 1: recomputed (printed)
         "DQN": ["48 (47.5)", "122 (122)"],
         "DQN, rank-based": ["106 (106)", "355 (355)"],

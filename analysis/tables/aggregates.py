@@ -1,0 +1,238 @@
+"""Aggregates over games: of our own runs with intervals, of printed per-game scores, and as the papers print them.
+
+The estimates atari5 and atari3 are the median over 57 games that a regression on few of them gives, in log10(1 + x)
+of the human-normalised percentages x, cut at 0 (Aitchison et al. 2023, arXiv:2210.02019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption
+from analysis.curves import Curves, one_number, scored
+from analysis.duels import games_won
+from analysis.errors import NoData, UserError, unknown
+from analysis.intervals import Estimate, estimate, of_means
+from analysis.load import Scores, chosen, planned_variants, select
+from analysis.normalise import SCALES, complete, normalise, short, without_reference
+from analysis.published import UNIT
+from analysis.reference import Reference
+from analysis.spec import AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
+from analysis.table import Sheet
+
+HEADS = {
+    "median": "Median", "mean": "Mean", "iqm": "IQM", "optimality_gap": "Optimality gap",
+    "above_human": "Games above human", "above_baseline": "Games above baseline",
+    "atari5": "Median, estimated from Atari-5", "atari3": "Median, estimated from Atari-3",
+}  # fmt: skip
+COUNTS = ("above_human", "above_baseline")
+ESTIMATES = ("atari5", "atari3")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Raw scores of one line: values [R] of runs on games [R] without their suite; a printed score is one run."""
+
+    values: np.ndarray
+    games: list[str]
+    regime: str
+
+    def on(self, games: set[str]) -> Runs:
+        """Those on some games alone."""
+        kept = [i for i, game in enumerate(self.games) if game in games]
+        return Runs(self.values[kept], [self.games[i] for i in kept], self.regime)
+
+
+def build(spec: Aggregates, scores: Scores, reference: Reference) -> Sheet:
+    """UserError for a variant, row, algorithm, game set or metric that is unknown, and for games without reference
+    scores. A row whose runs are not there says so; nothing fails."""
+    curves = _curves(spec, scores) if spec.experiments else {}
+    lines = [line for row in spec.rows for line in _lines(spec, row, curves, scores, reference)]
+    found = {(line.row.label, line.ours): line.runs for line in lines}
+    body, data = [], []
+    for line in lines:
+        base = None
+        if line.row.baseline is not None:
+            if line.row.baseline not in {row.label for row in spec.rows}:
+                raise unknown("row", line.row.baseline, [row.label for row in spec.rows], f"{spec.id}: baseline")
+            base = found.get((line.row.baseline, line.ours))
+        cells = []
+        for column in spec.columns:
+            value = None if line.runs is None else _value(spec, column, line.runs, base, reference)
+            printed = None if line.ours else _printed(spec, column, line.row.printed, reference)
+            cells.append(_text(spec, column, value, printed, line.ours and line.runs is None))
+            low, high = (None, None) if value is None else value.ends()
+            n = value.n[1] if value is not None and line.ours else None
+            point = None if value is None else float(value.point)
+            role = "ours" if line.ours else "published"
+            data.append((line.label, _head(spec, column), role, point, low, high, printed, n, line.games))
+        body.append([line.label, *cells, line.counted])
+    names = ["row", "column", "role", "value", "low", "high", "printed", "n", "games"]
+    notes = _notes(spec, [line.ours for line in lines])
+    text = caption.base(spec, [*notes, "No run of ours is shown."])
+    entered = {row.label: curves[row.variant] for row in spec.rows if row.variant in curves}
+    if entered:
+        text = caption.from_runs(spec, scores, entered, notes)
+    elif spec.experiments:
+        text = caption.without_data(spec, scores, "no run of ours has a score") | {"no_data": None}
+        text["text"] = " ".join([text["text"], *notes])
+    head = ["Algorithm", *(_head(spec, column) for column in spec.columns), "Games"]
+    return Sheet(head, body, pd.DataFrame(data, columns=names), text)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: of our runs or of what is published. `runs` is None where there are none."""
+
+    row: AggregateRow
+    label: str
+    ours: bool
+    runs: Runs | None
+    of: int  # games that there should be
+
+    @property
+    def games(self) -> int:
+        return 0 if self.runs is None else len(set(self.runs.games))
+
+    @property
+    def counted(self) -> str:
+        if not self.ours and self.runs is None:
+            return "–"
+        return str(self.games) if self.games == self.of else f"{self.games} of {self.of}"
+
+
+def _curves(spec: Aggregates, scores: Scores) -> dict[str, Curves]:
+    """Variant -> one number of each of its runs, of those that have any."""
+    wanted = [row.variant for row in spec.rows if row.variant is not None]
+    planned = planned_variants(scores, spec)
+    for name in wanted:
+        if name not in planned:
+            raise unknown("variant", name, planned, spec.id)
+    try:
+        rows = select(scores, spec)
+    except NoData:
+        return {}
+    found = {}
+    for name in wanted:
+        mine = rows[rows.variant == name]
+        if (labels := list(mine.label.unique()))[1:]:
+            raise UserError(f"{spec.id}: {name!r} has several settings ({labels[0]}, …): choose one with 'where'")
+        if not scored(mine).empty:
+            found[name] = one_number(mine, spec.score, spec.window)
+    return found
+
+
+def _lines(
+    spec: Aggregates, row: AggregateRow, curves: dict[str, Curves], scores: Scores, reference: Reference
+) -> list[Line]:
+    wanted = reference.game_set(name) if (name := row.game_set or spec.game_set) else None
+    lines = []
+    if row.variant is not None:
+        rows, missing = chosen(scores, spec)
+        planned = set(rows.game[rows.variant == row.variant])
+        planned |= {entry["game"] for entry in missing if entry["variant"] == row.variant}
+        mine = curves.get(row.variant)
+        runs = None if mine is None else Runs(mine.numbers, list(mine.games), "noop_starts")
+        if runs is not None and wanted is not None:
+            runs = runs.on({game for game in runs.games if short(game) in wanted})
+        runs = runs if runs is not None and runs.games else None
+        lines.append(Line(row, row.label, True, runs, len(wanted or planned)))
+    if row.scores is not None or row.printed is not None:
+        runs = None
+        if row.scores is not None:
+            series = complete(reference.per_game(row.scores, row.game_set or spec.game_set), reference)
+            if wanted is None:  # a set says which games belong to it; else those that every column can scale do
+                scales = {column.normalisation or spec.normalisation for column in spec.columns}
+                lost = [without_reference(series.index, scale, reference, row.scores.regime) for scale in scales]
+                series = series.drop(set().union(*lost))
+            runs = Runs(series.to_numpy(float), list(series.index), row.scores.regime)
+        label = f"{row.label} (published)" if any(each.variant for each in spec.rows) else row.label
+        lines.append(Line(row, label, False, runs, len(wanted or (runs.games if runs else []))))
+    return lines
+
+
+def _value(
+    spec: Aggregates, column: AggregateColumn, runs: Runs, base: Runs | None, reference: Reference
+) -> Estimate | None:
+    """The number of a cell; None where its baseline, or a game of an estimate, is not there."""
+    if column.statistic == "above_baseline":
+        common = set(runs.games) & set(base.games if base else [])
+        a, b = runs.on(common), (base or runs).on(common)
+        return games_won(a.values, a.games, b.values, b.games, spec.interval) if common else None
+    unit, scale = UNIT[spec.unit], column.normalisation or spec.normalisation
+    if column.statistic in ESTIMATES:
+        weights = reference.weights(column.statistic)
+        runs = runs.on({game for game in runs.games if short(game) in weights.index})
+        if len(set(runs.games)) < len(weights):
+            return None
+        percent = 100.0 * normalise(runs.values, runs.games, scale, reference, runs.regime)
+        factors = weights[[short(game) for game in np.unique(runs.games)]].to_numpy()
+        return of_means(percent, runs.games, lambda means: unit / 100.0 * regressed(means, factors), spec.interval)
+    ratio = unit * normalise(runs.values, runs.games, scale, reference, runs.regime)
+    if column.statistic == "above_human":
+        return of_means(ratio, runs.games, lambda means: (means > unit).sum(-1), spec.interval)
+    return estimate(ratio, runs.games, column.statistic, spec.interval, gamma=unit)
+
+
+def regressed(percent: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The median over 57 games, percent, from normalised scores [..., G] in percent of the G games of a subset."""
+    return 10.0 ** (np.log10(1.0 + np.maximum(percent, 0.0)) @ np.asarray(weights)) - 1.0
+
+
+def _printed(
+    spec: Aggregates, column: AggregateColumn, of: PublishedNumbers | None, reference: Reference
+) -> float | None:
+    """The printed number in the table's unit, None where the paper has none; UserError for names that none has."""
+    if column.metric is None or of is None:
+        return None
+    if column.metric not in reference.metrics(of):
+        known = reference.aggregates[reference.aggregates.paper == of.paper].metric
+        if column.metric not in set(known):
+            raise unknown("metric", column.metric, known.unique(), f"{spec.id}: {of.paper}")
+        return None
+    number = reference.number(PublishedNumber(**of.model_dump(), metric=column.metric))
+    of_unit = str(number["unit"])
+    return float(str(number["value"])) * (UNIT[spec.unit] / UNIT[of_unit] if of_unit in UNIT else 1.0)
+
+
+def _text(spec: Aggregates, column: AggregateColumn, value: Estimate | None, printed: float | None, lost: bool) -> str:
+    digits = 0 if column.statistic in COUNTS else spec.decimals
+    parts = []
+    if value is not None:
+        parts.append(f"{float(value.point):.{digits}f}")
+        low, high = value.ends()
+        if low is not None and high is not None:
+            parts.append(f"[{low:.{digits}f}, {high:.{digits}f}]")
+    if printed is not None:
+        parts.append(f"({printed:g})")
+    return " ".join(parts) or ("no data" if lost else "–")
+
+
+def _head(spec: Aggregates, column: AggregateColumn) -> str:
+    percent = " (%)" if spec.unit == "percent" and column.statistic not in COUNTS else ""
+    return column.label or HEADS[column.statistic] + percent
+
+
+def _notes(spec: Aggregates, ours: Sequence[bool]) -> list[str]:
+    """What the numbers are and what each column is of."""
+    notes = []
+    if any(ours):
+        notes.append("Our runs: with their interval in square brackets; games without a run are not in the numbers.")
+    if not all(ours):
+        notes.append("Published: computed again from printed per-game scores; printed values in round brackets.")
+    texts: dict[str, list[str]] = {}
+    for column in spec.columns:
+        if column.statistic != "above_baseline":
+            text = SCALES[column.normalisation or spec.normalisation].text
+            texts.setdefault(text, []).append(_head(spec, column))
+    notes += [f"{'; '.join(heads)}: of the {text}." for text, heads in texts.items()]
+    bases = {row.label: row.baseline for row in spec.rows if row.baseline is not None}
+    if bases and any(column.statistic == "above_baseline" for column in spec.columns):
+        notes.append("Baselines: " + ", ".join(f"{base} of {label}" for label, base in bases.items()) + ".")
+    if any(column.statistic in ESTIMATES for column in spec.columns):
+        notes.append("Medians estimated by the regression of Aitchison et al. 2023: no measurement of 57 games.")
+    return notes
