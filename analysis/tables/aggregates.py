@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,40 +49,27 @@ class Runs:
 
 
 def build(spec: Aggregates, scores: Scores, reference: Reference) -> Sheet:
-    """UserError for a variant, row, algorithm, game set or metric that is unknown, and for games without reference
-    scores. A row whose runs are not there says so; nothing fails."""
-    curves = _curves(spec, scores) if spec.experiments else {}
+    """UserError for a row, algorithm, game set or metric that is unknown, and for games without reference scores.
+
+    A row whose runs are not there, or not planned at this scale, says so.
+    """
+    spec = _of_variants(spec, scores)
+    curves = _curves(spec, scores) if spec.variants else {}
+    heads = [_head(spec, column) for column in spec.columns]
     lines = [line for row in spec.rows for line in _lines(spec, row, curves, scores, reference)]
-    found = {(line.row.label, line.ours): line.runs for line in lines}
     body, data = [], []
     for line in lines:
-        base = None
-        if line.row.baseline is not None:
-            if line.row.baseline not in {row.label for row in spec.rows}:
-                raise unknown("row", line.row.baseline, [row.label for row in spec.rows], f"{spec.id}: baseline")
-            base = found.get((line.row.baseline, line.ours))
-        cells = []
-        for column in spec.columns:
-            value = None if line.runs is None else _value(spec, column, line.runs, base, reference)
-            printed = None if line.ours else _printed(spec, column, line.row.printed, reference)
-            cells.append(_text(spec, column, value, printed, line.ours and line.runs is None))
-            low, high = (None, None) if value is None else value.ends()
-            n = value.n[1] if value is not None and line.ours else None
-            point = None if value is None else float(value.point)
-            role = "ours" if line.ours else "published"
-            data.append((line.label, _head(spec, column), role, point, low, high, printed, n, line.games))
-        body.append([line.label, *cells, line.counted])
-    names = ["row", "column", "role", "value", "low", "high", "printed", "n", "games"]
-    notes = _notes(spec, [line.ours for line in lines])
-    text = caption.base(spec, [*notes, "No run of ours is shown."])
-    entered = {row.label: curves[row.variant] for row in spec.rows if row.variant in curves}
-    if entered:
-        text = caption.from_runs(spec, scores, entered, notes)
-    elif spec.experiments:
-        text = caption.without_data(spec, scores, "no run of ours has a score") | {"no_data": None}
-        text["text"] = " ".join([text["text"], *notes])
-    head = ["Algorithm", *(_head(spec, column) for column in spec.columns), "Games"]
-    return Sheet(head, body, pd.DataFrame(data, columns=names), text)
+        base = _baseline(spec, line, lines)
+        cells = [_cell(spec, column, line, base, reference) for column in spec.columns]
+        body.append([line.label, *(cell.text for cell in cells), line.counted])
+        data += [
+            (line.label, head, line.role, *cell.numbers, line.games) for head, cell in zip(heads, cells, strict=True)
+        ]
+    columns = ["row", "column", "role", "value", "low", "high", "n", "printed", "games"]
+    table = pd.DataFrame(data, columns=columns)
+    return Sheet(
+        ["Algorithm", *heads, "Games"], body, table, _caption(spec, scores, lines, curves, table.low.notna().any())
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +83,10 @@ class Line:
     of: int  # games that there should be
 
     @property
+    def role(self) -> str:
+        return "ours" if self.ours else "published"
+
+    @property
     def games(self) -> int:
         return 0 if self.runs is None else len(set(self.runs.games))
 
@@ -105,19 +97,22 @@ class Line:
         return str(self.games) if self.games == self.of else f"{self.games} of {self.of}"
 
 
+def _of_variants(spec: Aggregates, scores: Scores) -> Aggregates:
+    """The same, of the runs of those variants alone that a row names and this scale plans."""
+    if not spec.experiments:
+        return spec
+    wanted = {row.variant for row in spec.rows if row.variant is not None}
+    return spec.model_copy(update={"variants": sorted(wanted & planned_variants(scores, spec))})
+
+
 def _curves(spec: Aggregates, scores: Scores) -> dict[str, Curves]:
     """Variant -> one number of each of its runs, of those that have any."""
-    wanted = [row.variant for row in spec.rows if row.variant is not None]
-    planned = planned_variants(scores, spec)
-    for name in wanted:
-        if name not in planned:
-            raise unknown("variant", name, planned, spec.id)
     try:
         rows = select(scores, spec)
     except NoData:
         return {}
     found = {}
-    for name in wanted:
+    for name in spec.variants or []:
         mine = rows[rows.variant == name]
         if (labels := list(mine.label.unique()))[1:]:
             raise UserError(f"{spec.id}: {name!r} has several settings ({labels[0]}, …): choose one with 'where'")
@@ -155,6 +150,16 @@ def _lines(
     return lines
 
 
+def _baseline(spec: Aggregates, line: Line, lines: Sequence[Line]) -> Runs | None:
+    """The runs of the row above which a line's games are counted, ours for ours; UserError for an unknown row."""
+    name, labels = line.row.baseline, [row.label for row in spec.rows]
+    if name is None:
+        return None
+    if name not in labels:
+        raise unknown("row", name, labels, f"{spec.id}: baseline")
+    return next((each.runs for each in lines if (each.row.label, each.ours) == (name, line.ours)), None)
+
+
 def _value(
     spec: Aggregates, column: AggregateColumn, runs: Runs, base: Runs | None, reference: Reference
 ) -> Estimate | None:
@@ -190,26 +195,37 @@ def _printed(
     if column.metric is None or of is None:
         return None
     if column.metric not in reference.metrics(of):
-        known = reference.aggregates[reference.aggregates.paper == of.paper].metric
-        if column.metric not in set(known):
-            raise unknown("metric", column.metric, known.unique(), f"{spec.id}: {of.paper}")
+        known = reference.aggregates.metric.unique()
+        if column.metric not in known:
+            raise unknown("metric", column.metric, known, spec.id)
         return None
     number = reference.number(PublishedNumber(**of.model_dump(), metric=column.metric))
     of_unit = str(number["unit"])
     return float(str(number["value"])) * (UNIT[spec.unit] / UNIT[of_unit] if of_unit in UNIT else 1.0)
 
 
-def _text(spec: Aggregates, column: AggregateColumn, value: Estimate | None, printed: float | None, lost: bool) -> str:
+class Cell(NamedTuple):
+    """What a reader sees, and value, low, high, number of seeds and printed number, None where there is none."""
+
+    text: str
+    numbers: tuple[float | None, float | None, float | None, int | None, float | None]
+
+
+def _cell(spec: Aggregates, column: AggregateColumn, line: Line, base: Runs | None, reference: Reference) -> Cell:
+    value = None if line.runs is None else _value(spec, column, line.runs, base, reference)
+    printed = None if line.ours else _printed(spec, column, line.row.printed, reference)
     digits = 0 if column.statistic in COUNTS else spec.decimals
+    point = low = high = None
     parts = []
     if value is not None:
-        parts.append(f"{float(value.point):.{digits}f}")
-        low, high = value.ends()
+        point, (low, high) = float(value.point), value.ends()
+        parts.append(f"{point:.{digits}f}")
         if low is not None and high is not None:
             parts.append(f"[{low:.{digits}f}, {high:.{digits}f}]")
     if printed is not None:
         parts.append(f"({printed:g})")
-    return " ".join(parts) or ("no data" if lost else "–")
+    text = " ".join(parts) or ("no data" if line.ours and line.runs is None else "–")
+    return Cell(text, (point, low, high, value.n[1] if value is not None and line.ours else None, printed))
 
 
 def _head(spec: Aggregates, column: AggregateColumn) -> str:
@@ -217,22 +233,37 @@ def _head(spec: Aggregates, column: AggregateColumn) -> str:
     return column.label or HEADS[column.statistic] + percent
 
 
-def _notes(spec: Aggregates, ours: Sequence[bool]) -> list[str]:
-    """What the numbers are and what each column is of."""
+def _caption(
+    spec: Aggregates, scores: Scores, lines: Sequence[Line], curves: dict[str, Curves], intervals: bool
+) -> dict[str, Any]:
+    notes = _notes(spec, lines, intervals)
+    if curves:
+        return caption.from_runs(spec, scores, curves, notes)
+    missing = chosen(scores, spec)[1] if spec.experiments else []
+    sentences = [f"Scale of scores: {SCALES[spec.normalisation].text}.", *notes]
+    sentences += [f"{len(missing)} planned run(s) are missing."] * bool(missing) + ["No run of ours is shown."]
+    about = {"experiments": list(spec.experiments), "scales": caption.scales(scores, spec.experiments)}
+    return caption.base(spec, sentences) | about | {"missing": sorted(entry["run"] for entry in missing)}
+
+
+def _notes(spec: Aggregates, lines: Sequence[Line], intervals: bool) -> list[str]:
+    """What the numbers are, and of what those columns are that have a scale of their own."""
     notes = []
-    if any(ours):
-        notes.append("Our runs: with their interval in square brackets; games without a run are not in the numbers.")
-    if not all(ours):
+    if any(line.ours for line in lines):
+        between = "their intervals in square brackets; " if intervals else ""
+        notes.append(f"Our runs: {between}games without a run are not in the numbers.")
+        if lost := [line.label for line in lines if line.ours and line.runs is None]:
+            notes.append(f"Not run at this scale, or without a score: {', '.join(lost)}.")
+    if not all(line.ours for line in lines):
         notes.append("Published: computed again from printed per-game scores; printed values in round brackets.")
     texts: dict[str, list[str]] = {}
     for column in spec.columns:
-        if column.statistic != "above_baseline":
-            text = SCALES[column.normalisation or spec.normalisation].text
-            texts.setdefault(text, []).append(_head(spec, column))
+        if column.normalisation not in (None, spec.normalisation):
+            texts.setdefault(SCALES[column.normalisation].text, []).append(_head(spec, column))
     notes += [f"{'; '.join(heads)}: of the {text}." for text, heads in texts.items()]
     bases = {row.label: row.baseline for row in spec.rows if row.baseline is not None}
     if bases and any(column.statistic == "above_baseline" for column in spec.columns):
-        notes.append("Baselines: " + ", ".join(f"{base} of {label}" for label, base in bases.items()) + ".")
+        notes.append("Baselines: " + "; ".join(f"{base} for {label}" for label, base in bases.items()) + ".")
     if any(column.statistic in ESTIMATES for column in spec.columns):
         notes.append("Medians estimated by the regression of Aitchison et al. 2023: no measurement of 57 games.")
     return notes

@@ -83,8 +83,8 @@ def test_a_row_says_of_how_many_games_it_is_and_that_it_has_no_data(table):
     assert body["B"][-1] == "3" and body["B"][-2] == "–"
     assert body["C"] == ["no data"] * 6 + ["0 of 3"]
     text = table.caption["text"]
-    assert "8 planned run(s) are missing" in text and "Baselines: B of A." in text
-    assert set(table.caption["seeds"]) == {"A", "B"}
+    assert "8 planned run(s) are missing" in text and "Baselines: B for A." in text
+    assert "Not run at this scale, or without a score: C." in text and set(table.caption["seeds"]) == {"A", "B"}
 
 
 def test_a_game_set_narrows_ours_and_what_is_printed():
@@ -109,12 +109,13 @@ def test_no_run_at_all_leaves_the_published_lines():
                             of.rows[["run", "variant", "game", "experiment"]].itertuples(index=False)]  # fmt: skip
     empty = sheet(of=Scores(of.rows[:0], of.experiments, missing))
     assert [line[1] for line in empty.body] == ["no data", "no data", empty.body[2][1], "no data", "–"]
-    assert empty.body[2][1] not in ("no data", "–") and json.dumps(empty.caption)
+    assert empty.body[2][1] not in ("no data", "–")
+    assert len(empty.caption["missing"]) == 18 and "18 planned run(s) are missing." in empty.caption["text"]
+    assert json.dumps(empty.caption)
 
 
 def test_mistakes_are_named():
     for change, message in [
-        ({"rows": [SPEC["rows"][0] | {"variant": "D"}]}, "unknown variant 'D'"),
         ({"rows": [SPEC["rows"][0] | {"baseline": "E"}]}, "unknown row 'E' in t: baseline"),
     ]:
         with pytest.raises(UserError, match=message):
