@@ -86,15 +86,16 @@ class IntervalBars(Drawn, Reduced):
 
 
 class PerGameBars(Drawn, Reduced):
-    """One group of bars per game: scores, or the improvement over a baseline."""
+    """One group of bars per game: scores, or how far they are above a baseline's."""
 
     kind: Literal["per_game_bars"]
     experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
     published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as bars")
-    baseline: str | None = Field(
-        None,
-        description="variant or published label; bars show 100 (score - baseline) / (max(human, baseline) - "
-        "random) percent, on a symmetric log axis (needs Atari games)",
+    baseline: str | None = Field(None, description="variant or published label that the others are compared with")
+    formula: Literal["improvement", "difference"] = Field(
+        "improvement",
+        description="with a baseline, on a symmetric log axis. improvement: 100 (score - baseline) / (max(human, "
+        "baseline) - random) percent, of Atari games; difference: of the two scores on the scale of `normalisation`",
     )
     game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
 
