@@ -35,6 +35,11 @@ class Estimate:
         """low and high of a scalar, as numbers."""
         return (None, None) if self.low is None or self.high is None else (float(self.low), float(self.high))
 
+    def times(self, factor: float) -> Estimate:
+        """The estimate of so many times what is estimated; `factor` is above 0."""
+        low, high = (None if side is None else factor * side for side in (self.low, self.high))
+        return Estimate(factor * self.point, low, high, self.n)
+
     def less(self, number: float) -> Estimate:
         """The estimate of what is estimated, less a number."""
         low, high = (None if side is None else side - number for side in (self.low, self.high))

@@ -132,6 +132,32 @@ class WinTieLoss(Drawn, Reduced):
         return self
 
 
+class PerformanceProfile(Drawn, Reduced):
+    """Share of runs that score above a level, for all levels of the normalised score; one line per variant."""
+
+    kind: Literal["performance_profile"]
+    column: Column = "single"
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as lines")
+    game_set: str | None = Field(None, description="keep the published scores of this set of game_sets.csv")
+    highest: float | None = Field(None, gt=0, description="last level, in units of the axis; default: 95 % are below")
+
+    @model_validator(mode="after")
+    def _something(self) -> PerformanceProfile:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class ImprovementProbability(Drawn, Reduced):
+    """How likely a run of one variant scores more than a run of others, mean over games, with its interval."""
+
+    kind: Literal["improvement_probability"]
+    column: Column = "single"
+    a: str = Field(description="variant that may be better")
+    b: list[str] = Field(min_length=1, description="variants that it is compared with, from top to bottom")
+
+
 class HeatMap(Drawn, Reduced):
     """Two varied keys against each other, one panel per variant; mean over seeds and games."""
 

@@ -75,9 +75,10 @@ class AggregateColumn(Strict):
     """One column of a table of aggregates over games."""
 
     label: str = Field("", description="column head; default: the statistic and its unit")
-    statistic: Statistic | Literal["above_human", "above_baseline", "atari5", "atari3"] = Field(
+    statistic: Statistic | Literal["above_human", "above_baseline", "improvement", "atari5", "atari3"] = Field(
         "mean",
         description="aggregation over games; above_human, above_baseline: number of games with a higher score; "
+        "improvement: probability that a run scores more than one of the baseline (Agarwal et al. 2021); "
         "atari5, atari3: median over 57 games estimated from five or three (Aitchison et al. 2023)",
     )
     normalisation: Normalisation | None = Field(None, description="scale of each game's score; default: the table's")

@@ -17,7 +17,7 @@ from analysis import caption
 from analysis.curves import Curves, one_number, scored
 from analysis.duels import games_won
 from analysis.errors import NoData, UserError, unknown
-from analysis.intervals import Estimate, estimate, of_means
+from analysis.intervals import Estimate, estimate, of_means, probability_of_improvement
 from analysis.load import Scores, chosen, planned_variants, select
 from analysis.normalise import SCALES, complete, normalise, short, without_reference
 from analysis.published import UNIT
@@ -28,9 +28,11 @@ from analysis.table import Sheet
 HEADS = {
     "median": "Median", "mean": "Mean", "iqm": "IQM", "optimality_gap": "Optimality gap",
     "above_human": "Games above human", "above_baseline": "Games above baseline",
+    "improvement": "Probability of improvement",
     "atari5": "Median, estimated from Atari-5", "atari3": "Median, estimated from Atari-3",
 }  # fmt: skip
 COUNTS = ("above_human", "above_baseline")
+AGAINST = ("above_baseline", "improvement")
 ESTIMATES = ("atari5", "atari3")
 
 
@@ -164,11 +166,16 @@ def _value(
     spec: Aggregates, column: AggregateColumn, runs: Runs, base: Runs | None, reference: Reference
 ) -> Estimate | None:
     """The number of a cell; None where its baseline, or a game of an estimate, is not there."""
-    if column.statistic == "above_baseline":
-        common = set(runs.games) & set(base.games if base else [])
-        a, b = runs.on(common), (base or runs).on(common)
-        return games_won(a.values, a.games, b.values, b.games, spec.interval) if common else None
     unit, scale = UNIT[spec.unit], column.normalisation or spec.normalisation
+    if column.statistic in AGAINST:
+        common = set(runs.games) & set(base.games if base else [])
+        if base is None or not common:
+            return None
+        a, b = runs.on(common), base.on(common)
+        arms = a.values, a.games, b.values, b.games
+        if column.statistic == "above_baseline":
+            return games_won(*arms, spec.interval)
+        return probability_of_improvement(*arms, spec.interval).times(unit)
     if column.statistic in ESTIMATES:
         weights = reference.weights(column.statistic)
         runs = runs.on({game for game in runs.games if short(game) in weights.index})
@@ -262,7 +269,7 @@ def _notes(spec: Aggregates, lines: Sequence[Line], intervals: bool) -> list[str
             texts.setdefault(SCALES[column.normalisation].text, []).append(_head(spec, column))
     notes += [f"{'; '.join(heads)}: of the {text}." for text, heads in texts.items()]
     bases = {row.label: row.baseline for row in spec.rows if row.baseline is not None}
-    if bases and any(column.statistic == "above_baseline" for column in spec.columns):
+    if bases and any(column.statistic in AGAINST for column in spec.columns):
         notes.append("Baselines: " + "; ".join(f"{base} for {label}" for label, base in bases.items()) + ".")
     if any(column.statistic in ESTIMATES for column in spec.columns):
         notes.append("Medians estimated by the regression of Aitchison et al. 2023: no measurement of 57 games.")
