@@ -142,6 +142,16 @@ def of_means(
     return Estimate(point, *limits(of(drawn_means(values, games, interval)), interval.level), n)
 
 
+def ratio_of_means(a: np.ndarray, b: np.ndarray, games: Sequence[str], interval: Interval) -> Estimate:
+    """The mean over games of a over that of b, two numbers of the same runs: [R] each; a run is drawn with both."""
+    of = [game_means(np.asarray(values, dtype=np.float64), games).mean() for values in (a, b)]
+    point, n = np.asarray(of[0] / of[1]), runs_per_game(games)
+    if n[1] < 2:
+        return Estimate(point, None, None, n)
+    drawn = [drawn_means(values, games, interval).mean(1) for values in (a, b)]  # of the same draws
+    return Estimate(point, *limits(drawn[0] / drawn[1], interval.level), n)
+
+
 def limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """The ends of the percentile interval of coverage `level`: replicates [B, …] -> low […], high […]."""
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -236,6 +236,9 @@ class Profile(Drawn, Reduced):
     kind: Literal["profile"]
     shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
     axis: str = Field("", description="x axis text")
+    percent_of: str | None = Field(
+        None, description="metric of the same runs whose mean over seeds and games is 100 %, of each variant by itself"
+    )
     panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
 
 
