@@ -42,11 +42,10 @@ def draw(spec: ImprovementProbability, scores: Scores, reference: Reference) -> 
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     figure.supxlabel(f"Probability that {spec.a} improves (%)", fontsize=8)
-    counts = {rival: len(set(curves[spec.a].games) & set(curves[rival].games)) for rival in pairs}
-    few, many = min(counts.values()), max(counts.values())
+    common_games = {game for rival in pairs for game in set(curves[spec.a].games) & set(curves[rival].games)}
     notes = [
         f"Stroke: share of pairs of runs, one of each, in which {spec.a} scores more, ties half, mean over games; "
-        f"band: its interval. Over {few if few == many else f'{few} to {many}'} game(s). Dotted: neither is better."
+        f"band: its interval. Over {caption.games_text(common_games)}. Dotted: neither is better."
     ]
     if lost := [rival for rival in spec.b if rival not in pairs]:
         notes.append(f"Without a score here: {', '.join(lost)}.")

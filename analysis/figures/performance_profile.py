@@ -13,7 +13,7 @@ from analysis.errors import UserError
 from analysis.figures import common, per_game
 from analysis.intervals import estimate
 from analysis.load import Scores
-from analysis.normalise import SCALES, normalise, without_reference
+from analysis.normalise import SCALES, normalise, short, without_reference
 from analysis.reference import Reference
 from analysis.spec import PerformanceProfile
 
@@ -47,7 +47,8 @@ def draw(spec: PerformanceProfile, scores: Scores, reference: Reference) -> comm
     axes.set_ylabel("Runs that score more (%)")
     common.legend_below(figure, sheet.legend)
     counts = {label: len(set(games)) for label, (_, games) in lines.items()}
-    notes = ["A game counts by the share of its runs that score more than the level.", *caption.uneven_games(counts)]
+    every = caption.games_text(game for _, games in lines.values() for game in map(short, games))
+    notes = [f"Over {every}, each by the share of its runs that score more.", *caption.uneven_games(counts)]
     if spec.published:
         notes.append(f"Dashed: published scores, one a game: {per_game.sources(spec, reference)}.")
     if curves:

@@ -40,6 +40,8 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
     common.legend_below(figure, sheet.legend)
     if spec.percent_of is not None:
         sheet.note(f"100 %: each variant's own {spec.percent_of}, mean over seeds and games, as the values above are.")
+    if len(games := {game for curves in used.values() for game in curves.games}) > 1:
+        sheet.note(f"Mean over {caption.games_text(games)}.")
     metrics = {metric for panel in spec.panels for metric in panel.metrics.values()}
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes, metrics=metrics))
 

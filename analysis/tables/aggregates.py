@@ -263,6 +263,8 @@ def _notes(spec: Aggregates, lines: Sequence[Line], intervals: bool) -> list[str
             notes.append(f"Not run at this scale, or without a score: {', '.join(lost)}.")
     if not all(line.ours for line in lines):
         notes.append("Published: computed again from printed per-game scores; printed values in round brackets.")
+    few = {text: None for line in lines if line.runs and "(" in (text := caption.games_text(line.runs.games))}
+    notes += [f"Over {'; '.join(few)}."] * bool(few)
     texts: dict[str, list[str]] = {}
     for column in spec.columns:
         if column.normalisation not in (None, spec.normalisation):

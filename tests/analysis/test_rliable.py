@@ -44,6 +44,7 @@ def test_a_profile_is_the_mean_over_games_of_the_share_of_runs_above_each_level(
                    "rows": [{"label": "R", "scores": {k: rainbow[k] for k in ("paper", "algorithm")}}]})  # fmt: skip
     assert printed[printed.level == 100].value.item() == pytest.approx(10 * float(ratio.body[0][1]))
     assert printed.low.isna().all() and "Dashed: published scores" in drawing.caption["text"]
+    assert "Over 10 games (" not in drawing.caption["text"] and "Over 1" in drawing.caption["text"]
     assert "Variants differ in the games they have: A 2, B 3, published 10." in drawing.caption["text"]
 
 
@@ -52,7 +53,10 @@ def test_the_probability_that_a_run_scores_more():
     drawing = draw(BETTER)
     (row,) = drawing.data.to_dict("records")
     assert (row["label"], row["value"]) == ("B", pytest.approx(75.0)) and row["low"] <= 75 <= row["high"]
-    assert "Over 2 game(s)" in drawing.caption["text"] and "Without a score here: C." in drawing.caption["text"]
+    assert (
+        "Over 2 games (Breakout, Pong)" in drawing.caption["text"]
+        and "Without a score here: C." in drawing.caption["text"]
+    )
     (line,) = sheet({"rows": SPEC["rows"][:2], "columns": [{"statistic": "improvement"}]}).body[:1]
     assert line[1].startswith("75.0 [50.0, 100.0]")
 
