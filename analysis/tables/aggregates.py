@@ -29,7 +29,7 @@ HEADS = {
     "median": "Median", "mean": "Mean", "iqm": "IQM", "optimality_gap": "Optimality gap",
     "above_human": "Games above human", "above_baseline": "Games above baseline",
     "improvement": "Probability of improvement",
-    "atari5": "Median, Atari-5 estimate", "atari3": "Median, estimated from Atari-3",
+    "atari5": "Median, Atari-5 estimate", "atari3": "Median, Atari-3 estimate",
 }  # fmt: skip
 COUNTS = ("above_human", "above_baseline")
 AGAINST = ("above_baseline", "improvement")
