@@ -122,6 +122,10 @@ class Aggregates(Shown, Reduced):
         ours = [row.label for row in self.rows if row.variant is not None]
         if bool(ours) != bool(self.experiments):
             raise ValueError(f"rows of variants need 'experiments': {ours[0]}" if ours else "no row names a 'variant'")
+        labels = [row.label for row in self.rows]
+        for row in self.rows:
+            if row.baseline is not None and row.baseline not in labels:
+                raise ValueError(f"{row.label}: its baseline {row.baseline!r} is no row; rows: {', '.join(labels)}")
         return self
 
 

@@ -51,7 +51,7 @@ class Runs:
 
 
 def build(spec: Aggregates, scores: Scores, reference: Reference) -> Sheet:
-    """UserError for a row, algorithm, game set or metric that is unknown, and for games without reference scores.
+    """UserError for an algorithm, game set or metric that is unknown, and for games without reference scores.
 
     A row whose runs are not there, or not planned at this scale, says so.
     """
@@ -61,7 +61,7 @@ def build(spec: Aggregates, scores: Scores, reference: Reference) -> Sheet:
     lines = [line for row in spec.rows for line in _lines(spec, row, curves, scores, reference)]
     body, data = [], []
     for line in lines:
-        base = _baseline(spec, line, lines)
+        base = _baseline(line, lines)
         cells = [_cell(spec, column, line, base, reference) for column in spec.columns]
         body.append([line.label, *(cell.text for cell in cells), line.counted])
         data += [
@@ -152,14 +152,10 @@ def _lines(
     return lines
 
 
-def _baseline(spec: Aggregates, line: Line, lines: Sequence[Line]) -> Runs | None:
-    """The runs of the row above which a line's games are counted, ours for ours; UserError for an unknown row."""
-    name, labels = line.row.baseline, [row.label for row in spec.rows]
-    if name is None:
-        return None
-    if name not in labels:
-        raise unknown("row", name, labels, f"{spec.id}: baseline")
-    return next((each.runs for each in lines if (each.row.label, each.ours) == (name, line.ours)), None)
+def _baseline(line: Line, lines: Sequence[Line]) -> Runs | None:
+    """The runs of the row above whose scores a line's games are counted, ours for ours."""
+    found = [each.runs for each in lines if (each.row.label, each.ours) == (line.row.baseline, line.ours)]
+    return found[0] if found else None
 
 
 def _value(
