@@ -20,7 +20,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.intervals import Estimate, estimate, of_means, probability_of_improvement
 from analysis.load import Scores, chosen, planned_variants, select
 from analysis.normalise import SCALES, complete, normalise, short, without_reference
-from analysis.published import UNIT
+from analysis.published import UNIT, factor
 from analysis.reference import Reference
 from analysis.spec import AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
 from analysis.table import Sheet
@@ -203,8 +203,8 @@ def _printed(
             raise unknown("metric", column.metric, known, spec.id)
         return None
     number = reference.number(PublishedNumber(**of.model_dump(), metric=column.metric))
-    of_unit = str(number["unit"])
-    return float(str(number["value"])) * (UNIT[spec.unit] / UNIT[of_unit] if of_unit in UNIT else 1.0)
+    value = float(str(number["value"]))
+    return value if column.statistic in COUNTS else value * factor(str(number["unit"]), spec.unit)
 
 
 class Cell(NamedTuple):

@@ -99,6 +99,9 @@ def test_printed_numbers_stand_in_brackets_also_where_no_score_is_printed():
     printed = SPEC["rows"][2] | {"variant": None}
     (line,) = sheet({"experiments": [], "rows": [printed], "columns": columns}).body
     assert line == ["C", "(589.2)", "–", "–"]  # that paper prints the other number of another agent
+    counted = printed | {"printed": {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2"}}
+    with pytest.raises(UserError, match="a number of games is not in percent"):
+        sheet({"experiments": [], "rows": [counted], "columns": [{"metric": "games_above_human"}]})
     with pytest.raises(UserError, match=r"unknown metric 'median_hsn'.*median_hns"):
         sheet({"experiments": [], "rows": [printed], "columns": [{"metric": "median_hsn"}]})
 

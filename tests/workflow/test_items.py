@@ -93,6 +93,10 @@ def test_published_numbers_are_of_the_files_paper_where_they_name_none(project: 
         {"paper": "schaul2016_per", "algorithm": "DQN", "regime": "human_starts"},
         None,
     ]
+    whose = written(project, "title: Table, scores", "title: Table, printed: { paper: fourth2018 }, scores")
+    rows = shown(whose)["table"]["rows"]
+    assert rows[0]["printed"] == {"paper": "fourth2018", "algorithm": "DQN", "regime": "human_starts"}
+    assert rows[1]["printed"] is None
     assert {row["scores"]["regime"] for row in rows} == {"human_starts"}
 
 
