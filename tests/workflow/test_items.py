@@ -93,6 +93,9 @@ def test_published_numbers_are_of_the_files_paper_where_they_name_none(project: 
         {"paper": "schaul2016_per", "algorithm": "DQN", "regime": "human_starts"},
         None,
     ]
+
+
+def test_a_table_may_say_once_which_paper_it_quotes(project: Path):
     whose = written(project, "title: Table, scores", "title: Table, printed: { paper: fourth2018 }, scores")
     rows = shown(whose)["table"]["rows"]
     assert rows[0]["printed"] == {"paper": "fourth2018", "algorithm": "DQN", "regime": "human_starts"}
