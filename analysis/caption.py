@@ -10,7 +10,7 @@ from analysis.load import Scores, chosen
 from analysis.metrics import SCORES, meaning
 from analysis.normalise import SCALES
 from analysis.spec import Interval
-from analysis.text import frames_text
+from analysis.text import frames_text, game_title
 
 _SCORE = {
     "final": "its last checkpoint",
@@ -18,6 +18,7 @@ _SCORE = {
     "average": "its mean over all frames",
 }
 NAMED = 3  # runs named in a sentence; the rest are counted
+FEW_GAMES = 10  # are named
 CUTS = 4  # curves whose cut is told, each by a sentence
 _METHOD = {"rliable": "n of n seeds per game", "rescaled": "n - 1 of n seeds per game"}
 
@@ -53,6 +54,13 @@ def budget_text(scale: Mapping[str, Any]) -> str:
         return f"Scale {scale['scale']}."
     of = f" of the paper's {frames_text(paper)}" if paper and paper != ours else ""
     return f"Scale {scale['scale']}: {frames_text(ours)}{of} {scale.get('clock') or 'frames'}."
+
+
+def games_text(games: Iterable[str]) -> str:
+    """'3 games (Breakout, Pong, Qbert)': which ones, where they are few; else how many."""
+    titles = sorted({game_title(game) for game in games})
+    names = f" ({', '.join(titles)})" if len(titles) <= FEW_GAMES else ""
+    return f"{len(titles)} game{'s' if len(titles) != 1 else ''}{names}"
 
 
 def uneven_games(games: Mapping[str, int]) -> list[str]:

@@ -6,12 +6,12 @@ here of the larger score's size, so that it is the same whoever comes first, on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from analysis.aggregate import game_means
-from analysis.intervals import SEED, Estimate, draw_counts, limits, replicates, runs_per_game
+from analysis.intervals import Estimate, drawn_means, limits, runs_per_game
 from analysis.spec import Interval
 
 
@@ -33,26 +33,39 @@ def tally_text(counts: Sequence[int]) -> str:
     return "better on {}, worse on {}, tied on {}".format(*counts)
 
 
-def lead(
-    a: np.ndarray, a_games: Sequence[str], b: np.ndarray, b_games: Sequence[str], tie: float, interval: Interval
-) -> tuple[tuple[int, int, int], Estimate]:
-    """The tally over games, each by its mean over runs, and games better less games worse with its interval.
+def compared(
+    a: np.ndarray,
+    a_games: Sequence[str],
+    b: np.ndarray,
+    b_games: Sequence[str],
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    interval: Interval,
+) -> Estimate:
+    """A number made of the games' means of two agents, [..., G] each -> [...]: the games that one wins, say.
 
     Scalars per run [R]; both arms have the same games, and are resampled independently.
     """
     arms = [(np.asarray(a, float), list(a_games)), (np.asarray(b, float), list(b_games))]
     assert set(a_games) == set(b_games), (sorted(set(a_games)), sorted(set(b_games)))
-    found = outcomes(game_means(*arms[0]), game_means(*arms[1]), tie)
+    point = np.asarray(of(*(game_means(*arm) for arm in arms)), float)
     sizes = [runs_per_game(games) for _, games in arms]
     n = (min(s[0] for s in sizes), max(s[1] for s in sizes))
     if min(s[1] for s in sizes) < 2:
-        return tally(found), Estimate(np.asarray(found.sum(), float), None, None, n)
-    means = []
-    for arm, (values, games) in enumerate(arms):
-        counts = draw_counts(games, interval.resamples, interval.method, np.random.default_rng([SEED, arm]))
-        names = np.asarray(games)
-        each = [(names == game) for game in np.unique(names)]
-        one = [replicates(values[mine, None], names[mine], counts[:, mine], "mean")[:, 0] for mine in each]
-        means.append(np.stack(one, axis=1))
-    low, high = limits(outcomes(means[0], means[1], tie).sum(1), interval.level)
-    return tally(found), Estimate(np.asarray(found.sum(), float), low, high, n)
+        return Estimate(point, None, None, n)
+    drawn = [drawn_means(*arm, interval, i) for i, arm in enumerate(arms)]
+    return Estimate(point, *limits(of(*drawn), interval.level), n)
+
+
+def lead(
+    a: np.ndarray, a_games: Sequence[str], b: np.ndarray, b_games: Sequence[str], tie: float, interval: Interval
+) -> tuple[tuple[int, int, int], Estimate]:
+    """The tally over games, each by its mean over runs, and games better less games worse with its interval."""
+    found = outcomes(game_means(np.asarray(a, float), a_games), game_means(np.asarray(b, float), b_games), tie)
+    return tally(found), compared(a, a_games, b, b_games, lambda x, y: outcomes(x, y, tie).sum(-1), interval)
+
+
+def games_won(
+    a: np.ndarray, a_games: Sequence[str], b: np.ndarray, b_games: Sequence[str], interval: Interval
+) -> Estimate:
+    """How many games a has a higher mean over runs on than b, of those that both have."""
+    return compared(a, a_games, b, b_games, lambda x, y: (x > y).sum(-1), interval)

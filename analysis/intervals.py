@@ -10,12 +10,12 @@ bootstrap of Rao & Wu 1988). Names are those of the library rliable (Agarwal et 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.aggregate import aggregate, trim
+from analysis.aggregate import aggregate, game_means, trim
 from analysis.spec import Interval
 
 SEED = 57  # fixed: the same data give the same interval
@@ -34,6 +34,11 @@ class Estimate:
     def ends(self) -> tuple[float | None, float | None]:
         """low and high of a scalar, as numbers."""
         return (None, None) if self.low is None or self.high is None else (float(self.low), float(self.high))
+
+    def times(self, factor: float) -> Estimate:
+        """The estimate of so many times what is estimated; `factor` is above 0."""
+        low, high = (None if side is None else factor * side for side in (self.low, self.high))
+        return Estimate(factor * self.point, low, high, self.n)
 
     def less(self, number: float) -> Estimate:
         """The estimate of what is estimated, less a number."""
@@ -114,6 +119,37 @@ def _median_of_means(values: np.ndarray, weights: np.ndarray, starts: np.ndarray
         means.partition(kth, axis=2)
         result[first : first + BLOCK] = means[:, :, kth].mean(axis=2)
     return result
+
+
+def drawn_means(values: np.ndarray, games: Sequence[str], interval: Interval, arm: int = 0) -> np.ndarray:
+    """Each game's mean in each replicate: values [R], games [R] -> [B, G], games in sorted order.
+
+    `arm`: arms that are compared are resampled independently.
+    """
+    counts = draw_counts(games, interval.resamples, interval.method, np.random.default_rng([SEED, arm]))
+    names, values = np.asarray(games), np.asarray(values, dtype=np.float64)
+    each = [names == game for game in np.unique(names)]
+    return np.stack([counts[:, mine] @ values[mine] / counts[:, mine].sum(1) for mine in each], axis=1)
+
+
+def of_means(
+    values: np.ndarray, games: Sequence[str], of: Callable[[np.ndarray], np.ndarray], interval: Interval
+) -> Estimate:
+    """A number made of the games' means, [..., G] -> [...], such as a count: values [R], games [R], sorted games."""
+    point, n = np.asarray(of(game_means(np.asarray(values, dtype=np.float64), games)), float), runs_per_game(games)
+    if n[1] < 2:
+        return Estimate(point, None, None, n)
+    return Estimate(point, *limits(of(drawn_means(values, games, interval)), interval.level), n)
+
+
+def ratio_of_means(a: np.ndarray, b: np.ndarray, games: Sequence[str], interval: Interval) -> Estimate:
+    """The mean over games of a over that of b, two numbers of the same runs: [R] each; a run is drawn with both."""
+    of = [game_means(np.asarray(values, dtype=np.float64), games).mean() for values in (a, b)]
+    point, n = np.asarray(of[0] / of[1]), runs_per_game(games)
+    if n[1] < 2:
+        return Estimate(point, None, None, n)
+    drawn = [drawn_means(values, games, interval).mean(1) for values in (a, b)]  # of the same draws
+    return Estimate(point, *limits(drawn[0] / drawn[1], interval.level), n)
 
 
 def limits(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 The conventions differ on Video Pinball alone, whose random policy beats the human under human starts:
 `standard` uses the random score as measured, `vp0` takes it as 0 (the papers' printed means), `abs` divides
 by |human - random| (Gorila, arXiv:1507.04296; Double DQN, arXiv:1509.06461; prioritised replay, arXiv:1511.05952).
-`clipped_record_dreamerv2` (arXiv:2010.02193) also cuts at 1.
+`clipped_record_dreamerv2` (arXiv:2010.02193) also cuts at 1. `saber` has the same records above the random scores of
+the other conventions (arXiv:1908.04683).
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ SCALES: dict[str, Scale] = {
     "clipped_record_dreamerv2": Scale(
         "Clipped record score", 1.0, "score normalised by human world records and clipped at 1 (DreamerV2)"
     ),
+    "saber": Scale(
+        "Record-normalised score (%)",
+        100.0,
+        "score normalised by human world records, 100 (score - random) / (record - random) percent (SABER)",
+    ),
     "minatar_dqn": Scale(
         "Share of published DQN (%)",
         100.0,
@@ -60,6 +66,7 @@ _COLUMNS = {
     "gamer_dreamerv2": ("random_dreamerv2_json", "gamer_dreamerv2"),
     "record_dreamerv2": ("random_dreamerv2_json", "human_record"),
     "clipped_record_dreamerv2": ("random_dreamerv2_json", "human_record"),
+    "saber": ("random", "human_record"),
 }
 _SHARED = ("gamer_dreamerv2", "record_dreamerv2", "clipped_record_dreamerv2")  # conventions with one column of random
 _MINATAR_METRIC = "moving_avg100_return_mean_of_4.8M_to_5M"
@@ -163,6 +170,14 @@ def without_reference(
     return [] if convention == "raw" else sorted(set(names) - set(bounds(reference, convention, regime, names).index))
 
 
+def complete(scores: pd.Series, reference: Reference) -> pd.Series:
+    """Printed per-game scores, the same; UserError names the games whose score is no finite number."""
+    empty = [name for name, score in scores.items() if not np.isfinite(score)]
+    if empty:
+        raise UserError(f"{reference.folder / PUBLISHED}: no finite score for {', '.join(map(str, empty))}")
+    return scores
+
+
 def published_aggregate(
     scores: pd.Series,
     statistic: str,
@@ -176,10 +191,7 @@ def published_aggregate(
     Without a `game_set` that says which games belong to it, games without both reference scores (e.g. no human score)
     are left out, as every paper did; a set has to be complete. UserError names a game that makes the number wrong.
     """
-    names = list(scores.index)
-    empty = [name for name, score in scores.items() if not np.isfinite(score)]
-    if empty:
-        raise UserError(f"{reference.folder / PUBLISHED}: no finite score for {', '.join(map(str, empty))}")
+    names = list(complete(scores, reference).index)
     if game_set is None:
         scores = scores.drop(without_reference(names, convention, reference, regime))
     if scores.empty:

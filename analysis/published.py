@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.errors import UserError
 from analysis.normalise import published_aggregate, without_reference
 from analysis.reference import Reference
 from analysis.spec import PublishedBar, Recomputation
@@ -9,13 +10,21 @@ from analysis.spec import PublishedBar, Recomputation
 UNIT = {"percent": 100.0, "ratio": 1.0}
 
 
+def factor(of: str, unit: str) -> float:
+    """What a number of one unit is multiplied by to be of another; UserError for counts, which are of no other."""
+    if lost := {of, unit} - set(UNIT):
+        raise UserError(f"a number of {lost.pop()} is not in percent, and no ratio")
+    return UNIT[unit] / UNIT[of]
+
+
 def recompute(wanted: Recomputation, unit: str, reference: Reference) -> tuple[float, int]:
     """The number in `unit` (percent or ratio; raw scores as they are) and its count of games; UserError for none."""
+    scale = factor("ratio", unit) if wanted.normalisation != "raw" else 1.0
     scores = reference.per_game(wanted.scores, wanted.game_set)
     value, games = published_aggregate(
         scores, wanted.statistic, wanted.normalisation, reference, wanted.scores.regime, wanted.game_set
     )
-    return value * (UNIT[unit] if wanted.normalisation != "raw" else 1.0), games
+    return value * scale, games
 
 
 def left_out(wanted: Recomputation, reference: Reference) -> str:
@@ -30,8 +39,7 @@ def values(bar: PublishedBar, unit: str, reference: Reference) -> dict[str, tupl
     found: dict[str, tuple[float, str]] = {}
     if bar.printed is not None:
         printed = reference.number(bar.printed)
-        factor = UNIT[unit] / UNIT[str(printed["unit"])]
-        found["published"] = (float(printed["value"]) * factor, _origin(printed))
+        found["published"] = (float(printed["value"]) * factor(str(printed["unit"]), unit), _origin(printed))
     if bar.recomputed is not None:
         value, games = recompute(bar.recomputed, unit, reference)
         rows = bar.recomputed

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError, unknown
-from analysis.spec import PublishedNumber, PublishedScores
+from analysis.spec import PublishedNumber, PublishedNumbers, PublishedScores
 
 CURVE_COLUMNS = ("game", "algorithm", "frames", "mean", "sd", "n_seeds")
 
@@ -18,6 +18,7 @@ CURVE_COLUMNS = ("game", "algorithm", "frames", "mean", "sd", "n_seeds")
 ATARI = "atari_reference_scores.csv"
 MINATAR = "minatar_reference.csv"
 PUBLISHED = "published_scores.csv"
+AGGREGATES = "published_aggregates.csv"
 
 
 def _numbers(table: pd.DataFrame, columns: list[str], path: Path, rows: list[Any]) -> pd.DataFrame:
@@ -84,7 +85,7 @@ class Reference:
     def aggregates(self) -> pd.DataFrame:
         """Headline numbers that papers printed, a row each, with unit and confidence."""
         needed = ("paper", "algorithm", "regime", "metric", "value", "unit", "confidence", "source")
-        return self._read("published_aggregates.csv", needed)
+        return self._read(AGGREGATES, needed)
 
     def game_set(self, name: str) -> list[str]:
         """The games of a set; UserError for an unknown one."""
@@ -94,30 +95,42 @@ class Reference:
 
     def per_game(self, wanted: PublishedScores, game_set: str | None = None) -> pd.Series:
         """Raw scores by game (index = game) that one paper printed; UserError when there are none."""
-        table, where = self.published, str(self.folder / PUBLISHED)
-        for column in ("paper", "algorithm", "regime"):
-            rows = table[table[column] == getattr(wanted, column)]
-            if rows.empty:
-                raise unknown(column, getattr(wanted, column), table[column].unique(), where)
-            table = rows
-        scores = table.set_index("game").score
+        scores = self._rows(self.published, PUBLISHED, wanted).set_index("game").score
         return scores[scores.index.isin(self.game_set(game_set))] if game_set else scores
 
     def number(self, wanted: PublishedNumber) -> dict[str, object]:
         """value, unit, confidence, source of one printed headline number; UserError when there is none."""
-        table, where = self.aggregates, str(self.folder / "published_aggregates.csv")
-        for column in ("paper", "algorithm", "regime", "metric"):
-            rows = table[table[column] == getattr(wanted, column)]
-            if rows.empty:
-                raise unknown(column, getattr(wanted, column), table[column].unique(), where)
-            table = rows
-        row = table.iloc[0]
+        rows = self._rows(self.aggregates, AGGREGATES, wanted)
+        mine = rows[rows.metric == wanted.metric]
+        if mine.empty:
+            raise unknown("metric", wanted.metric, rows.metric.unique(), str(self.folder / AGGREGATES))
+        row = mine.iloc[0]
         return {
             "value": float(row.value),
             "unit": str(row.unit),
             "confidence": str(row.confidence),
             "source": str(row.source),
         }
+
+    def metrics(self, wanted: PublishedNumbers) -> set[str]:
+        """The metrics of which one paper printed a number of one algorithm; UserError when there is none."""
+        return set(self._rows(self.aggregates, AGGREGATES, wanted).metric)
+
+    def _rows(self, table: pd.DataFrame, file: str, wanted: PublishedScores | PublishedNumbers) -> pd.DataFrame:
+        """The rows of one paper, algorithm and regime; UserError names the first that is unknown."""
+        for column in ("paper", "algorithm", "regime"):
+            rows = table[table[column] == getattr(wanted, column)]
+            if rows.empty:
+                raise unknown(column, getattr(wanted, column), table[column].unique(), str(self.folder / file))
+            table = rows
+        return table
+
+    def weights(self, name: str) -> pd.Series:
+        """game -> weight, of the regression that estimates a median over 57 games from few; UserError for none."""
+        table = self._read("subset_weights.csv", ("game_set", "game", "weight", "source"))
+        if name not in set(table.game_set):
+            raise unknown("game set", name, table.game_set.unique(), str(self.folder / "subset_weights.csv"))
+        return table[table.game_set == name].set_index("game").weight
 
     def curve(self, file: str, algorithm: str, game: str | None = None) -> pd.DataFrame:
         """frames, mean, sd, n_seeds of one published curve, by frames; empty when the file lacks the game.

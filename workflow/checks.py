@@ -201,7 +201,11 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
         return
     wanted = [(("variants", i), v) for i, v in enumerate(getattr(item, "variants", None) or [])]
     wanted += [(("reference_lines", i), v) for i, v in enumerate(getattr(item, "reference_lines", []))]
+    rows = enumerate(getattr(item, "rows", []))
+    wanted += [(("rows", i, "variant"), row.variant) for i, row in rows if row.variant is not None]
     wanted += [((k,), v) for k in ("a", "b") if isinstance(v := getattr(item, k, None), str)]
+    if isinstance(rivals := getattr(item, "b", None), list) and not getattr(item, "published", []):
+        wanted += [(("b", i), rival) for i, rival in enumerate(rivals)]
     for where, variant in wanted:
         if variant not in variants:
             yield doc.problem((*at, *where), f"unknown variant {variant!r}", variant, variants)

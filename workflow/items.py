@@ -10,7 +10,7 @@ from workflow.strict_yaml import Document, Problem
 
 LISTS = ("figures", "tables", "claims")
 # Lists in an item -> what may stand once, beside the list, in place of in each of its entries.
-SHARED = {"bars": ("printed", "recomputed"), "order": ("printed", "recomputed"), "rows": ("scores", "printed_paper")}
+SHARED = {"bars": ("printed", "recomputed"), "order": ("printed", "recomputed"), "rows": ("scores", "printed")}
 
 
 def complete_items(document: Document, paper: str) -> tuple[Document, list[Problem]]:
@@ -77,12 +77,22 @@ def _explicit(item: dict[str, Any], paper: str, of: dict[str, str]) -> dict[str,
         if not isinstance(item.get(entries), list):
             continue
         shared = {key: item.pop(key) for key in keys if key in item}
-        if entries == "rows" and "paper" in of:
-            shared = {"printed_paper": of["paper"]} | shared
         item[entries] = [_sharing(shared, each) if isinstance(each, dict) else each for each in item[entries]]
+        if entries == "rows":
+            own = {key: of[key] for key in ("paper",) if key in of} | (shared.get("printed") or {})
+            item[entries] = [_as_printed(each, own) if isinstance(each, dict) else each for each in item[entries]]
     if isinstance(named := item.get("experiments"), list):
         item["experiments"] = [f"{paper}.{e}" if isinstance(e, str) and "." not in e else e for e in named]
     return _quoting(item, of)
+
+
+def _as_printed(row: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
+    """A row with what is printed of the agent whose scores it has, unless it says of whom, or null; `own`: by whom."""
+    scores, printed = row.get("scores"), row.get("printed", own)
+    if not isinstance(scores, dict) or not isinstance(printed, dict) or not printed:
+        return row
+    same = {key: scores[key] for key in ("algorithm", "regime") if key in scores}
+    return row | {"printed": own | same | printed}
 
 
 def _sharing(shared: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _unsaid(parts: dict[str, Any]) -> None:
             if entries in part["properties"]:
                 entry = parts[part["properties"][entries]["items"]["$ref"].rpartition("/")[2]]
                 part["properties"] |= {key: {**entry["properties"][key], "description": _OF_ALL} for key in keys}
-    for name in ("PublishedScores", "PublishedNumber", "Recomputation"):
+    for name in ("PublishedScores", "PublishedNumbers", "PublishedNumber", "Recomputation"):
         parts[name].pop("required")
 
 

@@ -55,7 +55,8 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     common.legend_below(figure, sheet.legend)
     games = {label: len(game_means(curves.values, curves.games)) for label, curves in lines.items()}
     few, many = min(games.values()), max(games.values())
-    notes = [f"Aggregated over {few if few == many else f'{few} to {many}'} games."]
+    every = caption.games_text(game for curves in lines.values() for game in curves.games)
+    notes = [f"Aggregated over {every if few == many else f'{few} to {many} games'}."]
     notes += caption.uneven_games(games)
     if any(
         curves.games.count(g) != curves.games.count(curves.games[0]) for curves in lines.values() for g in curves.games

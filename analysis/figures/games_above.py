@@ -42,7 +42,7 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
             panel.set_ylabel("Games")
     common.legend_below(figure, sheet.legend)
     counts = {label: len(set(curves.games)) for label, curves in lines.items()}
-    whole = [f"Of {most} game{'s' if most > 1 else ''}."]
+    whole = [f"Of {caption.games_text(game for curves in lines.values() for game in curves.games)}."]
     notes = ["A game counts by its mean over seeds.", *(caption.uneven_games(counts) or whole)]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, lines, notes + sheet.notes))
 

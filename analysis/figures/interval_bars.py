@@ -46,5 +46,5 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
         panel.xaxis.set_major_locator(style.MaxNLocator(3))
         panel.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     figure.supxlabel(scale.axis, fontsize=8)
-    notes = ["Stroke: point estimate; band: its interval.", f"Aggregated over {rows.game.nunique()} game(s)."]
+    notes = ["Stroke: point estimate; band: its interval.", f"Aggregated over {caption.games_text(rows.game)}."]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, notes))

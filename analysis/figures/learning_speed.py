@@ -62,7 +62,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     common.legend_below(figure, sheet.legend)
     notes = [f"Dotted: where a line reaches what {spec.baseline} ends with, in brackets as a share of its training."]
     if len(set(lines[spec.baseline].games)) > 1:
-        notes.append(f"{spec.statistic.capitalize()} over games.")
+        notes.append(f"{spec.statistic.capitalize()} over {caption.games_text(lines[spec.baseline].games)}.")
     notes.append("Intervals take the baseline's end as given.")
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, lines, notes + sheet.notes))
 

@@ -23,6 +23,7 @@ class Series:
     name: str  # algorithm or variant whose colour it has
     scores: dict[str, np.ndarray]
     published: bool
+    regime: str = "noop_starts"  # how its episodes start
 
 
 def series(spec: Any, scores: Scores, reference: Reference) -> tuple[list[Series], dict[str, Curves]]:
@@ -38,7 +39,7 @@ def series(spec: Any, scores: Scores, reference: Reference) -> tuple[list[Series
         printed = reference.per_game(wanted, spec.game_set)
         label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
         name = wanted.label or common.algorithm_name(wanted.algorithm)
-        found.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True))
+        found.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True, wanted.regime))
     labels = [s.label for s in found]
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)

@@ -1,4 +1,4 @@
-"""Per-game bars: scores of variants and published algorithms, or their improvement over a baseline."""
+"""Per-game bars: scores of variants and published algorithms, or how far they are above a baseline's."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     games = _games(spec, series, reference, sheet)
-    if spec.baseline is not None or spec.normalisation != "raw":  # MinAtar has games of the same names
-        convention = "standard" if spec.baseline is not None else spec.normalisation
+    if _improves(spec) or spec.normalisation != "raw":  # MinAtar has games of the same names
+        convention = "standard" if _improves(spec) else spec.normalisation
         ours = sorted({game for c in curves.values() for game in c.games if short(game) in games})
         normalise(np.zeros(len(ours)), ours, convention, reference, _regime(spec))
     if spec.baseline is not None:
@@ -35,9 +35,8 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
             if spec.baseline in planned:
                 raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
             raise unknown("baseline", spec.baseline, {s.label for s in series} | planned, spec.id)
-        shown = _improvement(spec, series, games, reference, sheet)
-        one = f" of {next(iter(shown))}" if len(shown) == 1 else ""
-        axis = f"Improvement{one} over {spec.baseline} (%)"
+        shown = _compared(spec, series, games, reference, sheet)
+        axis = _axis(spec, list(shown))
     else:
         shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
     marks = style.marks([s.name for s in series])
@@ -46,10 +45,9 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     if spec.published:
         notes.append("Bars with a white ground are published scores: " + per_game.sources(spec, reference) + ".")
     if spec.baseline is not None:
-        notes.append(
-            f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent, "
-            "symmetric log axis; only the difference is resampled."
-        )
+        improvement = f"Improvement: 100 (score - {spec.baseline}) / (max(human, {spec.baseline}) - random) percent"
+        text = improvement if _improves(spec) else f"Bars: score less that of {spec.baseline}, {scale.text}"
+        notes.append(f"{text}; symmetric log axis; only the difference is resampled.")
     if curves:
         text = caption.from_runs(spec, scores, curves, notes + sheet.notes)
     else:
@@ -64,8 +62,8 @@ def _games(spec: PerGameBars, series: list[Series], reference: Reference, sheet:
         names &= {short(game) for game in spec.games}
     if spec.game_set is not None:
         names &= set(reference.game_set(spec.game_set))
-    if spec.baseline is not None or spec.normalisation != "raw":
-        convention = IMPROVEMENT if spec.baseline is not None else spec.normalisation
+    if _improves(spec) or spec.normalisation != "raw":
+        convention = IMPROVEMENT if _improves(spec) else spec.normalisation
         known = set(bounds(reference, convention, _regime(spec), names).index)
         ours = {game for s in series if not s.published for game in s.scores}
         lost = sorted((names if spec.game_set is not None else names & ours) - known)
@@ -101,30 +99,53 @@ def _levels(
     return shown
 
 
-def _improvement(
+def _improves(spec: PerGameBars) -> bool:
+    """Whether bars are improvements, which need human scores whatever the normalisation."""
+    return spec.baseline is not None and spec.formula == "improvement"
+
+
+def _axis(spec: PerGameBars, labels: list[str]) -> str:
+    one = labels[0] if len(labels) == 1 else ""
+    if _improves(spec):
+        return f"Improvement{f' of {one}' if one else ''} over {spec.baseline} (%)"
+    return f"{SCALES[spec.normalisation].axis}, {f'{one} ' if one else ''}less {spec.baseline}"
+
+
+def _compared(
     spec: PerGameBars, series: list[Series], games: list[str], reference: Reference, sheet: common.Sheet
 ) -> dict[str, list]:
+    """How far each label is above the baseline in each game that both have."""
     base = next(s for s in series if s.label == spec.baseline)
-    limits = bounds(reference, IMPROVEMENT, _regime(spec), games)
     shown: dict[str, list] = {}
     unscaled: set[str] = set()
     for s in (s for s in series if s is not base):
         for game in (g for g in games if g in s.scores and g in base.scores):
-            a, b = s.scores[game], base.scores[game]
-            span = max(limits.high[game], b.mean()) - limits.low[game]
-            if not span > 0:
+            arms = [s.scores[game], base.scores[game]]
+            scaled = _scaled(spec, game, arms, float(arms[1].mean()), reference)
+            if scaled is None:
                 unscaled.add(game)
                 continue
-            unit = 100 / span
+            a, b = scaled
             value = difference(a, [game] * len(a), b, [game] * len(b), "mean", spec.interval)
-            low, high = (None if side is None else side * unit for side in (value.low, value.high))
-            _keep(shown, sheet, s, game, float(value.point) * unit, low, high, value.n[1])
+            _keep(shown, sheet, s, game, float(value.point), value.low, value.high, value.n[1])
     if unscaled:
         names = ", ".join(map(game_title, sorted(unscaled)))
         sheet.note(f"Left out, since neither the human nor {spec.baseline} is above the random policy there: {names}.")
     if not shown:
         raise (NoData if spec.experiments else UserError)(f"{spec.id}: nothing to compare with {spec.baseline!r}")
     return shown
+
+
+def _scaled(
+    spec: PerGameBars, game: str, scores: list[np.ndarray], base: float, reference: Reference
+) -> list[np.ndarray] | None:
+    """The scores in units of the axis; None where neither the human nor the baseline is above the random policy."""
+    if not _improves(spec):
+        factor, regime = SCALES[spec.normalisation].factor, _regime(spec)
+        return [factor * normalise(s, [game] * len(s), spec.normalisation, reference, regime) for s in scores]
+    limits = bounds(reference, IMPROVEMENT, _regime(spec), [game])
+    span = max(limits.high[game], base) - limits.low[game]
+    return [100 / span * each for each in scores] if span > 0 else None
 
 
 def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, low, high, n: int) -> None:
@@ -156,10 +177,11 @@ def _bars(
         for at, _, low, high in spread:
             axes.plot([low, high], [at, at], color="#222222", linewidth=0.8, solid_capstyle="butt")
     sizes = np.abs([bar[1] for bars in shown.values() for bar in bars])
+    percent = spec.baseline is not None and (_improves(spec) or SCALES[spec.normalisation].factor == 100.0)
     if spec.baseline is not None or sizes.max() > 25 * max(np.median(sizes), 1e-12):
-        axes.set_xscale("symlog", linthresh=100 if spec.baseline is not None else max(float(np.median(sizes)), 1e-6))
+        axes.set_xscale("symlog", linthresh=100 if percent else max(float(np.median(sizes)), 1e-6))
         ticks = _symlog_ticks(axes.get_xlim())
-        if spec.baseline is not None and ticks:
+        if percent and ticks:
             axes.set_xticks(ticks)
             axes.xaxis.set_minor_locator(style.MaxNLocator(1))
     axes.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
+
 from analysis import caption, style
 from analysis.curves import Curves, by_label, some
 from analysis.errors import NoData
 from analysis.figures import common
-from analysis.intervals import Estimate, estimate
+from analysis.intervals import Estimate, estimate, ratio_of_means
 from analysis.load import Scores, select
 from analysis.normalise import one_scale
 from analysis.reference import Reference
@@ -18,7 +20,8 @@ from analysis.spec import Profile, ProfilePanel
 def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names and for raw scores of several games."""
     sheet, used = common.Sheet(), {}
-    found = [_panel(spec, panel, scores, reference, used, sheet) for panel in spec.panels]
+    whole = _whole(spec, scores, reference)
+    found = [_panel(spec, panel, scores, reference, whole, used, sheet) for panel in spec.panels]
     some(used, spec.id)
     labels = list(dict.fromkeys(label for columns in found for column in columns for label in column))
     marks = style.marks(labels)
@@ -35,6 +38,10 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
         area.set_xlabel(spec.axis)
         area.set_ylabel(textwrap.fill(panel.axis, 26))
     common.legend_below(figure, sheet.legend)
+    if spec.percent_of is not None:
+        sheet.note(f"100 %: each variant's own {spec.percent_of}, mean over seeds and games, as the values above are.")
+    if len(games := {game for curves in used.values() for game in curves.games}) > 1:
+        sheet.note(f"Mean over {caption.games_text(games)}.")
     metrics = {metric for panel in spec.panels for metric in panel.metrics.values()}
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, sheet.notes, metrics=metrics))
 
@@ -44,6 +51,7 @@ def _panel(
     panel: ProfilePanel,
     scores: Scores,
     reference: Reference,
+    whole: dict[str, Curves] | None,
     used: dict[str, Curves],
     sheet: common.Sheet,
 ) -> list[dict[str, Estimate]]:
@@ -60,9 +68,28 @@ def _panel(
         one_scale(spec, list(rows.game))
         for label, curves in by_label(rows, spec.variants, spec.window, spec.score).items():
             curves = curves.scaled(spec.normalisation, reference)
-            column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
+            if whole is None:
+                column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
+            elif label in whole:
+                column[label] = _share(curves, whole[label], spec)
             used[f"{panel.title} {name} {label}".strip()] = curves
     return columns
+
+
+def _whole(spec: Profile, scores: Scores, reference: Reference) -> dict[str, Curves] | None:
+    """label -> what is 100 % of each of its runs; None where values are shown as they are."""
+    if spec.percent_of is None:
+        return None
+    found = by_label(select(scores, spec, spec.percent_of), spec.variants, spec.window, spec.score)
+    return {label: curves.scaled(spec.normalisation, reference) for label, curves in found.items()}
+
+
+def _share(curves: Curves, whole: Curves, spec: Profile) -> Estimate:
+    """Percent that the mean over games is of another metric's, of the runs that have both; runs are drawn whole."""
+    kept = [run for run in curves.runs if run in whole.runs]
+    parts, alls = (np.array([dict(zip(c.runs, c.numbers, strict=True))[run] for run in kept]) for c in (curves, whole))
+    games = [curves.games[curves.runs.index(run)] for run in kept]
+    return ratio_of_means(parts, alls, games, spec.interval).times(100.0)
 
 
 def _one(spec: Profile, panel: ProfilePanel, columns: list, area, sheet: common.Sheet, label, shift, mark) -> None:

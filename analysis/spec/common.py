@@ -24,6 +24,7 @@ Normalisation = Literal[
     "gamer_dreamerv2",
     "record_dreamerv2",
     "clipped_record_dreamerv2",
+    "saber",
     "minatar_dqn",
 ]
 Statistic = Literal["mean", "median", "iqm", "optimality_gap"]
@@ -108,14 +109,19 @@ class PublishedScores(Strict):
     label: str | None = Field(None, description="legend text; default: the algorithm")
 
 
-class PublishedNumber(Strict):
-    """One headline number of a paper (a row of published_aggregates.csv)."""
+class PublishedNumbers(Strict):
+    """The headline numbers that one paper printed of one algorithm (rows of published_aggregates.csv)."""
 
     paper: str = Field(description="paper column, e.g. gogianu2021_sn; default: the file's `published`")
     algorithm: str = Field(description="algorithm column, e.g. Rainbow")
     regime: Regime = Field(
         "noop_starts", description="how evaluation episodes start; default: the file's `published`, or noop_starts"
     )
+
+
+class PublishedNumber(PublishedNumbers):
+    """One headline number of a paper (a row of published_aggregates.csv)."""
+
     metric: str = Field(description="metric column, e.g. median_hns or max_mean_hns")
 
 

@@ -86,15 +86,16 @@ class IntervalBars(Drawn, Reduced):
 
 
 class PerGameBars(Drawn, Reduced):
-    """One group of bars per game: scores, or the improvement over a baseline."""
+    """One group of bars per game: scores, or how far they are above a baseline's."""
 
     kind: Literal["per_game_bars"]
     experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
     published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as bars")
-    baseline: str | None = Field(
-        None,
-        description="variant or published label; bars show 100 (score - baseline) / (max(human, baseline) - "
-        "random) percent, on a symmetric log axis (needs Atari games)",
+    baseline: str | None = Field(None, description="variant or published label that the others are compared with")
+    formula: Literal["improvement", "difference"] = Field(
+        "improvement",
+        description="with a baseline, on a symmetric log axis. improvement: 100 (score - baseline) / (max(human, "
+        "baseline) - random) percent, of Atari games; difference: of the two scores on the scale of `normalisation`",
     )
     game_set: str | None = Field(None, description="keep the games of this set of game_sets.csv")
 
@@ -129,6 +130,32 @@ class WinTieLoss(Drawn, Reduced):
         if lost := sorted(set(self.counted) - set(self.b)):
             raise ValueError(f"counted has {lost[0]!r}, which is not among 'b'")
         return self
+
+
+class PerformanceProfile(Drawn, Reduced):
+    """Share of runs that score above a level, for all levels of the normalised score; one line per variant."""
+
+    kind: Literal["performance_profile"]
+    column: Column = "single"
+    experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
+    published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as lines")
+    game_set: str | None = Field(None, description="keep the published scores of this set of game_sets.csv")
+    highest: float | None = Field(None, gt=0, description="last level, in units of the axis; default: 95 % are below")
+
+    @model_validator(mode="after")
+    def _something(self) -> PerformanceProfile:
+        if not self.experiments and not self.published:
+            raise ValueError("needs 'experiments', 'published' or both")
+        return self
+
+
+class ImprovementProbability(Drawn, Reduced):
+    """How likely a run of one variant scores more than a run of others, mean over games, with its interval."""
+
+    kind: Literal["improvement_probability"]
+    column: Column = "single"
+    a: str = Field(description="variant that may be better")
+    b: list[str] = Field(min_length=1, description="variants that it is compared with, from top to bottom")
 
 
 class HeatMap(Drawn, Reduced):
@@ -209,6 +236,9 @@ class Profile(Drawn, Reduced):
     kind: Literal["profile"]
     shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
     axis: str = Field("", description="x axis text")
+    percent_of: str | None = Field(
+        None, description="metric of the same runs whose mean over seeds and games is 100 %, of each variant by itself"
+    )
     panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
 
 

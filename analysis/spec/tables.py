@@ -7,14 +7,17 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
+    Experiment,
     FromRuns,
     Game,
     Normalisation,
     NoRuns,
     Passing,
+    PublishedNumbers,
     PublishedScores,
     Reduced,
     Shown,
+    Statistic,
     Strict,
     kinds,
 )
@@ -71,34 +74,59 @@ class Milestones(Shown, FromRuns):
 class AggregateColumn(Strict):
     """One column of a table of aggregates over games."""
 
-    label: str = Field(description="column head")
-    statistic: Literal["mean", "median"] = Field("mean", description="aggregation over games")
-    normalisation: Normalisation = Field("standard", description="scale of each game's score")
+    label: str = Field("", description="column head; default: the statistic and its unit")
+    statistic: Statistic | Literal["above_human", "above_baseline", "improvement", "atari5", "atari3"] = Field(
+        "mean",
+        description="aggregation over games; above_human, above_baseline: number of games with a higher score; "
+        "improvement: probability that a run scores more than one of the baseline (Agarwal et al. 2021); "
+        "atari5, atari3: median over 57 games estimated from five or three (Aitchison et al. 2023)",
+    )
+    normalisation: Normalisation | None = Field(None, description="scale of each game's score; default: the table's")
     metric: str | None = Field(None, description="metric of published_aggregates.csv to compare with")
 
 
 class AggregateRow(Strict):
-    """One row: the per-game scores to aggregate and the printed numbers to compare with."""
+    """One algorithm: a line of our runs, and one of what is published of it, beneath."""
 
     label: str = Field(description="row head")
-    scores: PublishedScores = Field(description="per-game rows to use")
-    printed_paper: str | None = Field(
-        None, description="paper column of published_aggregates.csv; default: the file's `published`; null: none"
+    variant: str | None = Field(None, description="variant whose runs are aggregated")
+    scores: PublishedScores | None = Field(None, description="printed per-game scores to aggregate")
+    printed: PublishedNumbers | None = Field(
+        None, description="whose printed numbers stand beside; default: the file's `published`, algorithm as in scores"
     )
-    printed_algorithm: str | None = Field(None, description="algorithm column there; default: that of scores")
+    baseline: str | None = Field(None, description="label of the row above whose scores games are counted")
     game_set: str | None = Field(None, description="games of this row; default: the table's game_set")
 
+    @model_validator(mode="after")
+    def _something(self) -> AggregateRow:
+        if self.variant is None and self.scores is None and self.printed is None:
+            raise ValueError(f"{self.label}: needs 'variant', 'scores' or 'printed'")
+        return self
 
-class PublishedAggregates(Shown):
-    """Headline numbers computed again from printed per-game scores, beside the printed ones; no runs."""
 
-    kind: Literal["published_aggregates"]
-    experiments: NoRuns
+class Aggregates(Shown, Reduced):
+    """Statistics over games, one row per algorithm: of our runs, of printed per-game scores, and as printed."""
+
+    kind: Literal["aggregates"]
+    experiments: list[Experiment] = Field(default_factory=list, description="whose runs; may be empty: published only")
+    variants: None = Field(None, description="always empty: rows name variants")
+    normalisation: Normalisation = Field("standard", description="scale of scores, of columns that name none")
     rows: list[AggregateRow] = Field(min_length=1, description="algorithms, from top to bottom")
     columns: list[AggregateColumn] = Field(min_length=1, description="aggregates, from left to right")
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
     unit: Literal["percent", "ratio"] = Field("ratio", description="unit of the numbers")
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
+
+    @model_validator(mode="after")
+    def _of_runs(self) -> Aggregates:
+        ours = [row.label for row in self.rows if row.variant is not None]
+        if bool(ours) != bool(self.experiments):
+            raise ValueError(f"rows of variants need 'experiments': {ours[0]}" if ours else "no row names a 'variant'")
+        labels = [row.label for row in self.rows]
+        for row in self.rows:
+            if row.baseline is not None and row.baseline not in labels:
+                raise ValueError(f"{row.label}: its baseline {row.baseline!r} is no row; rows: {', '.join(labels)}")
+        return self
 
 
 class PrintedRow(Strict):

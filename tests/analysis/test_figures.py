@@ -86,7 +86,7 @@ def test_games_are_won_tied_and_lost(drawn):
 
 
 def test_every_kind_has_a_test():
-    elsewhere = {"scaling", "survival", "scatter", "dreams"}
+    elsewhere = {"scaling", "survival", "scatter", "dreams", "performance_profile", "improvement_probability"}
     assert set(SPECS) | elsewhere == set(FIGURES)
 
 
@@ -187,6 +187,17 @@ def test_per_game_bars_data(drawn, house, reference, tmp_path):
     row = better[better.panel == "breakout"].iloc[0]
     assert row.label == "Rainbow" and row.value == pytest.approx(100 * (417.5 - 748) / (748 - 1.7), abs=1e-9)
     assert len(better) == 57 and "No run of ours is shown" in caption["text"]
+    # Schaul et al. 2016, Figure 3: the difference of normalised scores, under human starts
+    starts = {"regime": "human_starts"}
+    less, caption = make(
+        "per_game_bars", house, reference, tmp_path, experiments=[], game_set=None, games=["atari/video_pinball"],
+        published=[{"paper": "schaul2016_per", "algorithm": "Prioritized_DDQN_prop_tuned", "label": "PER"} | starts,
+                   {"paper": "vanhasselt2016_ddqn", "algorithm": "DDQN_tuned", "label": "DDQN"} | starts],
+        baseline="DDQN", formula="difference", normalisation="abs",
+    )  # fmt: skip
+    # the random policy, at 20,452, is above the human
+    assert less.value.tolist() == pytest.approx([100 * (374886.9 - 367823.7) / (20452.0 - 15641.1)])
+    assert "Bars: score less that of DDQN, human-normalised" in caption["text"]
 
 
 def test_one_seed_has_no_band_and_says_so(house, reference, tmp_path):

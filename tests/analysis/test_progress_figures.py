@@ -137,7 +137,7 @@ def test_games_above_counts_games(table, reference, tmp_path):
     assert lines(data, "20 % or more", "Rainbow") == [1, 2, 2, 2]
     assert lines(data, "75 % or more", "Rainbow") == [0, 0, 1, 1]
     assert lines(data, "-15 % or more", "DQN") == [3, 2, 2, 3]
-    assert "Of 3 games." in caption["text"] and "One seed per game: no interval." in caption["text"]
+    assert "Of 3 games (" in caption["text"] and "One seed per game: no interval." in caption["text"]
     with pytest.raises(UserError, match="levels need a normalised score"):
         make(table, reference, tmp_path, "games_above", levels=[20], normalisation="raw")
 

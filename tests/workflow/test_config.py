@@ -73,6 +73,8 @@ BAD = {
     "unknown experiment": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.bas]", ["32: figures.2.experiments.0: unknown experiment 'house.bas'; did you mean 'house.base'?"]),
     "figure twice": (PAPER, "id: bars", "id: curves", ["32: figures.2.id: 'curves' is taken by figures.0"]),
     "unknown claim variant": (PAPER, "a: SN", "a: SM", ["34: claims.0.a: unknown variant 'SM'; valid: DQN, SN"]),
+    "unknown rival": (PAPER, "kind: per_game_bars, title: Bars", "kind: improvement_probability, a: SN, b: [DQM], title: Bars", ["32: figures.2.b.0: unknown variant 'DQM'; did you mean 'DQN'?"]),
+    "unknown variant of a row": (PAPER, "claims:\n", "tables:\n  - { id: t, kind: aggregates, title: T, experiments: [base], columns: [{ statistic: iqm }], rows: [{ label: A, variant: SM }] }\nclaims:\n", ["34: tables.0.rows.0.variant: unknown variant 'SM'; valid: DQN, SN"]),
     "compared with itself": (PAPER, "a: SN", "a: DQN", ["34: claims.0.b: 'DQN' is compared with itself"]),
     "experiment drawn twice": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.base, house.base]", ["32: figures.2.experiments: 'house.base' is given twice"]),
     "no tuple": (PAPER, "optimizer.lr: 1e-3", "network.convolutions: [[16, 3, 1, 1], 5]", ["network.convolutions.0: at most 3 are wanted, not 4", "network.convolutions.1: a list is wanted, not 5"]),

@@ -25,9 +25,9 @@ figures:
         { label: other, printed: { paper: other2016, algorithm: DDQN, metric: mean_hns }, recomputed: { statistic: mean, normalisation: abs } },
         { label: printed, printed: { algorithm: Gorila, regime: noop_starts } }] }
 tables:
-  - { id: table, kind: published_aggregates, title: Table, scores: { paper: other2016 }, columns: [{ label: Mean }], rows: [
+  - { id: table, kind: aggregates, title: Table, scores: { paper: other2016 }, columns: [{ label: Mean }], rows: [
         { label: DQN, scores: { algorithm: DQN } },
-        { label: none, scores: { paper: third2017, algorithm: A }, printed_paper: null }] }
+        { label: none, scores: { paper: third2017, algorithm: A }, printed: null }] }
 claims:
   - { id: fits, kind: published_value, text: It fits., printed: { algorithm: DQN, metric: median_hns }, recomputed: { statistic: median }, tolerance: 1.0 }
   - { id: fits_too, extends: fits, text: It fits too., printed: { algorithm: DDQN }, recomputed: { normalisation: abs } }
@@ -89,7 +89,17 @@ def test_published_numbers_are_of_the_files_paper_where_they_name_none(project: 
     )  # what it does not name it has not
     rows = shown(project)["table"]["rows"]
     assert [row["scores"]["paper"] for row in rows] == ["other2016", "third2017"]
-    assert [row["printed_paper"] for row in rows] == ["schaul2016_per", None]
+    assert [row["printed"] for row in rows] == [
+        {"paper": "schaul2016_per", "algorithm": "DQN", "regime": "human_starts"},
+        None,
+    ]
+
+
+def test_a_table_may_say_once_which_paper_it_quotes(project: Path):
+    whose = written(project, "title: Table, scores", "title: Table, printed: { paper: fourth2018 }, scores")
+    rows = shown(whose)["table"]["rows"]
+    assert rows[0]["printed"] == {"paper": "fourth2018", "algorithm": "DQN", "regime": "human_starts"}
+    assert rows[1]["printed"] is None
     assert {row["scores"]["regime"] for row in rows} == {"human_starts"}
 
 
