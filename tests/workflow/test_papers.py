@@ -62,7 +62,7 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300, "cartpole": 300, "cliffwalk": 50,
                  "cliffwalk_linear": 40, "digits": 30}),
         ("dreamerv2", {"atari": 2 * 55 * 5, "model_free": 4 * 55 * 5, "sources": 4 * 55 * 2, "montezuma": 6,
-                       "minatar": 10 * 5 * 5}
+                       "minatar": 10 * 5 * 5, "minatar_games": 5 * 5}
          | dict.fromkeys(("latents", "gradients", "policy", "rest"), 3 * 55 * 2)),
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
         (
