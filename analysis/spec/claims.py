@@ -162,6 +162,19 @@ class PublishedWins(Claim):
     tie: Tie
 
 
+class PublishedApart(Claim):
+    """By printed means and standard deviations, two agents differ on exactly the stated games."""
+
+    kind: Literal["published_apart"]
+    experiments: NoRuns
+    a: PublishedScores = Field(description="per-game rows with standard deviations")
+    b: PublishedScores = Field(description="those of the other agent")
+    episodes: int = Field(ge=2, description="of each agent in each game, from which means and deviations are")
+    level: float = Field(0.05, gt=0, lt=1, description="share of false discoveries among those that are told apart")
+    better: list[str] = Field(description="games on which a is better")
+    worse: list[str] = Field(description="games on which it is worse")
+
+
 _KINDS = kinds(globals(), Claim)
 ClaimSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
 CLAIMS = {kind: f"analysis.{'published_' * kind.startswith('published_')}claims:{kind}" for kind in _KINDS}
