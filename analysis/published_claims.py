@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,12 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     """Do the numbers fall in the stated order, highest first?"""
     found = [values(bar, "percent", reference) for bar in spec.order]
     numbers = [(v.get("recomputed") or v["published"])[0] for v in found]
-    falls = bool(np.all(np.diff(numbers) < 0))
+    falls = all(a > spec.times * b for a, b in pairwise(numbers))
     verdict: Verdict = "recomputed" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
-    return judgement(spec, verdict, ours, "published numbers only", unit="percent", n="published")
+    ratios = ", ".join(f"{a / b:.3g}" for a, b in pairwise(numbers))
+    why = "published numbers only" + (f"; ratio {ratios}, stated are {spec.times:g}" if spec.times > 1 else "")
+    return judgement(spec, verdict, ours, why, unit="percent", n="published")
 
 
 def published_gain(spec: PublishedGain, scores: Scores, reference: Reference) -> dict[str, Any]:

@@ -114,6 +114,7 @@ class PublishedOrder(Claim):
     kind: Literal["published_order"]
     experiments: NoRuns
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
+    times: float = Field(1.0, ge=1, description="each has to be more than so many times the next, e.g. 3 for triples")
 
 
 class PublishedBelow(Claim):
