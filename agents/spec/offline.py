@@ -148,7 +148,9 @@ class VTraceOperator(Part):
     @model_validator(mode="after")
     def _traces_are_cut_first(self) -> "VTraceOperator":
         if self.c_bar > self.rho_bar:
-            raise ValueError(f"c_bar {self.c_bar:g} is above rho_bar {self.rho_bar:g}: V-trace needs it at most as large")
+            raise ValueError(
+                f"c_bar {self.c_bar:g} is above rho_bar {self.rho_bar:g}: V-trace needs it at most as large"
+            )
         return self
 
 
