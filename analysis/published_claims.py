@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from analysis.spec import (
     PublishedOrder,
     PublishedReach,
     PublishedScores,
+    PublishedTimes,
     PublishedValue,
     PublishedWins,
     Verdict,
@@ -47,12 +47,19 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     """Do the numbers fall in the stated order, highest first?"""
     found = [values(bar, "percent", reference) for bar in spec.order]
     numbers = [(v.get("recomputed") or v["published"])[0] for v in found]
-    falls = all(a > spec.times * b for a, b in pairwise(numbers))
+    falls = bool(np.all(np.diff(numbers) < 0))
     verdict: Verdict = "recomputed" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
-    ratios = ", ".join(f"{a / b:.3g}" for a, b in pairwise(numbers))
-    why = "published numbers only" + (f"; ratio {ratios}, stated are {spec.times:g}" if spec.times > 1 else "")
-    return judgement(spec, verdict, ours, why, unit="percent", n="published")
+    return judgement(spec, verdict, ours, "published numbers only", unit="percent", n="published")
+
+
+def published_times(spec: PublishedTimes, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is one number at least so many times another?"""
+    found = [values(bar, "percent", reference) for bar in (spec.a, spec.b)]
+    a, b = ((v.get("recomputed") or v["published"])[0] for v in found)
+    verdict: Verdict = "recomputed" if a >= spec.times * b else "not reproduced"
+    why = f"{spec.a.label} {a:.4g} % against {spec.b.label} {b:.4g} %; stated are {spec.times:g} times"
+    return judgement(spec, verdict, f"{a / b:.3g} times", why, value=a / b, unit="times", n="published")
 
 
 def published_gain(spec: PublishedGain, scores: Scores, reference: Reference) -> dict[str, Any]:

@@ -114,7 +114,16 @@ class PublishedOrder(Claim):
     kind: Literal["published_order"]
     experiments: NoRuns
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
-    times: float = Field(1.0, ge=1, description="each has to be more than so many times the next, e.g. 3 for triples")
+
+
+class PublishedTimes(Claim):
+    """A printed (or recomputed) number is so many times another."""
+
+    kind: Literal["published_times"]
+    experiments: NoRuns
+    a: PublishedBar = Field(description="the larger one; the recomputed value counts if given")
+    b: PublishedBar = Field(description="the smaller one")
+    times: float = Field(gt=0, description="a is at least so many times b, e.g. 3 for triples")
 
 
 class PublishedBelow(Claim):

@@ -57,8 +57,8 @@ def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
     levels_text = ", ".join(f"{game_title(game)} {number(wanted[game])}" for game in games)
     notes = [
         f"{spec.count.capitalize()} until {spec.metric} is above the game's level with {values[0]:g} {spec.axis}, "
-        "divided by those with as many as the column says; medians over seeds, seen at the run's checkpoints; mean over "
-        "the games on which both get there, whose number is in brackets.",
+        "divided by those with as many as the column says; medians over seeds, seen at the run's checkpoints; mean "
+        "over the games on which both get there, whose number is in brackets.",
         f"Levels: {levels_text}.",
     ]
     head = ["Method", *heads, *(f"{text} (published)" for text in heads)]

@@ -94,3 +94,17 @@ def test_scores_without_deviations_are_refused(reference, tmp_path):
     spec = {"kind": "published_apart", "episodes": 10, "better": [], "worse": [], "a": side, "b": side}
     with pytest.raises(UserError, match="no sd of Ape-X_DQN on alien"):
         claim(spec, [], reference, tmp_path / "c.json")
+
+
+def test_a_printed_number_is_so_many_times_another(reference, tmp_path):
+    """1304.9 / 434.1 = 3.006."""
+    printed = {"metric": "median_hns"}
+    spec = {
+        "kind": "published_times", "times": 3.0,
+        "a": {"label": "R2D2", "printed": printed | {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2_submission"}},
+        "b": {"label": "Ape-X", "printed": printed | {"paper": "horgan2018_apex", "algorithm": "Ape-X_DQN"}},
+    }  # fmt: skip
+    found = claim(spec, [], reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"]) == ("recomputed", "3.01 times")
+    assert found["why"] == "R2D2 1305 % against Ape-X 434.1 %; stated are 3 times"
+    assert claim(spec | {"times": 3.1}, [], reference, tmp_path / "c.json")["verdict"] == "not reproduced"
