@@ -57,6 +57,7 @@ CLOCKS: dict[str, str] = {  # what an x axis counts, and an experiment's frames 
     "updates": "Updates",
     "episodes": "Training episodes",
     "transitions": "Transitions in memory",
+    "applications": "Applications of the operator",
 }
 _COLUMNS = {
     "standard": ("random", "human"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
 from analysis.claims import judgement
 from analysis.duels import outcomes, tally, tally_text
@@ -14,11 +15,13 @@ from analysis.normalise import normalise
 from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
 from analysis.spec import (
+    PublishedApart,
     PublishedBelow,
     PublishedGain,
     PublishedOrder,
     PublishedReach,
     PublishedScores,
+    PublishedTimes,
     PublishedValue,
     PublishedWins,
     Verdict,
@@ -48,6 +51,15 @@ def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) 
     verdict: Verdict = "recomputed" if falls else "not reproduced"
     ours = (" > " if falls else ", ").join(f"{bar.label} {x:.4g}" for bar, x in zip(spec.order, numbers, strict=True))
     return judgement(spec, verdict, ours, "published numbers only", unit="percent", n="published")
+
+
+def published_times(spec: PublishedTimes, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is one number at least so many times another?"""
+    found = [values(bar, "percent", reference) for bar in (spec.a, spec.b)]
+    a, b = ((v.get("recomputed") or v["published"])[0] for v in found)
+    verdict: Verdict = "recomputed" if a >= spec.times * b else "not reproduced"
+    why = f"{spec.a.label} {a:.4g} % against {spec.b.label} {b:.4g} %; stated are {spec.times:g} times"
+    return judgement(spec, verdict, f"{a / b:.3g} times", why, value=a / b, unit="times", n="published")
 
 
 def published_gain(spec: PublishedGain, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -102,3 +114,25 @@ def published_wins(spec: PublishedWins, scores: Scores, reference: Reference) ->
     verdict: Verdict = "recomputed" if counts[0] > counts[1] else "not reproduced"
     why = f"over {len(games)} games; a tie is a difference of at most {100 * spec.tie:g} %"
     return judgement(spec, verdict, tally_text(counts), why, value=counts[0] - counts[1], unit="games", n="published")
+
+
+def published_apart(spec: PublishedApart, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Are the games on which two agents differ exactly those that are stated? UserError for unknown names.
+
+    Welch's t-test of each game they share, from printed means and standard deviations over as many episodes of both;
+    the p-values of all games by Benjamini and Hochberg (1995): at most `level` of those told apart are expected to be
+    alike.
+    """
+    a, b = (reference.per_game(side) for side in (spec.a, spec.b))
+    games = [game for game in a.index if game in b.index]
+    spread = [reference.deviations(side)[games] for side in (spec.a, spec.b)]
+    found = ttest_ind_from_stats(
+        a[games], spread[0], spec.episodes, b[games], spread[1], spec.episodes, equal_var=False
+    ).pvalue
+    apart = [game for game, p in zip(games, false_discovery_control(found), strict=True) if p <= spec.level]
+    sides = [{game for game in apart if a[game] > b[game]}, {game for game in apart if a[game] < b[game]}]
+    verdict: Verdict = "recomputed" if sides == [set(spec.better), set(spec.worse)] else "not reproduced"
+    texts = [", ".join(sorted(side)) or "none" for side in sides]
+    ours = f"better on {texts[0]}; worse on {texts[1]}"
+    why = f"{len(apart)} of {len(games)} games at a level of {spec.level:g}, {spec.episodes} episodes of each agent"
+    return judgement(spec, verdict, ours, why, value=len(apart), unit="games", n="published")

@@ -132,6 +132,17 @@ class Reference:
             raise unknown("game set", name, table.game_set.unique(), str(self.folder / "subset_weights.csv"))
         return table[table.game_set == name].set_index("game").weight
 
+    def deviations(self, wanted: PublishedScores) -> pd.Series:
+        """Standard deviations by game (index = game) printed beside those scores; UserError where one is missing."""
+        games = self.per_game(wanted).index
+        table = self.published[["paper", "algorithm", "regime", "game", "sd"]]
+        named = table[["paper", "algorithm", "regime"]] == [wanted.paper, wanted.algorithm, wanted.regime]
+        rows = table[named.all(axis=1)]
+        found = rows.set_index("game").sd
+        if found.isna().any():
+            raise UserError(f"{self.folder / PUBLISHED}: no sd of {wanted.algorithm} on {found.index[found.isna()][0]}")
+        return found[games]
+
     def curve(self, file: str, algorithm: str, game: str | None = None) -> pd.DataFrame:
         """frames, mean, sd, n_seeds of one published curve, by frames; empty when the file lacks the game.
 

@@ -10,6 +10,7 @@ TITLES = {
     "cartpole/v1": "CartPole-v1",
     "cliffwalk/blind": "Blind Cliffwalk",
     "digits/imbalanced": "Digits",
+    "random_mdp/garnet": "Random MDP",
 }
 
 

@@ -116,3 +116,49 @@ class OfflineDigits(Identified):
 
     agent: Classifier
     environment: Digits
+
+
+class RandomMDP(Part):
+    """A small random MDP: every action leads to a few states, by chance, for a Gaussian reward."""
+
+    suite: Literal["random_mdp"]
+    game: Game = Field(description="garnet")
+    states: Count
+    actions: Annotated[Count, Field(ge=2)]
+    successors: Count = Field(description="states that an action may lead to")
+
+    @model_validator(mode="after")
+    def _enough_states(self) -> "RandomMDP":
+        if self.successors > self.states:
+            raise ValueError(f"successors {self.successors}: there are {self.states} states, and none comes twice")
+        return self
+
+
+class VTraceOperator(Part):
+    """Values of one policy from what another does, by V-trace in expectation (Espeholt et al. 2018, section 4.1)."""
+
+    code: ClassVar[str] = "agents.offline.vtrace:perform"
+    kind: Literal["vtrace_operator"]
+    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the ratios of TD errors")
+    c_bar: Annotated[Real, Field(ge=0)] = Field(description="clips the ratios of traces; at most rho_bar")
+    unroll: Count = Field(description="steps of a target")
+    discount: Annotated[Real, Field(ge=0, lt=1)]
+    logits: Annotated[Real, Field(ge=0)] = Field(description="standard deviation of both policies' logits")
+
+    @model_validator(mode="after")
+    def _traces_are_cut_first(self) -> "VTraceOperator":
+        if self.c_bar > self.rho_bar:
+            raise ValueError(
+                f"c_bar {self.c_bar:g} is above rho_bar {self.rho_bar:g}: V-trace needs it at most as large"
+            )
+        return self
+
+
+class OfflineVTrace(Identified):
+    """Distance from the fixed point by applications of the operator, and where the fixed point lies."""
+
+    driver: ClassVar[str] = "agents.run.offline"
+    clock: ClassVar[str] = "applications"
+
+    agent: VTraceOperator
+    environment: RandomMDP

@@ -116,6 +116,16 @@ class PublishedOrder(Claim):
     order: list[PublishedBar] = Field(min_length=2, description="highest first; the recomputed value counts if given")
 
 
+class PublishedTimes(Claim):
+    """A printed (or recomputed) number is so many times another."""
+
+    kind: Literal["published_times"]
+    experiments: NoRuns
+    a: PublishedBar = Field(description="the larger one; the recomputed value counts if given")
+    b: PublishedBar = Field(description="the smaller one")
+    times: float = Field(gt=0, description="a is at least so many times b, e.g. 3 for triples")
+
+
 class PublishedBelow(Claim):
     """Printed scores lie below the human's on exactly the stated games of a set."""
 
@@ -160,6 +170,19 @@ class PublishedWins(Claim):
     normalisation: Normalisation = Field("standard", description="scale of each game's score")
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games of both")
     tie: Tie
+
+
+class PublishedApart(Claim):
+    """By printed means and standard deviations, two agents differ on exactly the stated games."""
+
+    kind: Literal["published_apart"]
+    experiments: NoRuns
+    a: PublishedScores = Field(description="per-game rows with standard deviations")
+    b: PublishedScores = Field(description="those of the other agent")
+    episodes: int = Field(ge=2, description="of each agent in each game, from which means and deviations are")
+    level: float = Field(0.05, gt=0, lt=1, description="share of false discoveries among those that are told apart")
+    better: list[str] = Field(description="games on which a is better")
+    worse: list[str] = Field(description="games on which it is worse")
 
 
 _KINDS = kinds(globals(), Claim)

@@ -71,6 +71,22 @@ class Milestones(Shown, FromRuns):
     )
 
 
+class Speedups(Shown, FromRuns):
+    """One row per variant, one column per value of a varied key: how much sooner than with the smallest value a score
+    is reached, mean over games."""
+
+    kind: Literal["speedups"]
+    metric: str = Field("training_return_100", description="the score that has to be above the level")
+    x: str = Field(description="varied key of numbers, e.g. environment.streams")
+    axis: str = Field(description="what the key counts, for the heads of the columns, e.g. threads")
+    count: Passing
+    levels: dict[Game, float] = Field(default_factory=dict, description="game -> level; default: the human's score")
+    human: Normalisation = Field("standard", description="normalisation whose human scores are levels")
+    printed: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="variant -> value of the key -> published number"
+    )
+
+
 class AggregateColumn(Strict):
     """One column of a table of aggregates over games."""
 

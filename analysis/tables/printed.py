@@ -24,4 +24,7 @@ def build(spec: Printed, scores: Scores, reference: Reference) -> Sheet:
 
 
 def _text(value: float | str | None) -> str:
-    return value if isinstance(value, str) else "–" if value is None else number(value)
+    """Numbers below a million with all their digits, as printed."""
+    if isinstance(value, str) or value is None:
+        return value or "–"
+    return f"{value:,.10g}" if abs(value) < 1e6 else number(value)

@@ -429,6 +429,7 @@ TABLES = {
     },
     "cliffwalk": {"agent.step_size": 0.25, "agent.tolerance": 1e-3, "agent.values.kind": "tabular"},
     "digits": {"environment.kept": 0.01, "agent.rare_weight": 1.0},
+    "vtrace_tabular": {"agent.unroll": 20, "agent.rho_bar": 1.0, "agent.c_bar": 1.0},
     "a2c": {  # openai/baselines a2c
         **A2C,
         "network.convolutions": NATURE["network.convolutions"],

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.claims import check
 from analysis.duels import lead, outcomes, tally
+from analysis.errors import UserError
 from analysis.load import write_scores
 from analysis.spec import Interval, claims_adapter
 from tests.analysis import fake
@@ -69,3 +70,41 @@ def test_printed_scores_of_dreamerv2_against_rainbow(reference, tmp_path):
     assert (found["verdict"], found["ours"]) == ("recomputed", "better on 35, worse on 14, tied on 6")
     other = claim(spec | {"a": spec["b"], "b": spec["a"]}, [], reference, tmp_path / "c.json")
     assert (other["verdict"], other["ours"]) == ("not reproduced", "better on 14, worse on 35, tied on 6")
+
+
+def test_agents_told_apart_by_printed_deviations(reference, tmp_path):
+    """DRQN's Table 1 by hand: 8 points on Double Dunk are 2.96 standard errors of sqrt((3.5^2 + 7.8^2) / 10), p 0.011,
+    the third of nine; Bowling's 10 are 2.53, p 0.024 above 0.05 * 4 / 9."""
+    spec = {
+        "kind": "published_apart", "episodes": 10, "better": ["frostbite", "double_dunk"], "worse": ["beam_rider"],
+        "a": {"paper": "hausknecht2015_drqn", "algorithm": "DRQN", "regime": "standard_mdp"},
+        "b": {"paper": "hausknecht2015_drqn", "algorithm": "DQN_ours", "regime": "standard_mdp"},
+    }  # fmt: skip
+    found = claim(spec, [], reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"]) == (
+        "recomputed", "better on double_dunk, frostbite; worse on beam_rider",
+    )  # fmt: skip
+    assert found["why"] == "3 of 9 games at a level of 0.05, 10 episodes of each agent"
+    few = claim(spec | {"episodes": 5}, [], reference, tmp_path / "c.json")
+    assert (few["verdict"], few["ours"]) == ("not reproduced", "better on frostbite; worse on beam_rider")
+
+
+def test_scores_without_deviations_are_refused(reference, tmp_path):
+    side = {"paper": "horgan2018_apex", "algorithm": "Ape-X_DQN"}
+    spec = {"kind": "published_apart", "episodes": 10, "better": [], "worse": [], "a": side, "b": side}
+    with pytest.raises(UserError, match="no sd of Ape-X_DQN on alien"):
+        claim(spec, [], reference, tmp_path / "c.json")
+
+
+def test_a_printed_number_is_so_many_times_another(reference, tmp_path):
+    """1304.9 / 434.1 = 3.006."""
+    printed = {"metric": "median_hns"}
+    spec = {
+        "kind": "published_times", "times": 3.0,
+        "a": {"label": "R2D2", "printed": printed | {"paper": "kapturowski2019_r2d2", "algorithm": "R2D2_submission"}},
+        "b": {"label": "Ape-X", "printed": printed | {"paper": "horgan2018_apex", "algorithm": "Ape-X_DQN"}},
+    }  # fmt: skip
+    found = claim(spec, [], reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"]) == ("recomputed", "3.01 times")
+    assert found["why"] == "R2D2 1305 % against Ape-X 434.1 %; stated are 3 times"
+    assert claim(spec | {"times": 3.1}, [], reference, tmp_path / "c.json")["verdict"] == "not reproduced"

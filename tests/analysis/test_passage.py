@@ -131,3 +131,48 @@ def test_printed_gains_and_wins(reference, tmp_path):
     assert found[2]["ours"] == "6 of 6 games" and found[3]["ours"] == "1 of 6 games"
     with pytest.raises(UserError, match="unknown game 'alien'"):
         check(claims_adapter.validate_python([listed[0] | {"game": "alien"}]), [], reference, tmp_path / "c.json")
+
+
+THREADS = ({"environment.streams": 1}, {"environment.streams": 4})
+# variant -> checkpoint at which it passes, with one thread and with four, on breakout and on freeway
+FIRST = {"A3C": [(4, 4), (2, 1)], "n-step Q": [(3, 4), (1, None)], "1-step Q": [(None, 2), (4, 4)]}
+
+
+@pytest.fixture(scope="module")
+def threads(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("threads")
+    games = ("minatar/breakout", "minatar/freeway")
+    path = fake.experiment(folder, dict.fromkeys(FIRST, 1.0), games, seeds=1, vary=THREADS)
+    for v, settings in enumerate(FIRST.values()):
+        for k, firsts in enumerate(settings):
+            for game, first in zip(games, firsts, strict=True):
+                values = np.where(np.arange(1, 5) >= (first or 9), 3.0, 1.0)
+                run = fake.run_name("breakout", v, game, 0, k)
+                fake.write_run(folder / "runs", run, FRAMES, values, metrics=("training_return_100",), count=100)
+    write_scores(path, folder / "runs", folder / "scores.parquet")
+    return folder / "scores.parquet"
+
+
+def speedups(threads, reference, out, **options):
+    options = {"x": "environment.streams", "axis": "threads", "count": "updates"} | options
+    return table(threads, reference, out, kind="speedups", levels=LEVELS | {"minatar/freeway": 2.5}, **options)
+
+
+def test_speedups_are_means_over_the_games_on_which_both_get_there(threads, reference, tmp_path):
+    """A3C: 4/2 and 4/1; n-step Q: 3/1 and never; 1-step Q: never with one thread, and 2/4 on the other game."""
+    data, caption = speedups(
+        threads, reference, tmp_path, variants=["1-step Q", "n-step Q", "A3C"], printed={"A3C": {"1": 1.0, "4": 3.7}}
+    )
+    assert caption["head"] == ["Method", "threads: 1", "threads: 4", "threads: 1 (published)", "threads: 4 (published)"]
+    assert caption["body"] == [
+        ["1-step Q", "1 (1 of 2)", "0.5 (1 of 2)", "–", "–"],
+        ["n-step Q", "1 (2 of 2)", "3 (1 of 2)", "–", "–"],
+        ["A3C", "1 (2 of 2)", "3 (2 of 2)", "1", "3.7"],
+    ]
+    assert data[(data.variant == "A3C") & (data.role == "ours")].value.tolist() == [1, 3]
+    assert "Breakout (MinAtar) 2.5, Freeway (MinAtar) 2.5" in caption["text"]
+
+
+def test_speedups_by_a_key_that_nothing_varies_are_refused(threads, reference, tmp_path):
+    with pytest.raises(UserError, match="varied key"):
+        speedups(threads, reference, tmp_path, x="executor.actors")

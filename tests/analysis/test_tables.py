@@ -66,12 +66,12 @@ def test_printed_facts_stand_as_they_are(reference, tmp_path):
         "title": "Costs",
         "head": "Algorithm",
         "columns": ["Frames", "Days"],
-        "lines": [{"label": "DreamerV2", "values": [200e6, 10]}, {"label": "SimPLe", "values": ["few", None]}],
+        "lines": [{"label": "DreamerV2", "values": [200e6, 101.5]}, {"label": "SimPLe", "values": ["few", None]}],
     }
     data, caption = build(spec, [], reference, tmp_path / "t")
     assert caption["head"] == ["Algorithm", "Frames", "Days"]
-    assert caption["body"] == [["DreamerV2", "200M", "10"], ["SimPLe", "few", "–"]]
-    assert data.printed.tolist()[:3] == ["200000000.0", "10.0", "few"]
+    assert caption["body"] == [["DreamerV2", "200M", "101.5"], ["SimPLe", "few", "–"]]
+    assert data.printed.tolist()[:3] == ["200000000.0", "101.5", "few"]
     with pytest.raises(ValueError, match="SimPLe: 1 values for 2 columns"):
         table_adapter.validate_python(spec | {"lines": [{"label": "SimPLe", "values": [1]}]})
 

@@ -67,7 +67,10 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
         (
             "apex",
-            {"atari": 57, "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2, "actors": 5 * 3}
+            {"atari": 57, "capacity_atari": 6 * 4, "exploration_atari": 6 * 2,
+             "capacity": 5 * 5 * 4, "exploration": 5 * 5 * 3, "executors": 5 * 5 * 2, "actors": 5 * 3}
+            | dict.fromkeys((f"scaling_{actors}" for actors in (8, 16, 32, 64, 128, 256)), 6)
+            | dict.fromkeys(("recency_32", "recency_64", "recency_128"), 6)
             | dict.fromkeys(("streams_1", "streams_4", "streams_16", "streams_64", "copies_1", "copies_4"), 25),
         ),
         (
@@ -79,8 +82,9 @@ def test_the_sweep_varies_what_the_paper_varied():
         ),
         (
             "impala",
-            {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "q_estimate": 2 * 6,
-             "throughput": 6 * 3},
+            {"atari": 2 * 57, "lag": 4 * 5 * 6, "replay": 4 * 6, "rho_bar": 3 * 6, "c_bar": 3 * 6,
+             "q_estimate": 2 * 6, "hyperparameters": 3 * 2 * 24, "replay_hyperparameters": 4 * 2 * 24,
+             "fixed_point": 7 * 10, "traces": 5 * 10, "throughput": 6 * 3},
         ),
         (
             "r2d2",
@@ -89,7 +93,8 @@ def test_the_sweep_varies_what_the_paper_varied():
         ),
         (
             "drqn",
-            {"standard": 2 * 9, "flickering": 2 * 10, "minatar": 2 * 3, "minatar_flickering": 2 * 3, "updates": 2 * 3},
+            {"standard": 2 * 9, "four_frames": 2 * 9, "flickering": 2 * 10,
+             "minatar": 2 * 3, "minatar_flickering": 2 * 3, "updates": 2 * 3},
         ),
         (
             "acktr",
