@@ -52,6 +52,7 @@ COLUMNS = {  # convention -> columns of random and of what counts as 1
     "gamer_dreamerv2": ("random_dreamerv2_json", "gamer_dreamerv2"),
     "record_dreamerv2": ("random_dreamerv2_json", "human_record"),
     "clipped_record_dreamerv2": ("random_dreamerv2_json", "human_record"),
+    "saber": ("random", "human_record"),
 }  # fmt: skip
 
 
