@@ -18,7 +18,7 @@ from agents.spec.executor import Executors
 from agents.spec.exploration import Exploration
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
-from agents.spec.offline import OfflineCliffwalk, OfflineDigits
+from agents.spec.offline import OfflineCliffwalk, OfflineCorridor, OfflineDigits
 from agents.spec.optimizer import Optimizer
 from agents.spec.policy import ACER, TRPO, ACLambda, ActorCritic
 from agents.spec.record import Record
@@ -101,7 +101,9 @@ class DreamerSpec(Spec):
 
 
 LEARNERS: dict[str, type[Spec]] = {"dreamer": DreamerSpec}  # agents whose specs have parts of their own
-OFFLINE: dict[str, type[Identified]] = {"q_learning": OfflineCliffwalk, "classifier": OfflineDigits}
+OFFLINE: dict[str, type[Identified]] = {
+    "q_learning": OfflineCliffwalk, "classifier": OfflineDigits, "policy_evaluation": OfflineCorridor
+}  # fmt: skip
 
 
 def model_of(tree: Any) -> type[Identified]:

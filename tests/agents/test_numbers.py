@@ -27,7 +27,16 @@ def role(tree: dict[str, Any], at: tuple[Any, ...]) -> tuple[str, ...]:
 @functools.cache
 def work() -> dict[str, list[tuple[Any, ...]]]:
     """Algorithm -> its numbers that no quicker algorithm has in the same role."""
-    cost = {"minatar": 0, "cartpole": 0, "recall": 0, "cliffwalk": 0, "digits": 0, "minigrid": 1, "atari": 2}
+    cost = {
+        "minatar": 0,
+        "cartpole": 0,
+        "recall": 0,
+        "cliffwalk": 0,
+        "corridor": 0,
+        "digits": 0,
+        "minigrid": 1,
+        "atari": 2,
+    }
     names = sorted(PROJECT.algorithm_names, key=lambda name: cost[PROJECT.algorithm(name).spec["environment"]["suite"]])
     seen: set[tuple[str, ...]] = set()
     found = {}

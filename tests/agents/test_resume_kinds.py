@@ -127,6 +127,7 @@ KINDS = {
         "rainbow_minatar",
         {
             "record__probes": [{"kind": "feature_rank", "states": 64}, {"kind": "lipschitz", "states": 64}, "td_error"],
+            "evaluation__trials": ["returns", {"kind": "snapshots", "steps": [2, 5]}],
             "learning__clock__start_frames": 100,
         },
     ),
