@@ -92,6 +92,14 @@ KINDS = {
         {**LEVELS, **SPECTRAL, "executor__lags_updates": [0, 2], "environment__streams": 2},
     ),
     "rank": ("dqn_minatar_sn", {"memory__select": prioritized("rank", **PRIORITY), "environment__streams": 2}),
+    "rank_annealed": (
+        "dqn_minatar_sn",
+        {
+            "memory__select": prioritized(
+                "rank", **PRIORITY | {"beta": None, "exponent": {"start": 0.5, "end": 0.0, "end_frames": 3_000}}
+            )
+        },
+    ),
     "proportional": (
         "dqn_minatar_sn",
         {"memory__select": prioritized("proportional", **PRIORITY), "environment__streams": 2, "agent__n_step": 3},
