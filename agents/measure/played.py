@@ -1,6 +1,7 @@
 """What an agent's values say while it plays an evaluation: against the returns that follow, and as distributions.
 
-A watcher is shown every row (`see`) of an evaluation that its `agent` plays, and says what it found (`measured`).
+A watcher is shown every row (`see`, agents/run/evaluate.py) of an evaluation that its `agent` plays, and says what it
+found (`measured`).
 """
 
 import copy
@@ -27,17 +28,16 @@ class Returns:
         self.open: list[list[tuple[float, float, float]]] = []  # of each environment: max Q, reward, discount
         self.predicted, self.discounted, self.states = 0.0, 0.0, 0
 
-    def see(self, step: Step) -> None:
-        """A row of each environment."""
-        self.open = self.open or [[] for _ in step.last]
-        for rows, q, r, d, last in zip(
-            self.open, step.extras["q_best"], step.reward, step.discount, step.last, strict=True
-        ):
-            if last:
+    def see(self, step: Step, ended: np.ndarray) -> None:
+        """A row of each environment, and in which of them [B] an episode ended with it."""
+        self.open = self.open or [[] for _ in ended]
+        columns = step.extras["q_best"], step.reward, step.discount, step.last, ended
+        for rows, q, r, d, last, over in zip(self.open, *columns, strict=True):
+            if not last:
+                rows.append((float(q), float(r), float(d)))
+            if over:
                 self._close(rows)
                 rows.clear()
-            else:
-                rows.append((float(q), float(r), float(d)))
 
     def _close(self, rows: list[tuple[float, float, float]]) -> None:
         """A finished episode's rows join the means."""
@@ -78,7 +78,7 @@ class Snapshots:
                     self.found[f"return_probability[{self.count},{action},{z:.4g}]"] = chance
         return self.watched.act(inputs, epsilon, rng)
 
-    def see(self, step: Step) -> None:
+    def see(self, step: Step, ended: np.ndarray) -> None:
         pass
 
     def measured(self) -> dict[str, float]:

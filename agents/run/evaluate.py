@@ -15,6 +15,8 @@ each, which does not cancel; hence agents/spec refuses them.
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from agents.acting.actor import Actor
 from agents.acting.exploration import Constant
 from agents.agent import Agent, acting_networks
@@ -24,13 +26,15 @@ from agents.spec import Spec
 from agents.spec.evaluation import Trial
 from agents.step import Episode, Step
 
+See = Callable[[Step, np.ndarray], object]
+
 
 def evaluate(
-    spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[], bool], see: Callable[[Step], object] = id
+    spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[], bool], see: See | None = None
 ) -> list[Episode] | None:
     """The episodes of evaluation `number`, in order of environment; None when `keep_on()` turned false.
 
-    `see` is shown each row.
+    `see` is shown each row, and in which environments [B] an episode ended with it.
     """
     rules = spec.evaluation
     streams = min(rules.streams, rules.episodes or rules.streams)
@@ -47,7 +51,9 @@ def evaluate(
         while stream.statistics.frames < budget and any(map(_under, played, shares)):
             if not keep_on():
                 return None
-            see(actor.step())
+            step = actor.step()
+            if see:
+                see(step, stream.last)
             for episode in stream.statistics.take():
                 if _under(played[episode.env], shares[episode.env]) and stream.statistics.frames <= budget:
                     played[episode.env].append(episode)

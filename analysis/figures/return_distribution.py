@@ -29,7 +29,7 @@ def draw(spec: ReturnDistribution, scores: Scores, reference: Reference) -> comm
     panels = list(rows.groupby(["label", "game", "step"], sort=True))
     several = rows.label.nunique() > 1
     actions = [f"action {action}" for action in sorted(rows.action.unique())]
-    colours = dict(zip(actions, style.plt.get_cmap("viridis").resampled(len(actions) + 1).colors, strict=False))
+    marks = style.marks(actions)
     sheet = common.Sheet()
     across = spec.panels if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(panels), across, 2.0, actions)
@@ -37,19 +37,24 @@ def draw(spec: ReturnDistribution, scores: Scores, reference: Reference) -> comm
         title = ", ".join(([label] if several else []) + [game_title(game), f"step {step}"])
         for action, mine in group.groupby("action"):
             mine, name = mine.sort_values("atom"), f"action {action}"
-            (handle,) = panel.plot(mine.atom, mine["mean"], color=colours[name], linewidth=1.0, drawstyle="steps-mid")
-            panel.fill_between(mine.atom, mine["mean"], step="mid", color=colours[name], alpha=0.15, linewidth=0)
+            (handle,) = panel.plot(
+                mine.atom, mine["mean"], color=marks[name].colour, linestyle=marks[name].dash, linewidth=1.0
+            )
+            panel.fill_between(mine.atom, mine["mean"], color=marks[name].colour, alpha=0.1, linewidth=0)
             sheet.legend.setdefault(name, handle)
             for z, chance in zip(mine.atom, mine["mean"], strict=True):
                 sheet.rows.append(common.row(title, name, "probability", None, chance, n=1) | {"return": z})
         panel.set_title(title)
         panel.set_ylim(bottom=0)
-        panel.set_xlabel("Return (in rewards that are learned from)")
+        panel.set_xlabel("Return")
         if i % across == 0:
             panel.set_ylabel(axis(spec.metric, "raw"))
     common.legend_below(figure, dict(sorted(sheet.legend.items(), key=lambda item: actions.index(item[0]))))
     used = by_label(rows[rows.metric == rows.metric.iloc[0]], spec.variants, 1, "final")
-    notes = ["Actions are numbered as the game offers them. Of the first seed."]
+    notes = [
+        "Returns are of the rewards that are learned from.",
+        "Actions are numbered as the game offers them. Of the first seed.",
+    ]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
 
 

@@ -427,6 +427,26 @@ TABLES = {
         "environment.solved_length": 150,  # MEAN_STEPS_TO_SUCCEED
         "environment.solved_episodes": 500,  # NUM_EPISODE
     },
+    "blog_breakout": {  # the blog's repository, at f78a812
+        "agent.selector.kind": "online",
+        "network.head.kind": "dueling",
+        "network.convolutions": [(16, 8, 4), (32, 4, 2)],
+        "network.units": [256],
+        "network.activations.units": "none",
+        "learning.batch": 32,
+        "learning.clock.start_frames": 1_000 * STEP,
+        "learning.clock.every_frames": STEP,
+        "learning.target_every_frames": STEP,
+        "memory.capacity_steps": 10_000,
+        "optimizer.kind": "adam",
+        "optimizer.lr": 1e-4,
+        "optimizer.epsilon": 1e-8,
+        "exploration.scale": 0.5,
+        "exploration.offset": 1.001,
+        "environment.life_loss": "episode",
+        "environment.fire_reset": "lives",
+    },
+    "corridor": {"environment.lengths": [10, 50, 10], "agent.units": [50, 50, 50], "agent.epsilon": 0.001},
     "cliffwalk": {"agent.step_size": 0.25, "agent.tolerance": 1e-3, "agent.values.kind": "tabular"},
     "digits": {"environment.kept": 0.01, "agent.rare_weight": 1.0},
     "a2c": {  # openai/baselines a2c

@@ -26,12 +26,13 @@ def row(q: float, reward: float = 0.0, discount: float = 1.0, last: bool = False
 def test_returns_by_hand():
     """gamma 1/2: 1 + 1/2 (0 + 1/2 2) = 1.5, 1, 2; a life lost at the second row cuts the first two there: 1, 0, 2."""
     watcher = Returns(RETURNS, SimpleNamespace(), 0.5)
-    for step in (row(4, 1), row(2), row(3, 2, 0.0), row(9, last=True), row(7, 5)):
-        watcher.see(step)
+    show = lambda steps, at: [watcher.see(s, np.array([i == at])) for i, s in enumerate(steps)]  # noqa: E731
+    show((row(4, 1), row(2), row(3, 2, 0.0), row(9, last=True), row(7, 5)), 2)
     assert watcher.measured() == {"predicted_returns": 3.0, "discounted_returns": 1.5}  # the open episode is left out
-    for step in (row(7, last=True), row(4, 1), row(2, 0, 0.0), row(3, 2, 0.0), row(9, last=True)):
-        watcher.see(step)
-    assert watcher.measured() == {"predicted_returns": 25 / 7, "discounted_returns": (4.5 + 5 + 3) / 7}
+    show((row(4, 1), row(2, 0, 0.0), row(3, 2, 0.0)), 2)  # 5, 1, 0, 2 after the row that was open
+    assert watcher.measured() == pytest.approx(
+        {"predicted_returns": 25 / 7, "discounted_returns": (4.5 + 5.5 + 1 + 0 + 2) / 7}
+    )
     assert Returns(RETURNS, SimpleNamespace(), 0.5).measured() == {}
 
 
@@ -44,10 +45,9 @@ def test_the_states_are_those_of_the_evaluation(algorithm):
     episodes = evaluate(run, agent, parts.device, 4, yes)
     watcher = Returns(RETURNS, agent, 1.0)
     seen = []
-    assert evaluate(run, watcher.agent, parts.device, 4, yes, lambda step: (watcher.see(step), seen.append(step))) == (
-        episodes
-    )
-    q = [torch.from_numpy(step.obs) for step in seen if not step.last[0]]
+    both = lambda step, ended: (watcher.see(step, ended), seen.append((step, ended.copy())))  # noqa: E731
+    assert evaluate(run, watcher.agent, parts.device, 4, yes, both) == episodes
+    q = [torch.from_numpy(step.obs) for step, _ in seen if not step.last[0]]
     agent.online.eval()  # without noise, as it was played
     best = [agent.value.mean(agent.online(obs)).max().item() for obs in q[: watcher.states]]
     found = trial(run, agent, parts.device, 4, RETURNS, yes)
@@ -55,15 +55,14 @@ def test_the_states_are_those_of_the_evaluation(algorithm):
     assert agent.keep == ()
 
 
-def _return_means(seen: list[Step]) -> dict[str, float]:
+def _return_means(seen: list[tuple[Step, np.ndarray]]) -> dict[str, float]:
     """Naively: of each state the sum of what followed, up to the end of its episode."""
     returns, rewards = [], []
-    for step in seen:
-        if step.last[0]:
+    for step, ended in seen:
+        rewards += [] if step.last[0] else [float(step.reward[0])]
+        if ended[0]:
             returns += [sum(rewards[i:]) for i in range(len(rewards))]
             rewards = []
-        else:
-            rewards.append(float(step.reward[0]))
     return {"discounted_returns": float(np.mean(returns))}
 
 
