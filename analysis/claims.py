@@ -9,6 +9,7 @@ their scale is below the one the statement needs. A verdict that rests on two se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from analysis.spec import (
     Close,
     Greater,
     MoreWins,
+    Overtakes,
     ShareGreater,
     Sooner,
     Verdict,
@@ -102,6 +104,13 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     return _compare(spec, scores, reference, _within)
 
 
+def overtakes(spec: Overtakes, scores: Scores, reference: Reference) -> dict[str, Any]:
+    """Is variant a, after `by_frames`, above what variant b ends with? UserError for unknown names."""
+    rows = scores.rows
+    early = replace(scores, rows=rows[(rows.variant != spec.a) | (rows.frame <= spec.by_frames)])
+    return _compare(spec, early, reference, _above)
+
+
 def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a better than b on more games than it is worse on? UserError for unknown names.
 
@@ -117,7 +126,7 @@ def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str,
     return _judged(spec, value, _above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
 
 
-def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
+def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
     sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
     about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
@@ -139,7 +148,11 @@ def _compare(spec: Greater | Close, scores: Scores, reference: Reference, judge:
 
 
 def _arms(
-    spec: Greater | Close | MoreWins, scores: Scores, reference: Reference, sides: list[str], about: dict[str, Any]
+    spec: Greater | Close | Overtakes | MoreWins,
+    scores: Scores,
+    reference: Reference,
+    sides: list[str],
+    about: dict[str, Any],
 ) -> list[Curves] | dict[str, Any]:
     """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
     if why := _not_run(spec, scores, sides):
@@ -213,7 +226,9 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     return _judged(spec, value, _above, ours, [one_number(rows, "final")], never, about)
 
 
-def _not_run(spec: Greater | Close | MoreWins | ShareGreater | Sooner, scores: Scores, sides: list[str]) -> str | None:
+def _not_run(
+    spec: Greater | Close | Overtakes | MoreWins | ShareGreater | Sooner, scores: Scores, sides: list[str]
+) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -226,7 +241,7 @@ def _not_run(spec: Greater | Close | MoreWins | ShareGreater | Sooner, scores: S
 
 
 def _judged(
-    spec: Greater | Close | MoreWins | ShareGreater | Sooner,
+    spec: Greater | Close | Overtakes | MoreWins | ShareGreater | Sooner,
     value: Estimate,
     judge: Judge,
     ours: str,

@@ -9,6 +9,7 @@ TITLES = {
     "cartpole/v0": "CartPole-v0",
     "cartpole/v1": "CartPole-v1",
     "cliffwalk/blind": "Blind Cliffwalk",
+    "corridor/dueling": "Corridor",
     "digits/imbalanced": "Digits",
     "random_mdp/garnet": "Random MDP",
 }

@@ -33,7 +33,7 @@ from workflow.overlay import merge, nested
 ROOT = Path(__file__).resolve().parents[1]
 GAMES = {
     "minatar": "asterix", "atari": "breakout", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
-    "cliffwalk": "blind", "digits": "imbalanced", "random_mdp": "garnet",
+    "cliffwalk": "blind", "corridor": "dueling", "digits": "imbalanced", "random_mdp": "garnet",
 }  # fmt: skip
 
 POLICIES = ("actor_critic", "trpo", "acer")  # that learn from unrolls, and sample

@@ -21,7 +21,9 @@ from workflow.strict_yaml import ConfigError, Document, Location, Problem, load,
 from workflow.typed import complaints, dotted_keys, mentioned, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
-OTHERS = ("cartpole/v0", "cartpole/v1", "cliffwalk/blind", "digits/imbalanced", "random_mdp/garnet")
+OTHERS = (
+    "cartpole/v0", "cartpole/v1", "cliffwalk/blind", "corridor/dueling", "digits/imbalanced", "random_mdp/garnet"
+)  # fmt: skip
 MINIGRID = ("memory_s7", "memory_s9", "memory_s11", "memory_s13")
 FOLDERS = {"paper": "papers", "algorithm": "algorithms", "preset": "scales"}  # of config/
 # Rules and targets of the Snakefile: a paper of that name could not be a target.

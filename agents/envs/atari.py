@@ -7,7 +7,8 @@ then takes the maximum. Stacks of frames are built by the memory and the actor, 
 
 An episode starts with 0 to noop_max - 1 no-op frames, each number as likely: so does ale-py, and snrl, while dqn_zoo
 and baselines do 1 to noop_max. With `fire_reset` one of these frames, or one if there is none, presses FIRE where the
-game has it. Baselines press FIRE and then one more button for four frames each, and after each lost life too.
+game has it, or, with `lives`, the first action of a game and of each life is FIRE, for `repeat` frames. Baselines
+press FIRE and then one more button for four frames each, after each lost life too.
 
 The vector environment cannot save its state, but after a seeded reset its future is a pure function of the seed
 and the actions. So each game starts from a fresh seed at its first episode end after `reseed_every_steps` agent
@@ -18,7 +19,7 @@ import os
 from typing import Any
 
 import numpy as np
-from ale_py import ALEInterface, LoggerMode
+from ale_py import Action, ALEInterface, LoggerMode
 from ale_py.vector_env import AtariVectorEnv
 
 from agents.envs.stream import EpisodeStatistics
@@ -49,8 +50,10 @@ class Atari:
             frameskip=spec.repeat,
             noop_max=spec.noop_max,
             reward_clipping=False,
-            use_fire_reset=spec.fire_reset,
+            use_fire_reset=spec.fire_reset is True,
         )
+        buttons = self._env.ale.get_action_set()
+        self._fire = buttons.index(Action.FIRE) if spec.fire_reset == "lives" and Action.FIRE in buttons else None
         self.actions = np.arange(self._env.single_action_space.n)
         self.shape = (1, spec.screen, spec.screen)
         self._seeds = generator(seed, stream, *index)
@@ -70,6 +73,8 @@ class Atari:
 
     def step(self, actions: np.ndarray) -> Step:
         """Do `actions` [B]; a game whose last row is in view ignores its action and starts anew."""
+        if self._fire is not None:
+            actions = np.where(self.first, self._fire, actions)
         obs, raw, terminal, truncated, info = self._env.step(actions)
         for log, action in zip(self._played, actions, strict=True):
             log.append(int(action))
@@ -82,7 +87,7 @@ class Atari:
         moved, ended = ~self.last, terminal | truncated
         reward = np.where(moved, raw, 0).astype(np.float32)
         lost = info["lives"] < self._lives
-        over = terminal | lost if self._spec.life_loss in (True, "reset") else terminal
+        over = terminal | lost if self._spec.life_loss in (True, "reset", "episode") else terminal
         training = np.clip(reward, -1, 1) if self._spec.clip_reward else reward
         if self._spec.life_loss == "penalty":
             training = np.where(lost & moved, np.float32(-1), training)
@@ -94,8 +99,9 @@ class Atari:
             first=self.first,
             last=self.last,
         )
-        self.statistics.add(reward, moved, ended=ended, truncated=truncated & ~terminal)
-        reborn = lost & moved & ~ended & (self._spec.life_loss == "reset")
+        reborn = lost & moved & ~ended & (self._spec.life_loss in ("reset", "episode"))
+        counted = ended | reborn if self._spec.life_loss == "episode" else ended
+        self.statistics.add(reward, moved, ended=counted, truncated=truncated & ~terminal)
         self.first, self.last, self.obs, self._lives = self.last | reborn, ended, obs, info["lives"]
         return step
 

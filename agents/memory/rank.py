@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.clock import linear
 from agents.memory.priorities import Drawable, magnitude, points
 from agents.memory.store import FrameStore
 from agents.memory.sumtree import SumTree
-from agents.spec.memory import RankSelect
+from agents.spec.memory import AnnealedExponent, RankSelect
 
 KEY = 0xFFFFFFFF  # the low bits of a code
 
@@ -85,8 +86,8 @@ class Rank:
         self.errors = np.zeros(self.rows.slots, np.float32)  # clipped |error| of the row in each slot
         self.largest = 1.0  # |error|
         self.ranking = Ranking(self.rows.slots)
-        self.sums = (np.arange(1, self.rows.slots + 1) ** -spec.exponent).cumsum()  # of the shares of ranks 1, 2, …
         self.count = 0  # rows that may be drawn
+        self._turn_to(self._exponent(0))
 
     def add(self, keys: np.ndarray) -> None:
         pass  # draw and update follow the store in one go: cheaper, and `largest` changes only in update
@@ -97,6 +98,8 @@ class Rank:
     def draw(self, rng: np.random.Generator, size: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """-> keys [size], weights [size] float32. Raises LookupError when there is no row to draw."""
         self._catch_up()
+        if (exponent := self._exponent(frame)) != self.exponent:
+            self._turn_to(exponent)
         if not self.count:
             self.rows.require()
         if self.ranking.crowded():
@@ -104,8 +107,8 @@ class Rank:
         sums = self.sums[: self.count]
         ranks = sums.searchsorted(points(rng, size, self.spec.stratified) * sums[-1], "right")
         ranks = np.minimum(ranks, self.count - 1)  # rounding may reach the end
-        share = (ranks + 1.0) ** -self.spec.exponent
-        least = float(self.count) ** -self.spec.exponent
+        share = (ranks + 1.0) ** -self.exponent
+        least = float(self.count) ** -self.exponent
         return self.ranking.at(ranks) & KEY, self.weights(frame, share, least)
 
     def update(self, keys: np.ndarray, priorities: np.ndarray | torch.Tensor) -> None:
@@ -130,8 +133,19 @@ class Rank:
         self._catch_up()
         slots = np.flatnonzero(self.rows.mask)
         order = np.argsort(code(self.errors[slots], self.rows.key(slots)))
-        share = np.arange(1, len(slots) + 1) ** -self.spec.exponent
+        share = np.arange(1, len(slots) + 1) ** -self.exponent
         return np.minimum(self.errors[slots[order]], self.largest).astype(np.float64), share / share.sum()
+
+    def _exponent(self, frame: int) -> float:
+        """Alpha at a frame; one that changes does so in thousandths, since new sums are dear."""
+        alpha = self.spec.exponent
+        if isinstance(alpha, AnnealedExponent):
+            return round(linear(frame, alpha.start, alpha.end, 0, alpha.end_frames), 3)
+        return alpha
+
+    def _turn_to(self, exponent: float) -> None:
+        self.exponent = exponent
+        self.sums = (np.arange(1, self.rows.slots + 1) ** -exponent).cumsum()  # of the shares of ranks 1, 2, …
 
     def _catch_up(self) -> None:
         gone, come = self.rows.catch_up()
@@ -150,9 +164,15 @@ class Rank:
     def state_dict(self) -> dict[str, Any]:
         """Without the ranking, which follows from the errors."""
         self._catch_up()
-        return {"rows": self.rows.state_dict(), "errors": self.errors.copy(), "largest": self.largest}
+        return {
+            "rows": self.rows.state_dict(),
+            "errors": self.errors.copy(),
+            "largest": self.largest,
+            "exponent": self.exponent,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows.load_state_dict(state["rows"])
         self.errors[:], self.largest = state["errors"], state["largest"]
+        self._turn_to(state["exponent"])
         self._sort()

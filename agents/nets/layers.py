@@ -16,8 +16,13 @@ def dsilu(x: torch.Tensor) -> torch.Tensor:
     return torch.addcmul(s, s * (1 - s), x)
 
 
+def same(x: torch.Tensor) -> torch.Tensor:
+    """No activation: layers follow each other directly."""
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "relu": F.relu, "silu": F.silu, "dsilu": dsilu, "elu": F.elu
+    "relu": F.relu, "silu": F.silu, "dsilu": dsilu, "elu": F.elu, "none": same
 }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ each, which does not cancel; hence agents/spec refuses them.
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from agents.acting.actor import Actor
 from agents.acting.exploration import Constant
 from agents.agent import Agent, acting_networks
@@ -22,11 +24,18 @@ from agents.envs.stream import make_streams
 from agents.rng import generator
 from agents.spec import Spec
 from agents.spec.evaluation import Trial
-from agents.step import Episode
+from agents.step import Episode, Step
+
+See = Callable[[Step, np.ndarray], object]
 
 
-def evaluate(spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[], bool]) -> list[Episode] | None:
-    """The episodes of evaluation `number`, in order of environment; None when `keep_on()` turned false."""
+def evaluate(
+    spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[], bool], see: See | None = None
+) -> list[Episode] | None:
+    """The episodes of evaluation `number`, in order of environment; None when `keep_on()` turned false.
+
+    `see` is shown each row, and in which environments [B] an episode ended with it.
+    """
     rules = spec.evaluation
     streams = min(rules.streams, rules.episodes or rules.streams)
     stream = make_streams(spec.environment, streams, rules.cap_frames, spec.seed, "evaluation", number)
@@ -42,7 +51,9 @@ def evaluate(spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[]
         while stream.statistics.frames < budget and any(map(_under, played, shares)):
             if not keep_on():
                 return None
-            actor.step()
+            step = actor.step()
+            if see:
+                see(step, stream.last)
             for episode in stream.statistics.take():
                 if _under(played[episode.env], shares[episode.env]) and stream.statistics.frames <= budget:
                     played[episode.env].append(episode)
@@ -55,7 +66,11 @@ def evaluate(spec: Spec, agent: Agent, device, number: int, keep_on: Callable[[]
 def trial(
     spec: Spec, agent: Agent, device, number: int, wanted: Trial, keep_on: Callable[[], bool]
 ) -> dict[str, float] | None:
-    """Evaluation `number` once more, under other conditions -> metrics; None when `keep_on()` turned false."""
+    """Evaluation `number` once more, as `wanted` says -> metrics; None when `keep_on()` turned false."""
+    if wanted.kind in ("returns", "snapshots"):
+        watcher = wanted.make(agent, spec.agent.discount)
+        played = evaluate(spec, watcher.agent, device, number, keep_on, watcher.see)
+        return None if played is None else watcher.measured()
     if wanted.kind == "flicker":
         name = f"flicker_{wanted.chance:g}"
         changed = spec.environment.model_copy(update={"flicker": wanted.chance})

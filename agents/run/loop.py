@@ -106,19 +106,12 @@ class Run:
         if episodes is None:
             return None
         measured: dict[str, float] = {}
-        if self.frame >= self.spec.budget_frames:
-            for wanted in self.spec.evaluation.trials:
-                found = trial(
-                    self.spec,
-                    parts.learner.agent,
-                    parts.device,
-                    self.evaluated,
-                    wanted,
-                    keep_on,
-                )
-                if found is None:
-                    return None
-                measured |= found
+        over = self.frame >= self.spec.budget_frames
+        for wanted in (each for each in self.spec.evaluation.trials if over or each.always):
+            found = trial(self.spec, parts.learner.agent, parts.device, self.evaluated, wanted, keep_on)
+            if found is None:
+                return None
+            measured |= found
         for name, value in measured.items():
             self.recorder.add("learning", self.frame, updates, name, value)
         for i, episode in enumerate(episodes):

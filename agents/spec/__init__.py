@@ -18,7 +18,7 @@ from agents.spec.executor import Executors
 from agents.spec.exploration import Exploration
 from agents.spec.memory import Learning, Memory
 from agents.spec.network import Network
-from agents.spec.offline import OfflineCliffwalk, OfflineDigits, OfflineVTrace
+from agents.spec.offline import OfflineCliffwalk, OfflineCorridor, OfflineDigits, OfflineVTrace
 from agents.spec.optimizer import Optimizer
 from agents.spec.policy import ACER, TRPO, ACLambda, ActorCritic
 from agents.spec.record import Record
@@ -104,6 +104,7 @@ LEARNERS: dict[str, type[Spec]] = {"dreamer": DreamerSpec}  # agents whose specs
 OFFLINE: dict[str, type[Identified]] = {
     "q_learning": OfflineCliffwalk,
     "classifier": OfflineDigits,
+    "policy_evaluation": OfflineCorridor,
     "vtrace_operator": OfflineVTrace,
 }
 

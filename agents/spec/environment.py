@@ -84,10 +84,14 @@ class Atari(Suite):
     noop_max: Whole = Field(
         ge=0, le=INT32, description="no-op frames at reset: 0 to noop_max - 1, each number as likely"
     )
-    fire_reset: bool = Field(description="press FIRE for one frame at reset where the game has it")
-    life_loss: bool | Literal["reset", "penalty"] = Field(
-        description="what a lost life is in training; the episode goes on. true: the return's end; reset: and that of "
-        "what the agent remembers; penalty: a reward of -1 in place of what was scored; false: nothing"
+    fire_reset: bool | Literal["lives"] = Field(
+        description="press FIRE where the game has it. true: for one frame at reset; lives: in place of the action at "
+        "the first row of a game, and of a life where it is one too (baselines' wrapper does so)"
+    )
+    life_loss: bool | Literal["reset", "penalty", "episode"] = Field(
+        description="what a lost life is in training; the game goes on. true: the return's end; reset: and that of "
+        "what the agent remembers; episode: and that of what counts as an episode, in evaluations too; penalty: a "
+        "reward of -1 in place of what was scored; false: nothing"
     )
     clip_reward: bool = Field(description="training rewards clipped to [-1, 1]; recorded returns are raw")
     actions: Literal["full", "minimal"]

@@ -11,12 +11,46 @@ from agents.spec.environment import Suite
 
 class Flicker(Part):
     code: ClassVar[str] = Suite.partial
+    always: ClassVar[bool] = False  # whether it is made at every evaluation, not only when training is over
     kind: Literal["flicker"] = Field(description="with another chance of blank observations than in training")
     chance: Probability
 
 
+class Returns(Part):
+    code: ClassVar[str] = "agents.measure.played:Returns"
+    always: ClassVar[bool] = True
+    kind: Literal["returns"] = Field(
+        description="max Q of the states that are played against the discounted returns that follow, at every "
+        "evaluation (van Hasselt et al. 2016, Figure 3)"
+    )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.kind != "dqn":
+            yield f"evaluation.trials of kind returns need agent dqn, not {spec.agent.kind}"
+
+
+class Snapshots(Part):
+    code: ClassVar[str] = "agents.measure.played:Snapshots"
+    always: ClassVar[bool] = False
+    kind: Literal["snapshots"] = Field(
+        description="the distribution of returns of each action at single steps (Bellemare et al. 2017, Figures 4, 5)"
+    )
+    steps: Annotated[list[Count], EachOnce, Field(min_length=1)] = Field(
+        description="agent steps since the start of the evaluation, from 1"
+    )
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        if spec.agent.kind != "dqn" or spec.agent.value.kind != "categorical":
+            value = f" with agent.value {spec.agent.value.kind}" if spec.agent.kind == "dqn" else ""
+            yield (
+                "evaluation.trials of kind snapshots need agent dqn with agent.value categorical, not "
+                f"{spec.agent.kind}{value}"
+            )
+
+
 class Truncation(Numbers):
     code: ClassVar[str] = "agents.measure.truncated:Truncated"
+    always: ClassVar[bool] = False
     kind: Literal["memory"] = Field(description="the recurrent state starts from zero at every step")
     observations: Annotated[Whole, Field(ge=0)] | None = Field(
         description="earlier ones that it is brought up to date with; null: all of them"
@@ -27,7 +61,7 @@ class Truncation(Numbers):
             yield f"evaluation.trials of kind memory need agent r2d2, not {spec.agent.kind}"
 
 
-Trial = Annotated[Flicker | Truncation, *OneOf]
+Trial = Annotated[Flicker | Truncation | Returns | Snapshots, *OneOf]
 
 
 class Evaluation(Part):
@@ -41,7 +75,7 @@ class Evaluation(Part):
     )
     cap_frames: Length = Field(description="evaluation episodes are truncated at this length")
     trials: Annotated[list[Trial], EachOnce] = Field(
-        description="further evaluations under other conditions, when training is over"
+        description="further evaluations, under other conditions or of more than the score, when training is over"
     )
     noise: bool = Field(
         description="noisy layers keep the noise of their last draw, agent dreamer samples its policy; false: they use "

@@ -151,9 +151,18 @@ class ProportionalSelect(PrioritySelect):
             yield f"memory.select.initial actor needs agent dqn with agent.value scalar, not {_predicts(spec.agent)}"
 
 
+class AnnealedExponent(Part):
+    start: Annotated[Real, Field(ge=0)] = Field(description="alpha at frame 0")
+    end: Annotated[Real, Field(ge=0)] = Field(description="alpha from end_frames on, linear in between")
+    end_frames: Period
+
+
 class RankSelect(PrioritySelect):
     code: ClassVar[str] = "agents.memory.rank:Rank"
     kind: Literal["rank"] = Field(description="p_i = 1 / rank(|error|)")
+    exponent: Annotated[Real, Field(ge=0)] | AnnealedExponent = Field(  # type: ignore[assignment]
+        description="alpha; 0 is uniform; a number, or one that changes with the frames"
+    )
 
     def misfits(self, spec: Any) -> Iterator[str]:
         rows = 2 * spec.budget_frames // spec.environment.repeat * spec.memory.copies  # steps, and the ends of episodes

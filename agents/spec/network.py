@@ -45,7 +45,7 @@ class Lstm(Part):
 
 class Activations(Part):
     convolutions: Literal["relu", "silu", "elu"] = Field(description="after each convolution")
-    units: Literal["relu", "dsilu", "elu"] = Field(
+    units: Literal["relu", "dsilu", "elu", "none"] = Field(
         description="after each hidden fully connected layer; dsilu: the derivative of SiLU (Elfwing et al. 2018)"
     )
 

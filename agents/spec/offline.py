@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agents.spec.base import Count, Game, Identified, OneOf, Part, Period, Probability, Real
+from agents.spec.base import Count, Game, Identified, OneOf, Part, Period, Probability, Real, Whole
 
 
 class Cliffwalk(Part):
@@ -83,6 +83,46 @@ class OfflineCliffwalk(Identified):
 
     agent: QLearning
     environment: Cliffwalk
+
+
+class Corridor(Part):
+    """Three corridors in a line of states: up, to the right, up; the last state's exit gives 1 and ends the episode.
+
+    Actions: up, down, left, right, and some that do nothing. What leads against a wall does nothing either.
+    """
+
+    suite: Literal["corridor"]
+    game: Game = Field(description="dueling")
+    lengths: Annotated[list[Count], Field(min_length=3, max_length=3)] = Field(
+        description="states of the lower, the middle and the upper corridor"
+    )
+    actions: Annotated[Whole, Field(ge=4)] = Field(description="four directions, the others do nothing")
+
+
+class Evaluator(Part):
+    """A small network that learns the action values of a given policy by TD(0) (Wang et al. 2016, section 4.1)."""
+
+    code: ClassVar[str] = "agents.offline.corridor:perform"
+    kind: Literal["policy_evaluation"]
+    head: Literal["single", "dueling"] = Field(description="one stream, or values and advantages apart")
+    units: Annotated[list[Count], Field(min_length=1)] = Field(
+        description="width of each hidden layer; dueling: all but the first are halved in each of the two streams"
+    )
+    discount: Probability
+    epsilon: Probability = Field(description="of the policy that is followed and evaluated: else an optimal action")
+    step_size: Annotated[Real, Field(gt=0)]
+    batch: Count = Field(description="walkers, each a transition per update")
+    test_every_updates: Period
+
+
+class OfflineCorridor(Identified):
+    """Squared error of all action values against updates (Wang et al. 2016, Figure 3)."""
+
+    driver: ClassVar[str] = "agents.run.offline"
+    clock: ClassVar[str] = "updates"
+
+    agent: Evaluator
+    environment: Corridor
 
 
 class Digits(Part):

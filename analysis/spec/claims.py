@@ -62,6 +62,14 @@ class Close(Comparison):
     margin: float = Field(gt=0, description="the difference has to lie between -margin and margin, units of the score")
 
 
+class Overtakes(Comparison):
+    """Variant a's score after so many frames is above variant b's at the end of its training."""
+
+    kind: Literal["overtakes"]
+    by_frames: int = Field(ge=0, description="frames of a's training that count")
+    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
+
+
 class MoreWins(Claim, Reduced):
     """Variant a is better than variant b on more games than it is worse on."""
 

@@ -272,6 +272,16 @@ class Distribution(Drawn, FromRuns):
     panels: Panels
 
 
+class ReturnDistribution(Drawn, FromRuns):
+    """How likely each return is, by action, at single steps of the last evaluation; of each game's first seed."""
+
+    kind: Literal["return_distribution"]
+    metric: Literal["return_probability"] = Field(
+        "return_probability", description="always that: wants evaluation.trials of kind snapshots"
+    )
+    panels: Panels
+
+
 class LearningSpeed(Drawn, FromRuns):
     """Score relative to a baseline at the end of its training, so far; where a line reaches 100 % is marked."""
 

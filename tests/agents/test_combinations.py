@@ -120,7 +120,7 @@ PARTS: dict[str, list[Any]] = {
         {"kind": "lstm", "before": [8], "units": 8, "inputs": False},
     ],
     "network.units": [[], [16], [16, 8]],
-    "network.activations.units": ["relu", "dsilu"],
+    "network.activations.units": ["relu", "dsilu", "none"],
     "network.head": ["plain", "dueling", {"kind": "implicit", "cosines": 4, "first": 0}, "actor_critic", "actor_q"],
     "network.linear": ["plain", {"kind": "factorised", "sigma": 0.5}, {"kind": "independent", "sigma": 0.017}],
     "network.normalisation": ["none", "batch"],
@@ -189,6 +189,7 @@ PARTS: dict[str, list[Any]] = {
     "environment.streams": [1, 2, 4],
     "evaluation.trials": [
         [], [{"kind": "flicker", "chance": 0.5}], [{"kind": "memory", "observations": 2}],
+        ["returns"], [{"kind": "snapshots", "steps": [3]}],
     ],
     "evaluation.epsilon": [0.0, 0.05],
     "executor": [

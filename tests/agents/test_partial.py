@@ -125,3 +125,22 @@ def test_a_life_that_resets_begins_like_an_episode():
         cuts.append(step.discount[0] == 0)
     assert sum(cuts) == 5 and sum(firsts) == 5  # five lives: the episode's start and four more
     assert firsts[1:] == cuts[:-1]
+
+
+def test_a_life_that_is_an_episode_is_counted_as_one_and_begins_with_fire():
+    """Five lives of one game: five scores whose sum is the game's. FIRE is the second of four buttons."""
+    settings = {"environment__life_loss": "episode", "environment__fire_reset": "lives"}
+    stream = Atari(spec("dqn_nature", "breakout", **settings).environment, 1, None, 3, "environment")
+    total, fired, firsts, rng = 0.0, [], [], np.random.default_rng(1)
+    while len(stream.statistics.finished) < 5:
+        assert stream.statistics.length[0] % 4 == 0
+        step = stream.step(rng.integers(2, 4, size=1))  # right or left
+        total += step.reward[0]
+        fired.append(step.action[0] == 1)
+        firsts.append(bool(step.first[0]))
+    assert fired == firsts and sum(firsts) == 5 and stream.last[0]
+    lives = stream.statistics.take()
+    assert sum(life.score for life in lives) == total > 0 and sum(life.length for life in lives) == 4 * len(firsts)
+    assert [life.truncated for life in lives] == 5 * [False]
+    other = Atari(spec("dqn_nature", "freeway", **settings).environment, 1, None, 3, "environment")
+    assert other.step(np.array([2])).action[0] == 2  # a game without the button

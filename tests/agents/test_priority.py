@@ -242,6 +242,20 @@ def test_rank_probabilities_by_hand():
     assert chances(selector) == pytest.approx(hand, rel=1e-5)
 
 
+def test_an_exponent_that_falls_with_the_frames():
+    """alpha 1 at frame 0, 1/2 at 500, 0 at 1,000 and after: shares of ranks 1, 2 and 3, drawn and seen."""
+    selector, store = filled("rank", [3.0, 2.0, 1.0], exponent={"start": 1.0, "end": 0.0, "end_frames": 1_000})
+    wanted = {0: [6, 3, 2], 500: [1, 2**-0.5, 3**-0.5], 1_000: [1, 1, 1], 7_000: [1, 1, 1]}
+    for frame, shares in wanted.items():
+        selector.draw(generator(0, "memory"), 2, frame)
+        _, seen = selector.seen()
+        assert seen == pytest.approx(np.array(shares) / sum(shares))
+        assert np.diff(selector.sums[:3], prepend=0) / selector.sums[2] == pytest.approx(seen)
+        twin = select("rank", store, exponent={"start": 1.0, "end": 0.0, "end_frames": 1_000})
+        twin.load_state_dict(selector.state_dict())
+        assert (twin.exponent, twin.seen()[1].tolist()) == (selector.exponent, seen.tolist())
+
+
 def test_of_equal_errors_the_oldest_row_ranks_first():
     store = memory(rows=5)
     selector = select("rank", store)

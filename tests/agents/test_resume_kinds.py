@@ -92,6 +92,14 @@ KINDS = {
         {**LEVELS, **SPECTRAL, "executor__lags_updates": [0, 2], "environment__streams": 2},
     ),
     "rank": ("dqn_minatar_sn", {"memory__select": prioritized("rank", **PRIORITY), "environment__streams": 2}),
+    "rank_annealed": (
+        "dqn_minatar_sn",
+        {
+            "memory__select": prioritized(
+                "rank", **PRIORITY | {"beta": None, "exponent": {"start": 0.5, "end": 0.0, "end_frames": 3_000}}
+            )
+        },
+    ),
     "proportional": (
         "dqn_minatar_sn",
         {"memory__select": prioritized("proportional", **PRIORITY), "environment__streams": 2, "agent__n_step": 3},
@@ -127,6 +135,7 @@ KINDS = {
         "rainbow_minatar",
         {
             "record__probes": [{"kind": "feature_rank", "states": 64}, {"kind": "lipschitz", "states": 64}, "td_error"],
+            "evaluation__trials": ["returns", {"kind": "snapshots", "steps": [2, 5]}],
             "learning__clock__start_frames": 100,
         },
     ),

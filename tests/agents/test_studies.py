@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from scipy.stats import ks_2samp
 
 from agents import __main__ as program
-from agents.offline import cliffwalk, digits
+from agents.offline import cliffwalk, corridor, digits
 from agents.offline.cliffwalk import Greedy, Proportional, Q, Rank, Uniform, learn, memory, replay, transitions, truth
 from agents.run.record import LOGGED
 from agents.spec import Spec, model_of
@@ -193,6 +193,50 @@ def test_rare_digits_are_learned_when_their_gradient_is_scaled_up():
     plain = final()
     assert plain == final() > 49  # the five rare digits are half of the test
     assert final(rare_weight=100.0) < plain - 10
+
+
+# ---------------------------------------------------------------- corridor
+
+
+def corridor_of(budget: int = 300, lengths: tuple[int, ...] = (2, 3, 2), actions: int = 5, **agent) -> Identified:
+    tree = fields("corridor", **{f"agent__{name}": value for name, value in agent.items()})
+    tree["environment"] |= {"game": "dueling", "lengths": list(lengths), "actions": actions}
+    tree |= {"version": 1, "seed": 0, "budget_frames": budget, "device": "cpu", "threads": 1}
+    return model_of(tree).model_validate(tree)
+
+
+def test_the_corridor_leads_up_to_the_right_and_up():
+    following = corridor.successors(corridor_of().environment)
+    assert following[:, :4].tolist() == [  # up, down, left, right
+        [1, 0, 0, 0], [1, 0, 1, 2], [2, 2, 1, 3], [3, 3, 2, 4], [5, 4, 3, 4], [6, 4, 5, 5], [7, 5, 6, 6],
+    ]  # fmt: skip
+    assert following[:, 4].tolist() == list(range(7))  # nothing is done
+
+
+def test_values_of_a_policy_by_hand_and_by_its_own_equation():
+    """Without exploration each step on is worth gamma^(steps left), and to stay gamma times that."""
+    following = corridor.successors(corridor_of().environment)
+    q = corridor.values_of(corridor.epsilon_greedy_policy(following, 0.0), following, 0.5)
+    assert q[6].tolist() == [1.0, 0.25, 0.5, 0.5, 0.5] and q[0].tolist() == [2.0**-6, *4 * [2.0**-7]]
+    policy = corridor.epsilon_greedy_policy(following, 0.3)
+    assert policy[1].tolist() == pytest.approx([0.06, 0.06, 0.06, 0.76, 0.06])
+    q = corridor.values_of(policy, following, 0.9)
+    v = np.append((policy * q).sum(1), np.nan)
+    for state, ahead in np.ndindex(7, 5):
+        to = following[state, ahead]
+        assert q[state, ahead] == pytest.approx(1.0 if to == 7 else 0.9 * v[to])
+
+
+def test_two_streams_learn_values_of_many_actions_sooner():
+    """Wang et al. 2016, Figure 3: the more actions do alike, the further apart."""
+
+    def error(head: str) -> float:
+        rows, updates = corridor.perform(corridor_of(400, (3, 4, 3), 20, head=head), lambda done: None)
+        found = [row[2] for row in rows if row[0] == "squared_error"]
+        assert updates == 400 and len(found) == 5 and found[-1] < found[0]
+        return found[-1]
+
+    assert error("dueling") == error("dueling") < 0.5 * error("single")
 
 
 # ---------------------------------------------------------------- beside training runs

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from analysis.curves import Curves
 from analysis.errors import UserError
@@ -194,6 +195,27 @@ def test_distributions_are_sorted_percentiles_at_several_times(reference, tmp_pa
     assert one.frame.unique().tolist() == [400]
     with pytest.raises(UserError, match=r"unknown metric of percentiles 'td_errors'.*did you mean 'td_error'"):
         make(scores, reference, tmp_path, "distribution", metric="td_errors")
+
+
+def test_distributions_of_returns_are_of_the_first_seed(reference, tmp_path):
+    """Of action a at step 5 the return z has the probability (a + z + 2 s) / 10 with seed s, by hand."""
+    entries = []
+    for seed in range(2):
+        run = f"a.atari-pong.s{seed}.{seed:012x}"
+        for i, (action, z) in enumerate(((0, -1), (0, 0.5), (1, -1), (1, 0.5))):
+            name, chance = f"return_probability[5,{action},{z:g}]", (action + z + 2 * seed) / 10
+            fake.write_run(tmp_path / f"q{10 + i}", run, FRAMES[-1:], np.array([chance]), metrics=(name,))
+        merge(tmp_path, run)
+        entries.append(fake.entry(run, "C51", "atari/pong", seed))
+    scores = [scores_of(tmp_path, "table", entries)]
+    data, caption = make(scores, reference, tmp_path, "return_distribution", normalisation="raw")
+    assert set(data.panel) == {"Pong, step 5"} and "Of the first seed." in caption["text"]
+    found = {(row.label, row["return"]): row.value for _, row in data.iterrows()}
+    assert found == pytest.approx(
+        {("action 0", -1): -0.1, ("action 0", 0.5): 0.05, ("action 1", -1): 0.0, ("action 1", 0.5): 0.15}
+    )
+    with pytest.raises(ValidationError):
+        make(scores, reference, tmp_path, "return_distribution", metric="td_error")
 
 
 def merge(folder: Path, run: str) -> None:

@@ -18,7 +18,10 @@ from workflow.context import Context
 from workflow.expand import expand
 from workflow.training import gpus
 
-PAPERS = ("sn", "noisynet", "per", "rainbow", "minatar", "a3c", "impala", "apex", "r2d2", "drqn", "acktr", "dreamerv2")
+PAPERS = (
+    "sn", "noisynet", "per", "rainbow", "dqn", "double_dqn", "dueling", "c51", "blog", "minatar", "a3c", "impala",
+    "apex", "r2d2", "drqn", "acktr", "dreamerv2",
+)  # fmt: skip
 
 
 def runs(paper: str, scale: str = "paper") -> dict[str, list[str]]:
@@ -59,12 +62,18 @@ def test_the_sweep_varies_what_the_paper_varied():
     ("paper", "sizes"),
     [
         ("noisynet", {"dqn": 2 * 57 * 3, "dueling": 2 * 57 * 3, "a3c": 2 * 57 * 3, "minatar": 200}),
-        ("per", {"atari": 3 * 57, "dqn": 2 * 49, "minatar": 300, "cartpole": 300, "cliffwalk": 50,
-                 "cliffwalk_linear": 40, "digits": 30}),
+        ("per", {"atari": 3 * 57, "dqn": 2 * 49, "selected": 3 * 7 * 8, "weights": 3 * 7 * 8, "minatar": 300,
+                 "cartpole": 300, "cliffwalk": 50, "cliffwalk_linear": 40, "digits": 30}),
+        ("dqn", {"atari": 49, "curves": 2, "ablations": 5 * 5, "minatar": 4 * 5 * 10}),
+        ("double_dqn", {"values": 2 * 6 * 6, "atari": 3 * 57, "minatar": 2 * 5 * 10}),
+        ("dueling", {"corridor": 2 * 3 * 10, "atari": 3 * 57, "prioritized": 2 * 57}),
+        ("c51", {"atoms": 6 * 5, "atari": 2 * 57 * 3, "sticky": 2 * 57, "space_invaders": 1, "pong": 1,
+                 "minatar": 4 * 5 * 10}),
+        ("blog", {"breakout": 4, "noisy": 2, "minatar": 4 * 10, "minatar_noisy": 2 * 10}),
         ("dreamerv2", {"atari": 2 * 55 * 5, "model_free": 4 * 55 * 5, "sources": 4 * 55 * 2, "montezuma": 6,
                        "minatar": 10 * 5 * 5, "minatar_games": 5 * 5}
          | dict.fromkeys(("latents", "gradients", "policy", "rest"), 3 * 55 * 2)),
-        ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "minatar": 400}),
+        ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "a3c": 57, "minatar": 400}),
         (
             "apex",
             {"atari": 57, "capacity_atari": 6 * 4, "exploration_atari": 6 * 2,
@@ -113,6 +122,15 @@ def test_the_other_papers_have_theirs(paper: str, sizes: dict[str, int]):
 def test_runs_shared_by_experiments_are_one():
     rainbow, minatar = runs("rainbow"), runs("minatar")
     assert len(set(rainbow["atari"]) & set(rainbow["ablations"])) == 2 * 57  # Rainbow and DQN
+    per, double, dueling = runs("per"), runs("double_dqn"), runs("dueling")
+    assert len(set(per["atari"]) & set(per["selected"])) == 3 * 7  # the first of eight seeds
+    assert len(set(per["selected"]) & set(per["weights"])) == 7 * 8  # Double DQN
+    assert set(rainbow["a3c"]) < set(runs("a3c")["atari"])
+    assert set(runs("dqn")["atari"]) < set(per["dqn"])
+    assert len(set(double["atari"]) & set(rainbow["atari"])) == 2 * 57  # DQN and tuned Double DQN
+    assert len(set(dueling["atari"]) & set(rainbow["atari"])) == 2 * 57  # Dueling and tuned Double DQN
+    assert len(set(dueling["prioritized"]) & set(per["atari"])) == 57  # rank-based
+    assert len(set(runs("c51")["atari"]) & set(rainbow["atari"])) == 2 * 57  # C51 and DQN
     drqn = runs("drqn")
     assert len(set(drqn["minatar"]) & set(drqn["updates"])) == 3  # DRQN, with its random updates
     for game in ("asterix", "breakout", "freeway", "seaquest", "space_invaders"):

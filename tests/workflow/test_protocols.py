@@ -97,6 +97,18 @@ CARTPOLE = {  # y-kamiya/machine-learning-samples, cartpole_rainbow.py
     "environment.solved_episodes": 500,
     "budget_frames": 101_200,  # 1,000 + 200 of warm-up, 500 episodes of 200
 }
+BLOG = {  # y-kamiya/machine-learning-samples@f78a812, config.py and model.py
+    "network.convolutions": [[16, 8, 4], [32, 4, 2]],
+    "network.units": [256],
+    "network.head.kind": "dueling",
+    "network.activations.units": "none",
+    "optimizer.lr": 1e-4,
+    "learning.clock.every_frames": 4,
+    "learning.target_every_frames": 4,
+    "memory.capacity_steps": 10_000,
+    "environment.life_loss": "episode",
+    "environment.fire_reset": "lives",
+}
 NORMS_AS_THEY_ARE = {"spectral.only_shrink": False}
 ONE_AT_LEAST = {"spectral.only_shrink": True}  # configs/minatar__grad_div_by_rho: leave_smaller
 
@@ -149,7 +161,36 @@ WANTED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("r2d2", "truncation", "zero state"): {**R2D2, "agent.state": "zero"},
     ("per", "atari", "rank-based"): {**QUARTER, "memory.select.kind": "rank"},
     ("per", "atari", "proportional"): {**QUARTER, "memory.select.kind": "proportional"},
-    ("per", "dqn", "DQN, rank-based"): {**QUARTER, "memory.select.kind": "rank", "agent.selector": "target"},
+    ("per", "dqn", "DQN, rank-based"): {  # Schaul et al. 2016, Table 3
+        **QUARTER,
+        "memory.select.kind": "rank",
+        "memory.select.exponent": {"start": 0.5, "end": 0.0, "end_frames": 200_000_000},
+        "memory.select.weights.kind": "none",
+        "agent.selector": "target",
+    },
+    ("per", "weights", "rank-based, no weights"): {**QUARTER, "memory.select.weights.kind": "none"},
+    ("per", "weights", "rank-based, full weights"): {  # its Figure 12: the step size of uniform replay
+        "memory.select.kind": "rank",
+        "memory.select.weights.beta": 1.0,
+        "optimizer.lr": 2.5e-4,
+        "optimizer.epsilon": 0.01 / 32**2,
+    },
+    ("dqn", "ablations", "DQN without replay"): {"memory.select.kind": "newest", "budget_frames": 40_000_000},
+    ("dqn", "ablations", "DQN without a target network"): {"learning.target_every_frames": 16},
+    ("dqn", "ablations", "linear"): {"network.convolutions": [], "network.units": []},
+    ("double_dqn", "values", "Double DQN"): {"agent.selector": "online", "network.shared_bias": False},
+    ("dueling", "atari", "Single, clipped"): {**QUARTER, "network.head.kind": "plain", "learning.clip_norm": 10.0},
+    ("dueling", "prioritized", "Prioritized dueling"): {
+        **QUARTER,
+        "memory.select.exponent": 0.7,
+        "network.head.kind": "dueling",
+    },
+    ("c51", "atoms", "11 atoms"): {"agent.value.atoms": 11, "exploration.end": 0.05},
+    ("c51", "sticky", "C51"): {"environment.sticky": 0.25},
+    ("blog", "breakout", "baseline"): {**BLOG, "memory.select.kind": "uniform", "agent.value.loss": "huber"},
+    ("blog", "breakout", "+PER +IS"): {**BLOG, "agent.value.loss": "absolute", "memory.select.weights.start": 0.4},
+    ("blog", "breakout", "+PER +IS, not annealed"): {**BLOG, "memory.select.weights.beta": 0.4},
+    ("blog", "noisy", "noisy"): {**BLOG, "network.linear.sigma": 0.5, "exploration.kind": "none"},
     ("per", "dqn", "DQN"): {"optimizer.lr": 2.5e-4, "optimizer.epsilon": 0.01 / 32**2},  # dqn_zoo/dqn/run_atari.py
     ("per", "cartpole", "baseline"): {**CARTPOLE, "agent.value.loss": "huber"},
     ("per", "cartpole", "+PER"): {**CARTPOLE, "agent.value.loss": "huber", "memory.select.weights.kind": "none"},
