@@ -55,8 +55,8 @@ class MinAtar(Suite):
     side: ClassVar[int] = 10
     suite: Literal["minatar"]
     sticky: Changing = Field(
-        description="chance that the previous action is repeated; [[frame, chance], …]: from each frame of training on, "
-        "while evaluations keep the first chance"
+        description="chance that the previous action is repeated; [[frame, chance], …]: from each frame of training "
+        "on, while evaluations keep the first chance"
     )
     ramping: bool = Field(description="difficulty rises within an episode")
     actions: Literal["full", "minimal"]

@@ -1,22 +1,26 @@
 """Heat map of two varied keys, one panel per variant: the mean in each cell, with the number of runs printed.
 
-Grey cells have no run; cells with a diverged run are hatched and say how many diverged.
+Further varied keys may have a row of panels for each combination of their values. Grey cells have no run; cells with a
+diverged run are hatched and say how many diverged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
 from analysis import caption, style
-from analysis.cells import cells
+from analysis.cells import cells, rank
 from analysis.curves import Curves
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.load import Scores, canonical, select, varied_keys
+from analysis.figures.depth_bars import tick
+from analysis.load import Scores, canonical, chosen, select, varied_keys
 from analysis.normalise import SCALES
 from analysis.reference import Reference
 from analysis.spec import HeatMap
@@ -32,58 +36,76 @@ class Square:
     missing: int = 0
 
 
+Grid = dict[tuple[Any, Any], Square]  # by the values of x and y
+Panel = tuple[str, str]  # a row's name, '' where there is one; a variant
+
+
 def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
-    """UserError for unknown names or keys, and for cells that mix settings of a third key."""
+    """UserError for unknown names or keys, and for cells that mix settings of a key that has no axis and no rows."""
     rows = select(scores, spec)
     found = cells(rows, spec, reference)
     keys = varied_keys(scores, spec)
-    for key in (spec.x, spec.y):
+    for key in (spec.x, spec.y, *spec.rows):
         if key not in keys:
             raise unknown("varied key", key, keys, spec.id)
     diverged = rows[rows.status == "diverged"].groupby(["variant", "vary"]).run.nunique()
-    grids: dict[str, dict[tuple, Square]] = {}
+    order = sorted(found, key=lambda cell: rank([cell.vary.get(key) for key in spec.rows]))  # variants as they were
+    grids: dict[Panel, Grid] = {}
     curves: dict[str, Curves] = {}
-    for cell in found:
-        pair = (cell.vary.get(spec.x), cell.vary.get(spec.y))
+    for cell in order:
+        pair, row = _pair(spec, cell.vary), _row(spec, cell.vary)
         if None in pair:
             continue
-        grid = grids.setdefault(cell.variant, {})
+        grid = grids.setdefault((row, cell.variant), {})
         if pair in grid:
             raise UserError(f"{spec.id}: {cell.variant} has several settings in cell {pair}; choose one with 'where'")
         grid[pair] = Square(diverged=int(diverged.get((cell.variant, canonical(cell.vary)), 0)))
         if cell.curves is not None:
             curves[cell.label] = cell.curves
             grid[pair].values = list(cell.curves.numbers)
-    for entry in scores.missing:
-        pair = tuple((entry.get("vary") or {}).get(key) for key in (spec.x, spec.y))
-        if entry["experiment"] in spec.experiments and entry["variant"] in grids and None not in pair:
-            grids[entry["variant"]].setdefault(pair, Square()).missing += 1
+    for entry in chosen(scores, spec)[1]:
+        vary = entry.get("vary") or {}
+        panel, pair = (_row(spec, vary), entry["variant"]), _pair(spec, vary)
+        if panel in grids and None not in pair:
+            grids[panel].setdefault(pair, Square()).missing += 1
     if not curves:
         raise NoData(f"{spec.id}: no run has a score and both keys {spec.x!r} and {spec.y!r}")
     return _plot(spec, scores, grids, curves)
 
 
-def _plot(
-    spec: HeatMap, scores: Scores, grids: dict[str, dict[tuple, Square]], curves: dict[str, Curves]
-) -> common.Drawing:
+def _pair(spec: HeatMap, vary: Mapping[str, Any]) -> tuple[Any, Any]:
+    return vary.get(spec.x), vary.get(spec.y)
+
+
+def _row(spec: HeatMap, vary: Mapping[str, Any]) -> str:
+    """'24-24, centered False': what sets a row of panels apart; '' without rows."""
+    values = {key.rpartition(".")[2]: vary.get(key) for key in spec.rows}
+    named = ("" if isinstance(value, list) else f"{name} " for name, value in values.items())
+    return ", ".join(name + tick(value) for name, value in zip(named, values.values(), strict=True))
+
+
+def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[str, Curves]) -> common.Drawing:
     pairs = {pair for grid in grids.values() for pair in grid}
     xs, ys = sorted({p[0] for p in pairs}), sorted({p[1] for p in pairs})
     middle = np.mean if spec.statistic == "mean" else np.median
     shown = [float(middle(c.values)) for grid in grids.values() for c in grid.values() if c.values]
     low, high = min(shown), max(shown)
     high = high if high > low else low + 1.0
-    across = min(len(grids), 3 if spec.column == "double" else 1)
+    panels = _in_rows(list(grids))
+    variants = list(dict.fromkeys(variant for _, variant in panels))
+    across = len(variants) if spec.rows else min(len(variants), 3 if spec.column == "double" else 1)
     sheet = common.Sheet()
-    height = max(1.5, 0.75 + 0.36 * len(ys))
-    figure, axes = common.grid(spec, len(grids), across, height, [])
+    height = max(1.2, 0.6 + 0.24 * len(ys)) if spec.rows else max(1.5, 0.75 + 0.36 * len(ys))
+    figure, axes = common.grid(spec, len(panels), across, height, [])
     colours = style.plt.get_cmap("cividis")
-    for i, (panel, (variant, grid)) in enumerate(zip(axes, grids.items(), strict=True)):
+    for i, (panel, (row, variant)) in enumerate(zip(axes, panels, strict=True)):
+        grid = grids.get((row, variant), {})
         for (x, y), cell in sorted(grid.items()):
             _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, low, high)
             value = float(middle(cell.values)) if cell.values else np.nan
             sheet.rows.append(
-                {"panel": variant, spec.x: x, spec.y: y, "value": value, "n": len(cell.values),
-                 "diverged": cell.diverged, "missing": cell.missing}
+                {"panel": variant, **({"row": row} if spec.rows else {}), spec.x: x, spec.y: y, "value": value,
+                 "n": len(cell.values), "diverged": cell.diverged, "missing": cell.missing}
             )  # fmt: skip
         for x in range(len(xs)):
             for y in range(len(ys)):
@@ -97,10 +119,11 @@ def _plot(
         panel.tick_params(length=0)
         for side in panel.spines.values():
             side.set_visible(False)
-        panel.set_xlabel(spec.x_axis or spec.x)
+        if i >= len(panels) - across or not spec.rows:
+            panel.set_xlabel(spec.x_axis or spec.x)
         if i % across == 0:
             panel.set_ylabel(spec.y_axis or spec.y)
-        panel.set_title(variant)
+        panel.set_title("\n".join(filter(None, [variant, row])))
     bar = figure.colorbar(
         style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02
     )
@@ -110,6 +133,12 @@ def _plot(
     return common.Drawing(
         figure, pd.DataFrame(sheet.rows), caption.from_runs(spec, scores, curves, notes, interval=False)
     )
+
+
+def _in_rows(found: list[Panel]) -> list[Panel]:
+    """Every row with every variant, rows and variants in the order in which they were found."""
+    rows, variants = (list(dict.fromkeys(panel[i] for panel in found)) for i in (0, 1))
+    return [(row, variant) for row in rows for variant in variants]
 
 
 def _cell(panel, x: int, y: int, cell: Square, middle, colours, low: float, high: float) -> None:

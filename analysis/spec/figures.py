@@ -66,12 +66,24 @@ class LearningCurves(Curved):
 
 
 class AggregateCurves(Curved):
-    """One panel per statistic over games; x = environment frames or another clock."""
+    """One panel per statistic over games; x = environment frames or another clock.
+
+    With `by`, so for each value of a varied key.
+    """
 
     kind: Literal["aggregate_curves"]
+    by: str | None = Field(
+        None, description="varied key whose values have panels of their own, e.g. the network's; over frames alone"
+    )
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
+
+    @model_validator(mode="after")
+    def _parts_over_frames(self) -> AggregateCurves:
+        if self.by and self.x != "frames":
+            raise ValueError(f"panels by {self.by!r} are over frames, but x is {self.x!r}: leave one of them out")
+        return self
 
 
 class IntervalBars(Drawn, Reduced):
@@ -132,13 +144,19 @@ class WinTieLoss(Drawn, Reduced):
 
 
 class HeatMap(Drawn, Reduced):
-    """Two varied keys against each other, one panel per variant; mean over seeds and games."""
+    """Two varied keys against each other, one panel per variant; mean over seeds and games.
+
+    With `rows`, a row of panels for each combination of values of further keys.
+    """
 
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
     x_axis: str = Field("", description="x axis text; default: the key")
     y_axis: str = Field("", description="y axis text; default: the key")
+    rows: list[str] = Field(
+        default_factory=list, description="varied keys, a row of panels for each of their values, e.g. the network's"
+    )
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
 
 

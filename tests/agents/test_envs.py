@@ -95,7 +95,7 @@ def test_a_table_of_stickiness_that_makes_no_sense_is_refused(changes, sentence)
 
 def test_stickiness_that_changes_needs_one_process():
     processes = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
-    with pytest.raises(ValueError, match="environment.sticky changes .*: executor inline, not processes"):
+    with pytest.raises(ValueError, match=r"environment\.sticky changes .*: executor inline, not processes"):
         spec("apex_minatar", environment__sticky=STEPS, executor=processes)
 
 
