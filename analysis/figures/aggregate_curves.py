@@ -15,9 +15,9 @@ from analysis.clocks import across
 from analysis.curves import Curves, by_label, some
 from analysis.errors import unknown
 from analysis.figures import common
-from analysis.figures.depth_bars import tick
+from analysis.figures.depth_bars import setting
 from analysis.intervals import estimate
-from analysis.load import Scores, canonical, chosen, select, varied_keys
+from analysis.load import Scores, chosen, select, varied_keys
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import AggregateCurves
@@ -74,17 +74,16 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
 
 
 def _parts(spec: AggregateCurves, scores: Scores) -> dict[str, AggregateCurves]:
-    """name of a value of `by` -> what asks for its runs alone; the spec itself without `by`. UserError as there."""
-    if spec.by is None:
-        return {"": spec}
+    """name of values of `by` -> what asks for their runs alone; the spec itself without `by`. UserError as there."""
     keys = varied_keys(scores, spec)
-    if spec.by not in keys:
-        raise unknown("varied key", spec.by, keys, spec.id)
+    for key in spec.by:
+        if key not in keys:
+            raise unknown("varied key", key, keys, spec.id)
     rows, missing = chosen(scores, spec)
     settings = [*map(json.loads, rows.vary.unique()), *(entry.get("vary") or {} for entry in missing)]
-    values = {canonical(vary[spec.by]): vary[spec.by] for vary in settings if spec.by in vary}
-    found = sorted(values.values(), key=rank)
-    return {tick(value): spec.model_copy(update={"where": spec.where | {spec.by: value}}) for value in found}
+    found = [{key: vary[key] for key in spec.by} for vary in settings if vary.keys() >= set(spec.by)]
+    found.sort(key=lambda vary: rank(list(vary.values())))
+    return {setting(spec.by, vary): spec.model_copy(update={"where": spec.where | vary}) for vary in found}
 
 
 def _view(spec: AggregateCurves, name: str, scores: Scores, reference: Reference) -> View:

@@ -19,7 +19,7 @@ from analysis.cells import cells, rank
 from analysis.curves import Curves
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.figures.depth_bars import tick
+from analysis.figures.depth_bars import setting
 from analysis.load import Scores, canonical, chosen, select, varied_keys
 from analysis.normalise import SCALES
 from analysis.reference import Reference
@@ -45,15 +45,15 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
     rows = select(scores, spec)
     found = cells(rows, spec, reference)
     keys = varied_keys(scores, spec)
-    for key in (spec.x, spec.y, *spec.rows):
+    for key in (spec.x, spec.y, *spec.by):
         if key not in keys:
             raise unknown("varied key", key, keys, spec.id)
     diverged = rows[rows.status == "diverged"].groupby(["variant", "vary"]).run.nunique()
-    order = sorted(found, key=lambda cell: rank([cell.vary.get(key) for key in spec.rows]))  # variants as they were
+    order = sorted(found, key=lambda cell: rank([cell.vary.get(key) for key in spec.by]))  # variants as they were
     grids: dict[Panel, Grid] = {}
     curves: dict[str, Curves] = {}
     for cell in order:
-        pair, row = _pair(spec, cell.vary), _row(spec, cell.vary)
+        pair, row = _pair(spec, cell.vary), setting(spec.by, cell.vary)
         if None in pair:
             continue
         grid = grids.setdefault((row, cell.variant), {})
@@ -65,7 +65,7 @@ def draw(spec: HeatMap, scores: Scores, reference: Reference) -> common.Drawing:
             grid[pair].values = list(cell.curves.numbers)
     for entry in chosen(scores, spec)[1]:
         vary = entry.get("vary") or {}
-        panel, pair = (_row(spec, vary), entry["variant"]), _pair(spec, vary)
+        panel, pair = (setting(spec.by, vary), entry["variant"]), _pair(spec, vary)
         if panel in grids and None not in pair:
             grids[panel].setdefault(pair, Square()).missing += 1
     if not curves:
@@ -77,13 +77,6 @@ def _pair(spec: HeatMap, vary: Mapping[str, Any]) -> tuple[Any, Any]:
     return vary.get(spec.x), vary.get(spec.y)
 
 
-def _row(spec: HeatMap, vary: Mapping[str, Any]) -> str:
-    """'24-24, centered False': what sets a row of panels apart; '' without rows."""
-    values = {key.rpartition(".")[2]: vary.get(key) for key in spec.rows}
-    named = ("" if isinstance(value, list) else f"{name} " for name, value in values.items())
-    return ", ".join(name + tick(value) for name, value in zip(named, values.values(), strict=True))
-
-
 def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[str, Curves]) -> common.Drawing:
     pairs = {pair for grid in grids.values() for pair in grid}
     xs, ys = sorted({p[0] for p in pairs}), sorted({p[1] for p in pairs})
@@ -93,9 +86,9 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
     high = high if high > low else low + 1.0
     panels = _in_rows(list(grids))
     variants = list(dict.fromkeys(variant for _, variant in panels))
-    across = len(variants) if spec.rows else min(len(variants), 3 if spec.column == "double" else 1)
+    across = len(variants) if spec.by else min(len(variants), 3 if spec.column == "double" else 1)
     sheet = common.Sheet()
-    height = max(1.2, 0.6 + 0.24 * len(ys)) if spec.rows else max(1.5, 0.75 + 0.36 * len(ys))
+    height = max(1.2, 0.6 + 0.24 * len(ys)) if spec.by else max(1.5, 0.75 + 0.36 * len(ys))
     figure, axes = common.grid(spec, len(panels), across, height, [])
     colours = style.plt.get_cmap("cividis")
     for i, (panel, (row, variant)) in enumerate(zip(axes, panels, strict=True)):
@@ -104,7 +97,7 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
             _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, low, high)
             value = float(middle(cell.values)) if cell.values else np.nan
             sheet.rows.append(
-                {"panel": variant, **({"row": row} if spec.rows else {}), spec.x: x, spec.y: y, "value": value,
+                {"panel": variant, **({"row": row} if spec.by else {}), spec.x: x, spec.y: y, "value": value,
                  "n": len(cell.values), "diverged": cell.diverged, "missing": cell.missing}
             )  # fmt: skip
         for x in range(len(xs)):
@@ -119,7 +112,7 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
         panel.tick_params(length=0)
         for side in panel.spines.values():
             side.set_visible(False)
-        if i >= len(panels) - across or not spec.rows:
+        if i >= len(panels) - across or not spec.by:
             panel.set_xlabel(spec.x_axis or spec.x)
         if i % across == 0:
             panel.set_ylabel(spec.y_axis or spec.y)

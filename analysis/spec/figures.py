@@ -26,6 +26,10 @@ from analysis.spec.common import (
 
 Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
 Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
+By = Annotated[
+    list[str],
+    Field(default_factory=list, description="varied keys whose values have panels of their own, e.g. the network's"),
+]
 Clock = Annotated[
     Literal["frames", "updates", "episodes", "hours"],
     Field("frames", description="x axis; but for frames, runs are averaged at even steps of their own clocks"),
@@ -68,13 +72,11 @@ class LearningCurves(Curved):
 class AggregateCurves(Curved):
     """One panel per statistic over games; x = environment frames or another clock.
 
-    With `by`, so for each value of a varied key.
+    With `by`, so for each combination of values of these keys; over frames alone.
     """
 
     kind: Literal["aggregate_curves"]
-    by: str | None = Field(
-        None, description="varied key whose values have panels of their own, e.g. the network's; over frames alone"
-    )
+    by: By
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
@@ -82,7 +84,7 @@ class AggregateCurves(Curved):
     @model_validator(mode="after")
     def _parts_over_frames(self) -> AggregateCurves:
         if self.by and self.x != "frames":
-            raise ValueError(f"panels by {self.by!r} are over frames, but x is {self.x!r}: leave one of them out")
+            raise ValueError(f"panels by {self.by[0]!r} are over frames, but x is {self.x!r}: leave one of them out")
         return self
 
 
@@ -146,7 +148,7 @@ class WinTieLoss(Drawn, Reduced):
 class HeatMap(Drawn, Reduced):
     """Two varied keys against each other, one panel per variant; mean over seeds and games.
 
-    With `rows`, a row of panels for each combination of values of further keys.
+    With `by`, a row of panels for each combination of values of further keys.
     """
 
     kind: Literal["heat_map"]
@@ -154,9 +156,7 @@ class HeatMap(Drawn, Reduced):
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
     x_axis: str = Field("", description="x axis text; default: the key")
     y_axis: str = Field("", description="y axis text; default: the key")
-    rows: list[str] = Field(
-        default_factory=list, description="varied keys, a row of panels for each of their values, e.g. the network's"
-    )
+    by: By
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
 
 
