@@ -30,7 +30,7 @@ def scores(tmp_path_factory):
             for lr, curve in settings.items():
                 for game in GAMES:
                     for seed in range(3):
-                        run = f"a.{game.replace('/', '-')}.s{seed}.{len(entries):012x}"
+                        run = f"a.{game.replace('/', '-')}.s{seed}.{len(entries):06x}{len(found):06x}"
                         values = np.array(curve, float) + seed / 10
                         fake.write_run(folder / name, run, FRAMES, values, metrics=("evaluation_return", "rho[-2]"))
                         entries.append(fake.entry(run, variant, game, seed, {"optimizer.lr": lr}))
