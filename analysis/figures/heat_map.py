@@ -1,7 +1,7 @@
 """Heat map of two varied keys, one panel per variant: the mean in each cell, with the number of runs printed.
 
 Further varied keys may have a row of panels for each combination of their values. Grey cells have no run; cells with a
-diverged run are hatched and say how many diverged.
+diverged run are hatched and say how many diverged. Cells too narrow for that hold the mean alone; the data have all.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Square:
     missing: int = 0
 
 
+NARROW = 0.3  # inches of a cell in which only a mean of two digits has room
 Grid = dict[tuple[Any, Any], Square]  # by the values of x and y
 Panel = tuple[str, str]  # a row's name, '' where there is one; a variant
 
@@ -88,13 +89,15 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
     variants = list(dict.fromkeys(variant for _, variant in panels))
     across = len(variants) if spec.by else min(len(variants), 3 if spec.column == "double" else 1)
     sheet = common.Sheet()
-    height = max(1.2, 0.6 + 0.24 * len(ys)) if spec.by else max(1.5, 0.75 + 0.36 * len(ys))
+    tight = (0.85 * style.width(spec.venue, spec.column) / across - 0.45) / len(xs) < NARROW
+    least = 1.5 if len(panels) == across else 1.2  # a single row has the whole length of the bar's label beside it
+    height = max(least, (0.6 if spec.by else 0.75) + (0.24 if spec.by else 0.36) * len(ys)) + 0.25 * tight
     figure, axes = common.grid(spec, len(panels), across, height, [])
     colours = style.plt.get_cmap("cividis")
     for i, (panel, (row, variant)) in enumerate(zip(axes, panels, strict=True)):
         grid = grids.get((row, variant), {})
         for (x, y), cell in sorted(grid.items()):
-            _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, low, high)
+            _cell(panel, xs.index(x), ys.index(y), cell, middle, colours, (low, high), tight)
             value = float(middle(cell.values)) if cell.values else np.nan
             sheet.rows.append(
                 {"panel": variant, **({"row": row} if spec.by else {}), spec.x: x, spec.y: y, "value": value,
@@ -106,7 +109,7 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
                     panel.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#d9d9d9", edgecolor="white"))
         panel.set_xlim(-0.5, len(xs) - 0.5)
         panel.set_ylim(-0.5, len(ys) - 0.5)
-        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs])
+        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs], rotation=90 if tight else 0)
         panel.set_yticks(range(len(ys)), [_tick(y) for y in ys])
         panel.grid(visible=False)
         panel.tick_params(length=0)
@@ -122,7 +125,8 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
     )
     bar.set_label(SCALES[spec.normalisation].axis)
     bar.outline.set_visible(False)
-    notes = [f"Cells: {spec.statistic} over runs, number of runs below it; grey: no run; hatched: a run diverged."]
+    below = "" if tight else ", number of runs below it"
+    notes = [f"Cells: {spec.statistic} over runs{below}; grey: no run; hatched: a run diverged."]
     return common.Drawing(
         figure, pd.DataFrame(sheet.rows), caption.from_runs(spec, scores, curves, notes, interval=False)
     )
@@ -134,9 +138,9 @@ def _in_rows(found: list[Panel]) -> list[Panel]:
     return [(row, variant) for row in rows for variant in variants]
 
 
-def _cell(panel, x: int, y: int, cell: Square, middle, colours, low: float, high: float) -> None:
+def _cell(panel, x: int, y: int, cell: Square, middle, colours, limits: tuple[float, float], tight: bool) -> None:
     value = float(middle(cell.values)) if cell.values else None
-    share = 0.0 if value is None else (value - low) / (high - low)
+    share = 0.0 if value is None else (value - limits[0]) / (limits[1] - limits[0])
     face = "#d9d9d9" if value is None else colours(share)
     ink = "white" if value is not None and share < 0.5 else "#111111"
     hatch = "xxx" if cell.diverged else None
@@ -146,7 +150,10 @@ def _cell(panel, x: int, y: int, cell: Square, middle, colours, low: float, high
         count += f", {cell.diverged} div."
     if cell.missing:
         count += f", {cell.missing} missing"
-    inside = count if value is None else f"{number(value)}\n{count}"
+    if tight:
+        inside = "" if value is None else f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    else:
+        inside = count if value is None else f"{number(value)}\n{count}"
     box = {"facecolor": face, "edgecolor": "none", "pad": 0.8} if cell.diverged else None
     panel.text(x, y, inside, ha="center", va="center", fontsize=6, color=ink, linespacing=1.25, bbox=box)
 
