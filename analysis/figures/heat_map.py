@@ -109,20 +109,22 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
                     panel.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#d9d9d9", edgecolor="white"))
         panel.set_xlim(-0.5, len(xs) - 0.5)
         panel.set_ylim(-0.5, len(ys) - 0.5)
-        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs], rotation=90 if tight else 0)
+        under = i >= len(panels) - across or not spec.by  # what stands below the last row says it of all
+        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs] if under else [], rotation=90 if tight else 0)
         panel.set_yticks(range(len(ys)), [_tick(y) for y in ys])
         panel.grid(visible=False)
         panel.tick_params(length=0)
         for side in panel.spines.values():
             side.set_visible(False)
-        if i >= len(panels) - across or not spec.by:
+        if under:
             panel.set_xlabel(spec.x_axis or spec.x)
         if i % across == 0:
             panel.set_ylabel(spec.y_axis or spec.y)
         panel.set_title("\n".join(filter(None, [variant, row])))
     bar = figure.colorbar(
-        style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02
-    )
+        style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02,
+        aspect=20 * len(panels) / across,
+    )  # fmt: skip
     bar.set_label(SCALES[spec.normalisation].axis)
     bar.outline.set_visible(False)
     below = "" if tight else ", number of runs below it"
