@@ -96,19 +96,19 @@ def shown(value: str | float) -> str:
 
 def greater(spec: Greater, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a above variant b (or a number) by more than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, _above)
+    return _compare(spec, scores, reference, above)
 
 
 def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Are variants a and b (or a number) nearer to each other than the margin? UserError for unknown names."""
-    return _compare(spec, scores, reference, _within)
+    return _compare(spec, scores, reference, within)
 
 
 def overtakes(spec: Overtakes, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a, after `by_frames`, above what variant b ends with? UserError for unknown names."""
     rows = scores.rows
     early = replace(scores, rows=rows[(rows.variant != spec.a) | (rows.frame <= spec.by_frames)])
-    return _compare(spec, early, reference, _above)
+    return _compare(spec, early, reference, above)
 
 
 def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str,
         return arms
     numbers = [part for arm in arms for part in (arm.numbers, arm.games)]
     counts, value = lead(*numbers, spec.tie, spec.interval)
-    return _judged(spec, value, _above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
+    return judged(spec, value, above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
 
 
 def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Refer
     low, high = value.ends()
     if low is not None and high is not None:
         ours += f" [{low:+.3g}, {high:+.3g}]"
-    return _judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
+    return judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
 
 
 def _arms(
@@ -155,7 +155,7 @@ def _arms(
     about: dict[str, Any],
 ) -> list[Curves] | dict[str, Any]:
     """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
-    if why := _not_run(spec, scores, sides):
+    if why := not_run(spec, scores, sides):
         planned = {*_gone(spec, scores), *scores.rows.variant[scores.rows.experiment.isin(spec.experiments)]}
         for name in sides if why == MISSING else ():
             if name not in planned:
@@ -195,7 +195,7 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     """
     sides = [spec.a, spec.b]
     about = {"experiments": list(spec.experiments), "unit": "percentage points"}
-    if why := _not_run(spec, scores, sides):
+    if why := not_run(spec, scores, sides):
         return judgement(spec, "not run at this scale", "–", why, **about)
     found = cells(select(scores, spec.model_copy(update={"variants": sides})), spec, reference)
     arms = [[cell for cell in found if cell.variant == name] for name in sides]
@@ -205,13 +205,13 @@ def share_greater(spec: ShareGreater, scores: Scores, reference: Reference) -> d
     shares = [share_above(arm, spec.threshold, spec.interval).point for arm in arms]
     ours = f"{shares[0]:.0f} % against {shares[1]:.0f} % of {len(arms[0])} settings"
     curves = [cell.curves for cell in found if cell.curves is not None]
-    return _judged(spec, value, _above, ours, curves, [], about)
+    return judged(spec, value, above, ours, curves, [], about)
 
 
 def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Does variant b take more than `margin` times as long as a to the level? UserError for unknown names."""
     about = {"experiments": list(spec.experiments), "unit": f"times as many {spec.count}"}
-    if why := _not_run(spec, scores, [spec.a, spec.b]):
+    if why := not_run(spec, scores, [spec.a, spec.b]):
         return judgement(spec, "not run at this scale", "–", why, **about)
     wanted = spec.model_copy(update={"variants": [spec.a, spec.b]})
     rows = select(scores, wanted)
@@ -223,12 +223,10 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     value = ratio(found[spec.a], found[spec.b], spec.interval)
     never = [f"{int(np.isinf(found[v].at).sum())} of {len(found[v].at)} run(s) of {v} never reach it" for v in found]
     ours = f"{number(float(value.point))} times"
-    return _judged(spec, value, _above, ours, [one_number(rows, "final")], never, about)
+    return judged(spec, value, above, ours, [one_number(rows, "final")], never, about)
 
 
-def _not_run(
-    spec: Greater | Close | Overtakes | MoreWins | ShareGreater | Sooner, scores: Scores, sides: list[str]
-) -> str | None:
+def not_run(spec: Any, scores: Scores, sides: Iterable[str]) -> str | None:
     """Why these variants cannot be compared: they ran at too small a scale, or not at all."""
     for name in spec.experiments:
         if name not in scores.experiments:
@@ -240,8 +238,8 @@ def _not_run(
     return None if set(sides) <= ran else MISSING
 
 
-def _judged(
-    spec: Greater | Close | Overtakes | MoreWins | ShareGreater | Sooner,
+def judged(
+    spec: Any,
     value: Estimate,
     judge: Judge,
     ours: str,
@@ -264,7 +262,8 @@ def _judged(
     )
 
 
-def _above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+def above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    """The verdict on an interval that should lie above a margin, and why."""
     if low > margin:
         return "reproduced", f"the whole interval is above {margin:g}"
     if high < margin:
@@ -272,7 +271,8 @@ def _above(low: float, high: float, margin: float) -> tuple[Verdict, str]:
     return "inconclusive", f"the interval contains {margin:g}"
 
 
-def _within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+def within(low: float, high: float, margin: float) -> tuple[Verdict, str]:
+    """The verdict on an interval that should lie within a margin of 0 on either side, and why."""
     if -margin < low and high < margin:
         return "reproduced", f"the whole interval of the difference is between -{margin:g} and {margin:g}"
     if low > margin or high < -margin:

@@ -3,11 +3,25 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from agents.spec.base import INT32, Count, EachOnce, Game, Length, Part, Period, Probability, Whole
+from agents.spec.base import INT32, Count, EachOnce, Frames, Game, Length, Part, Period, Probability, Whole, load
 
 Channel = Annotated[Whole, Field(ge=0)]
+
+
+def _in_turn(steps: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    frames = [frame for frame, _ in steps]
+    if frames[0] != 0 or frames != sorted(set(frames)):
+        raise ValueError(f"frames must begin at 0 and rise, not {frames}")
+    return steps
+
+
+Steps = Annotated[list[tuple[Frames, Probability]], Field(min_length=1), AfterValidator(_in_turn)]
+Changing = Annotated[  # told apart before they are read, so that a mistake is told once
+    Annotated[Probability, Tag("number")] | Annotated[Steps, Tag("steps")],
+    Discriminator(lambda value: "steps" if isinstance(value, list) else "number"),
+]
 
 
 class Suite(Part):
@@ -36,10 +50,14 @@ class Suite(Part):
 
 class MinAtar(Suite):
     code: ClassVar[str] = "agents.envs.minatar:MinAtar"
+    changing: ClassVar[str] = "agents.envs.changing:Changing"
     repeat: ClassVar[int] = 1  # frames of an agent step
     side: ClassVar[int] = 10
     suite: Literal["minatar"]
-    sticky: Probability = Field(description="chance that the previous action is repeated")
+    sticky: Changing = Field(
+        description="chance that the previous action is repeated; [[frame, chance], …]: from each frame of training "
+        "on, while evaluations keep the first chance"
+    )
     ramping: bool = Field(description="difficulty rises within an episode")
     actions: Literal["full", "minimal"]
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
@@ -48,6 +66,23 @@ class MinAtar(Suite):
     def channels(self) -> int | None:
         known = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}
         return known.get(self.game)
+
+    def codes(self) -> Iterator[str]:
+        yield from super().codes()
+        if isinstance(self.sticky, list):
+            yield self.changing
+
+    def make(self, *given: Any, **named: Any) -> Any:
+        code = self.changing if isinstance(self.sticky, list) else self.code
+        return load(code)(self, *given, **named)
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if isinstance(self.sticky, list) and spec.executor.kind != "inline":
+            yield (
+                "environment.sticky changes with the frames of all environments, which one process counts: executor "
+                f"inline, not {spec.executor.kind}"
+            )
 
 
 class Recall(Suite):

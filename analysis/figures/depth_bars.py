@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,9 @@ def tick(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def setting(keys: list[str], vary: Mapping[str, Any]) -> str:
+    """'24-24, centered False': the values of some varied keys, with the key's last word where it is no list."""
+    values = ((key.rpartition(".")[2], vary.get(key)) for key in keys)
+    return ", ".join(tick(value) if isinstance(value, list) else f"{name} {tick(value)}" for name, value in values)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
+    Experiment,
     Extended,
     FromRuns,
     Game,
@@ -29,6 +30,7 @@ from analysis.spec.common import (
 class Claim(Strict):
     """What every claim has."""
 
+    module: ClassVar[str] = "claims"  # of analysis/, that has the function
     id: Name = Field(description="unique in its paper")
     extends: Extended = None
     text: str = Field(description="the paper's statement, in one sentence")
@@ -89,6 +91,54 @@ class ShareGreater(Claim, Reduced):
     b: str = Field(description="variant whose share should be smaller")
     threshold: float = Field(description="a setting counts when its mean score exceeds this")
     margin: float = Field(0.0, description="the difference of shares has to exceed this, percentage points")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+
+class BestGreater(Claim, Reduced):
+    """Variant a's best setting of a sweep scores higher than variant b's best; of two sweeps, by more in the first."""
+
+    module: ClassVar[str] = "curve_claims"
+    kind: Literal["best_greater"]
+    experiments: list[Experiment] = Field(
+        min_length=1, max_length=2, description="a sweep; and another one, in which a should be above b by less"
+    )
+    a: str = Field(description="variant whose best setting should score higher")
+    b: str = Field(description="variant to compare it with")
+    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+
+class AboveFrom(Claim, FromRuns):
+    """Variant a's mean curve is above variant b's at every checkpoint from a frame on."""
+
+    module: ClassVar[str] = "curve_claims"
+    kind: Literal["above_from"]
+    a: str = Field(description="variant that should be above")
+    b: str = Field(description="variant to compare it with")
+    from_frames: int = Field(ge=0, description="first frame that counts")
+    margin: float = Field(0.0, description="the least difference has to exceed this, in units of the score")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+
+class RisesMore(Claim, FromRuns):
+    """In the last part of training variant a's mean score rises by more than variant b's."""
+
+    module: ClassVar[str] = "curve_claims"
+    kind: Literal["rises_more"]
+    a: str = Field(description="variant that should go on rising")
+    b: str = Field(description="variant to compare it with")
+    share: float = Field(0.5, gt=0, lt=1, description="of the frames, after which the rise counts")
+    margin: float = Field(0.0, description="the difference has to exceed this, in units of the score")
+    at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+
+class Uncorrelated(Claim, Reduced):
+    """Over the runs of a game, the score and another metric have next to no rank correlation; mean over games."""
+
+    module: ClassVar[str] = "curve_claims"
+    kind: Literal["uncorrelated"]
+    x_metric: str = Field(description="the other metric, at the end of the run")
+    margin: float = Field(gt=0, lt=1, description="Spearman's rho has to lie between -margin and margin")
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
 
@@ -195,6 +245,9 @@ class PublishedApart(Claim):
 
 _KINDS = kinds(globals(), Claim)
 ClaimSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
-CLAIMS = {kind: f"analysis.{'published_' * kind.startswith('published_')}claims:{kind}" for kind in _KINDS}
+CLAIMS = {
+    kind: f"analysis.{'published_' * kind.startswith('published_')}{model.module}:{kind}"
+    for kind, model in _KINDS.items()
+}
 
 claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])

@@ -26,6 +26,10 @@ from analysis.spec.common import (
 
 Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
 Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
+By = Annotated[
+    list[str],
+    Field(default_factory=list, description="varied keys whose values have panels of their own, e.g. the network's"),
+]
 Clock = Annotated[
     Literal["frames", "updates", "episodes", "hours"],
     Field("frames", description="x axis; but for frames, runs are averaged at even steps of their own clocks"),
@@ -66,12 +70,22 @@ class LearningCurves(Curved):
 
 
 class AggregateCurves(Curved):
-    """One panel per statistic over games; x = environment frames or another clock."""
+    """One panel per statistic over games; x = environment frames or another clock.
+
+    With `by`, so for each combination of values of these keys; over frames alone.
+    """
 
     kind: Literal["aggregate_curves"]
+    by: By
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
+
+    @model_validator(mode="after")
+    def _parts_over_frames(self) -> AggregateCurves:
+        if self.by and self.x != "frames":
+            raise ValueError(f"panels by {self.by[0]!r} are over frames, but x is {self.x!r}: leave one of them out")
+        return self
 
 
 class IntervalBars(Drawn, Reduced):
@@ -159,13 +173,17 @@ class ImprovementProbability(Drawn, Reduced):
 
 
 class HeatMap(Drawn, Reduced):
-    """Two varied keys against each other, one panel per variant; mean over seeds and games."""
+    """Two varied keys against each other, one panel per variant; mean over seeds and games.
+
+    With `by`, a row of panels for each combination of values of further keys.
+    """
 
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
     x_axis: str = Field("", description="x axis text; default: the key")
     y_axis: str = Field("", description="y axis text; default: the key")
+    by: By
     statistic: Literal["mean", "median"] = Field("mean", description="aggregation over the runs of a cell")
 
 

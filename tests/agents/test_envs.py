@@ -6,6 +6,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 
 from agents.acting.actor import Stacker
 from agents.envs.atari import Atari
+from agents.envs.changing import chance
 from agents.envs.minatar import MinAtar, _environment
 from agents.envs.stream import make_streams
 from agents.rng import integer_seed
@@ -47,6 +48,55 @@ def test_minatar_rows_are_those_of_the_package(game):
     assert [(e.env, e.score) for e in stream.statistics.take()] == episodes
     assert stream.statistics.frames == frames
     assert episodes or game == "freeway"
+
+
+STEPS = [(0, 0.0), (100, 1.0), (250, 0.1)]
+
+
+def test_stickiness_follows_the_frames_of_training_and_evaluations_keep_the_first():
+    assert [chance(STEPS, frame) for frame in (0, 99, 100, 249, 250, 9**9)] == [0.0, 0.0, 1.0, 1.0, 0.1, 0.1]
+    environment = spec(environment__sticky=STEPS).environment
+    streams = {name: make_streams(environment, 2, None, 7, name) for name in ("environment", "evaluation")}
+    for name, stream in streams.items():
+        rng, games = np.random.default_rng(0), [_environment()("breakout", 0.0, True) for _ in range(2)]
+        for i, game in enumerate(games):
+            game.seed(integer_seed(7, name, i))
+            game.reset()
+        frame, over = 0, [False, False]
+        for _ in range(200):  # two games: frames 100 and 250 are at rows 50 and 125, later by their last rows
+            actions = rng.integers(6, size=2)
+            step, now = stream.step(actions), chance(STEPS, frame) if name == "environment" else 0.0
+            for i, game in enumerate(games):
+                assert np.array_equal(step.obs[i], game.state().transpose(2, 0, 1))
+                if over[i]:
+                    game.reset()
+                    over[i] = False
+                else:
+                    game.sticky_action_prob = now
+                    reward, over[i] = game.act(actions[i])
+                    assert step.reward[i] == reward
+                    frame += 1
+        assert stream.statistics.frames == frame > 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"environment__sticky": [[1, 0.5]]}, r"frames must begin at 0 and rise, not \[1\]"),
+        ({"environment__sticky": [[0, 0.5], [0, 0.1]]}, r"frames must begin at 0 and rise, not \[0, 0\]"),
+        ({"environment__sticky": [[0, 1.5]]}, "less than or equal to 1"),
+        ({"environment__sticky": []}, "at least 1 item"),
+    ],
+)
+def test_a_table_of_stickiness_that_makes_no_sense_is_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        spec(**changes)
+
+
+def test_stickiness_that_changes_needs_one_process():
+    processes = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "pull_every_steps": 10}
+    with pytest.raises(ValueError, match=r"environment\.sticky changes .*: executor inline, not processes"):
+        spec("apex_minatar", environment__sticky=STEPS, executor=processes)
 
 
 def test_minatar_cap_truncates_without_ending_the_return():

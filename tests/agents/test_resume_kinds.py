@@ -128,7 +128,13 @@ KINDS = {
         },
     ),
     "rmsprop": ("dqn_minatar", {"learning__clock__every_frames": 4}),
-    "sgd": ("dqn_minatar_sn", {"optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}}),
+    "sgd-changing-stickiness": (
+        "dqn_minatar_sn",
+        {
+            "optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9},
+            "environment__sticky": [[0, 0.0], [220, 0.9], [520, 0.2]],
+        },
+    ),
     "batch-norm": ("dqn_minatar_sn", {"network__normalisation": "batch", "agent__selector": "online"}),
     "gradient-penalty": ("dqn_minatar_sn", {"agent__penalty": {"kind": "gradient", "weight": 1.0, "norm": 2.0}}),
     "probes": (

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from analysis.cells import rank
 from analysis.claims import check
 from analysis.errors import UserError
 from analysis.figure import make_figure
-from analysis.figures.depth_bars import tick
+from analysis.figures.depth_bars import setting, tick
 from analysis.load import write_scores
 from analysis.spec import claims_adapter, figure_adapter
 from tests.analysis import fake
@@ -99,6 +100,34 @@ def test_grid_share_counts_settings(sweep, reference, tmp_path):
     assert "1 setting(s) left no score" in caption["text"]
 
 
+def test_a_heat_map_has_a_row_of_panels_for_each_net(sweep, reference, tmp_path):
+    """TABLE's scores at x = y = the learning rate; SN's best, 7, is at the second net."""
+    options = {"x": "optimizer.lr", "y": "optimizer.lr"}
+    data, _ = make(sweep, reference, tmp_path, "heat_map", by=["network.convolutions"], **options)
+    assert list(dict.fromkeys(zip(data.row.astype(str), data.panel, strict=True))) == [
+        ("8", "DQN"), ("8", "SN"), ("8-8", "DQN"), ("8-8", "SN"),
+    ]  # fmt: skip
+    values = data.astype({"row": str}).set_index(["row", "panel", "optimizer.lr"]).value
+    assert values["8"].to_dict() == {("DQN", 1e-4): 5, ("DQN", 1e-3): 2, ("SN", 1e-4): 6, ("SN", 1e-3): 3}
+    assert (values["8-8", "SN", 1e-4], values["8-8", "SN", 1e-3]) == (7, 0)
+    with pytest.raises(UserError, match="several settings in cell"):
+        make(sweep, reference, tmp_path, "heat_map", **options)
+    with pytest.raises(UserError, match=r"unknown varied key 'network\.units'"):
+        make(sweep, reference, tmp_path, "heat_map", by=["network.units"], **options)
+
+
+def test_aggregate_curves_have_a_panel_for_each_net(sweep, reference, tmp_path):
+    options = {"where": {"optimizer.lr": 1e-4}, "statistics": ["mean"]}
+    data, caption = make(sweep, reference, tmp_path, "aggregate_curves", by=["network.convolutions"], **options)
+    ends = data[data.frame == 200].astype({"panel": str}).set_index(["panel", "label"]).value
+    assert ends.to_dict() == {("8", "DQN"): 5, ("8", "SN"): 6, ("8-8", "DQN"): 2, ("8-8", "SN"): 7}
+    assert len(caption["runs"]) == 8
+    with pytest.raises(UserError, match=r"unknown varied key 'network\.units'"):
+        make(sweep, reference, tmp_path, "aggregate_curves", by=["network.units"], **options)
+    with pytest.raises(ValidationError, match="are over frames"):
+        make(sweep, reference, tmp_path, "aggregate_curves", by=["network.convolutions"], x="hours", **options)
+
+
 def test_depth_bars_group_by_net_beside_a_reference(sweep, reference, tmp_path):
     options = {"x": "network.convolutions", "experiments": ["demo.sweep", "demo.base"]}
     with pytest.raises(UserError, match=r"DQN has several settings with network\.convolutions"):
@@ -112,6 +141,8 @@ def test_values_are_ordered_and_named():
     assert sorted([[-1, -2], [-2], [-1]], key=rank) == [[-1], [-2], [-1, -2]]
     assert sorted([10.0, 1, 2.5], key=rank) == [1, 2.5, 10.0]
     assert sorted([[100], [0], [10]], key=rank) == [[0], [10], [100]]
+    vary = {"network.convolutions": NETS[1], "optimizer.centered": False}
+    assert setting([*vary], vary) == "8-8, centered False" and setting([], vary) == ""
     assert [tick(v) for v in (NETS[1], [-2, -3], [], 1e-3, "adam")] == ["8-8", "-2, -3", "none", "0.001", "adam"]
 
 

@@ -39,7 +39,10 @@ def test_the_spectral_normalisation_paper_has_its_full_run_list():
     assert len(sweep) == 12_816 == 2 * (2880 + 3024 + 504)
     assert (sizes["atari_c51"], sizes["atari_dqn"], sizes["atari_layers"]) == (324, 432, 100)
     assert (sizes["size"], sizes["layers"]) == (10 * 48, 10 * 96)
-    assert (sizes["rank"], sizes["regularisers"]) == (10 * 20, 10 * 16)
+    assert (sizes["rank"], sizes["regularisers"], sizes["weight_decay"]) == (10 * 20, 10 * 16, 10 * 20)
+    assert (sizes["optim_rmsprop"], sizes["optim_sgd"]) == (2 * 192, 2 * 48)  # configs/minatar_dqn_optim
+    assert (sizes["nonstationary"], sizes["atari_regularisers"]) == (10 * 4 * 2, 10 * 5 * 2)
+    assert set(found["all_layers"]) < {*found["base"], *found["schedulers"]} and sizes["all_layers"] == 10 * 4 * 6
     assert (sizes["schedulers"], sizes["bound"], sizes["base"]) == (10 * 4 * 36, 10 * 4 * 18, 10 * 4)
 
 
