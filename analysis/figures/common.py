@@ -83,6 +83,8 @@ def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[st
     figure, axes = plt.subplots(rows, across, figsize=(wide, tall), squeeze=False, layout="constrained")
     for extra in axes.flat[panels:]:
         extra.remove()
+    if rows == across == 1:
+        axes.flat[0].xaxis.label.set_wrap(True)  # rather than cut off at the page's edge
     return figure, list(axes.flat[:panels])
 
 
