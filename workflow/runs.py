@@ -5,12 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import index, text
+from workflow import catalogue, index, text
+from workflow.catalogue import Catalogue, Entry
 from workflow.overlay import flatten
 from workflow.strict_yaml import ConfigError, nearest
+
+HIDDEN = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
+# What a run may be sorted by or chosen by beside its settings.
+COLUMNS = ("run", "paper", "experiment", "variant", "algorithm", "scale", "game", "seed", "status", "frames",
+           "frames_per_second", "seconds", "return")  # fmt: skip
+LISTED = 8  # candidates that are named where a piece of a name fits several runs
 
 
 class Record(NamedTuple):
@@ -20,6 +29,22 @@ class Record(NamedTuple):
     facts: dict[str, Any]
     spec: dict[str, Any]
     versions: dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """What is asked of the table of runs. `where`: KEY=VALUE words, all of which a run has to fit."""
+
+    paper: str | None = None
+    where: tuple[str, ...] = ()
+    sort: str | None = None
+    all_columns: bool = False
+
+
+class Table(NamedTuple):
+    """The runs that fit, in order: entry, who asks for it, its values of `keys` (absent ones are not there)."""
+
+    rows: list[tuple[Entry, list[index.Row], dict[str, Any]]]
+    keys: list[str]
 
 
 def read(folder: Path) -> Record | None:
@@ -36,18 +61,28 @@ def finished(results: Path) -> list[Record]:
     return [run for folder in sorted((results / "runs").glob("*")) if (run := read(folder))]
 
 
-def find(results: Path, name: str) -> Record:
-    """A finished run by its name, or its beginning or end; ConfigError if not exactly one fits."""
-    names = sorted(folder.name for folder in (results / "runs").glob("*"))
-    fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name) or n.endswith(name)]
+def named(results: Path, piece: str) -> str:
+    """The one run in results/runs that has a piece in its name, or whose hash begins with it. Raises ConfigError."""
+    names = catalogue.names(results)
+    fitting = [n for n in names if n == piece] or [n for n in names if piece in n]
+    if not fitting and re.fullmatch("[0-9a-f]{13,64}", piece):  # a digest, of which the name has twelve digits
+        fitting = [n for n in names if piece.startswith(n.rpartition(".")[2])]
     if len(fitting) > 1:
-        raise ConfigError(f"{name!r} could be any of {len(fitting)} runs: {', '.join(fitting[:6])}, …")
-    run = read(results / "runs" / fitting[0]) if fitting else None
-    if run is None and fitting:
-        raise ConfigError(f"{fitting[0]}: run.json is missing or not readable")
+        more = [f"  … and {len(fitting) - LISTED} more"] if len(fitting) > LISTED else []
+        lines = [f"{piece!r} could be any of {len(fitting)} runs:", *(f"  {n}" for n in fitting[:LISTED]), *more]
+        raise ConfigError("\n".join(lines))
+    if not fitting:
+        guess = nearest(piece, names)
+        raise ConfigError(f"no run {piece!r} in {results / 'runs'}" + (f"; did you mean {guess!r}?" if guess else ""))
+    return fitting[0]
+
+
+def find(results: Path, piece: str) -> Record:
+    """A finished run by any unique piece of its name or hash; ConfigError if not exactly one fits."""
+    name = named(results, piece)
+    run = read(results / "runs" / name)
     if run is None:
-        guess = nearest(name, names)
-        raise ConfigError(f"no run {name!r} in {results / 'runs'}" + (f"; did you mean {guess!r}?" if guess else ""))
+        raise ConfigError(f"{name}: run.json is missing or not readable")
     return run
 
 
@@ -70,75 +105,192 @@ def telling(specs: list[dict[str, Any]]) -> list[str]:
     return [key for key in differing(specs) if not _told_by_kind(key, specs)]
 
 
-def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
-    """The table of finished runs: the keys that differ among them, or all of them."""
-    runs = finished(results)
-    specs = [run.spec for run in runs]
-    asked: dict[str, list[str]] = {}
+def table(results: Path, asked: Asked) -> Table:
+    """The finished runs that are asked for, with the keys that differ among them, or all. Raises ConfigError."""
+    kept = catalogue.read(results)
+    behind: dict[str, list[index.Row]] = defaultdict(list)
     for row in index.read(results / "index.csv"):
-        asked.setdefault(row.run, []).append(f"{row.paper}.{row.experiment}: {row.variant}")
-    hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
-    keys = list(dict.fromkeys(key for spec in specs for key in spec))
-    if not all_columns:
-        keys = [key for key in telling(specs) if key not in hidden]
-    head = ["run", "asked for by", "status", "frames", "frames/s", "time", *keys]
+        if asked.paper in (None, row.paper):
+            behind[row.run].append(row)
+    chosen = [entry for entry in kept.entries if asked.paper is None or entry.run in behind]
+    for word in asked.where:
+        key, is_given, wanted = word.partition("=")
+        if not is_given:
+            raise ConfigError(f"--where takes KEY=VALUE, not {word!r}")
+        key = _key(kept, chosen, key)
+        chosen = [entry for entry in chosen if _fits(_values(kept, entry, behind[entry.run], key), wanted)]
+    if asked.sort:
+        key = _key(kept, chosen, asked.sort)
+        chosen.sort(key=lambda entry: _rank(_values(kept, entry, behind[entry.run], key)))
+    settings = list(catalogue.used(kept, chosen))
+    if asked.all_columns:
+        keys = list(dict.fromkeys(key for each in settings for key in each))
+    else:
+        keys = [key for key in telling(settings) if key not in HIDDEN]
+    own = {"environment.game": "game", "seed": "seed"}
+    rows = []
+    for entry in chosen:
+        spec = kept.settings(entry.template)
+        values = {key: getattr(entry, own[key]) if key in own else spec[key] for key in keys if key in spec}
+        rows.append((entry, behind[entry.run], values))
+    return Table(rows, keys)
+
+
+def _key(kept: Catalogue, entries: list[Entry], word: str) -> str:
+    """The column or setting that a word names: in full, or by the end of its dotted key. Raises ConfigError."""
+    known = dict.fromkeys(key for each in catalogue.used(kept, entries) for key in each)
+    if word in COLUMNS or word in known or not entries:
+        return word
+    ends = [key for key in known if key.endswith(f".{word}")]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        raise ConfigError(f"{word!r} could be {' or '.join(ends[:LISTED])}")
+    guess = nearest(word, [*COLUMNS, *known])
+    hint = f"; did you mean {guess!r}?" if guess else f"; columns: {', '.join(COLUMNS)}, and all settings"
+    raise ConfigError(f"no run has {word!r}{hint}")
+
+
+def _values(kept: Catalogue, entry: Entry, rows: list[index.Row], key: str) -> list[Any]:
+    """A run's values of a column or setting: several where several experiments ask for it."""
+    spec = kept.settings(entry.template)
+    match key:
+        case "return":
+            return [entry.score]
+        case "game" | "environment.game":
+            return [entry.game, f"{spec.get('environment.suite')}/{entry.game}"]
+        case "run" | "seed" | "status" | "frames" | "seconds" | "frames_per_second":
+            return [getattr(entry, key)]
+        case "paper" | "experiment" | "variant" | "algorithm" | "scale":
+            return [getattr(row, key) for row in rows]
+    return [spec[key]] if key in spec else []
+
+
+def _fits(values: list[Any], wanted: str) -> bool:
+    """Whether one of the values is the wanted one, as text or as a number."""
+    try:
+        number = float(wanted.replace("_", ""))
+    except ValueError:
+        number = None
+    return any(
+        cell(value) == wanted or (number is not None and isinstance(value, int | float) and value == number)
+        for value in values
+    )
+
+
+def _rank(values: list[Any]) -> tuple[int, float, str]:
+    """Numbers, the largest first, then texts from a to z, then what has no value."""
+    value = values[0] if values else None
+    if value is None:
+        return 2, 0.0, ""
+    if isinstance(value, int | float):
+        return 0, -value, ""
+    return 1, 0.0, cell(value)
+
+
+def overview(found: Table, results: Path, as_csv: bool, width: int | None = None) -> str:
+    """The table as text; `width`: columns of the terminal that it has to fit, None for any. CSV has plain numbers."""
+    if not found.rows and not as_csv:
+        return f"no finished runs in {results / 'runs'}"
+    scored = as_csv or any(entry.score is not None for entry, _, _ in found.rows)
+    head = ["run", "asked for by", "status", "frames", "frames/s", "time", *["return"] * scored, *found.keys]
     rows = [
         [
-            run.name,
-            "; ".join(asked.get(run.name, ["nothing"])),
-            run.facts.get("status"),
-            run.facts.get("frames") if as_csv else text.frames(run.facts.get("frames")),
-            _round(run.facts.get("frames_per_second")),
-            run.facts.get("seconds") if as_csv else text.duration(run.facts.get("seconds")),
-            *(_cell(run.spec[key]) if key in run.spec else None for key in keys),
+            entry.run,
+            "; ".join(f"{row.paper}.{row.experiment}: {row.variant}" for row in rows) or "nothing",
+            entry.status,
+            entry.frames if as_csv else text.frames(entry.frames),
+            _round(entry.frames_per_second),
+            entry.seconds if as_csv else text.duration(entry.seconds),
+            *[entry.score if as_csv else score(entry.score)] * scored,
+            *(cell(values[key]) if key in values else None for key in found.keys),
         ]
-        for run in runs
+        for entry, rows, values in found.rows
     ]
     if as_csv:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([head, *rows])
         return out.getvalue().rstrip("\n")
-    if not rows:
-        return f"no finished runs in {results / 'runs'}"
-    return text.table(head, rows, right=("frames", "frames/s", "time"))
+    return text.table(head, rows, right=("frames", "frames/s", "time", "return"), width=width)
 
 
-def diff(results: Path, first: str, second: str) -> str:
-    """What differs between two finished runs: spec, versions, code, outcome."""
-    a, b = find(results, first), find(results, second)
-    rows = []
-    for label, left, right in (
-        ("spec", a.spec, b.spec),
-        ("versions", a.versions, b.versions),
-        (
-            "",
-            *({k: r.facts.get(k) for k in ("fingerprint", "status", "frames", "host", "device")} for r in (a, b)),
-        ),
-    ):
-        for key in differing([left, right]):
-            name = f"{label}.{key}" if label == "versions" else key
-            rows.append([name, *(_cell(side[key]) if key in side else None for side in (left, right))])
-    if not rows:
-        return f"{a.name} and {b.name}: no difference"
-    return text.table(["", a.name, b.name], rows)
-
-
-def explain(results: Path, name: str) -> str:
-    """Every hyperparameter and fact of one run."""
-    run = find(results, name)
-    facts = {k: v for k, v in run.facts.items() if k not in ("spec", "versions", "run")}
-    rows = [
-        *run.spec.items(),
-        *((f"versions.{k}", v) for k, v in run.versions.items()),
-        *sorted(facts.items()),
+def facts(found: Table) -> list[dict[str, Any]]:
+    """The table for machines."""
+    return [
+        {
+            "run": entry.run,
+            "game": entry.game,
+            "seed": entry.seed,
+            "status": entry.status,
+            "frames": entry.frames,
+            "seconds": entry.seconds,
+            "frames_per_second": entry.frames_per_second,
+            "return": entry.score,
+            "return_metric": entry.metric,
+            "asked_for_by": [
+                {key: getattr(row, key) for key in ("paper", "experiment", "variant", "algorithm", "scale")}
+                for row in rows
+            ],
+            "settings": values,
+        }
+        for entry, rows, values in found.rows
     ]
-    return f"{run.name}\n\n" + text.table(["key", "value"], [[k, _cell(v)] for k, v in rows])
+
+
+Sides = dict[str, Any]  # "a" and "b" -> the value there; without the side on which there is none
+
+
+class Difference(NamedTuple):
+    """Of two runs; `scores` are all that either has, whether they differ or not."""
+
+    a: str
+    b: str
+    settings: dict[str, Sides]
+    scores: dict[str, Sides]
+    rest: dict[str, Sides]  # versions, code, outcome
+
+
+def diff(results: Path, first: str, second: str) -> Difference:
+    """What differs between two finished runs: spec, scores, versions, code, outcome."""
+    a, b = find(results, first), find(results, second)
+    told = ({k: r.facts.get(k) for k in ("fingerprint", "status", "frames", "host", "device")} for r in (a, b))
+    versions = ({f"versions.{key}": value for key, value in run.versions.items()} for run in (a, b))
+    left, right = ({**version, **fact} for version, fact in zip(versions, told, strict=True))
+    ours, theirs = (catalogue.scores(results / "runs" / run.name) for run in (a, b))
+
+    def sides(key: str, one: dict[str, Any], other: dict[str, Any]) -> Sides:
+        return {side: values[key] for side, values in (("a", one), ("b", other)) if key in values}
+
+    return Difference(
+        a.name,
+        b.name,
+        {key: sides(key, a.spec, b.spec) for key in differing([a.spec, b.spec])},
+        {key: sides(key, ours, theirs) for key in catalogue.SCORES if key in ours or key in theirs},
+        {key: sides(key, left, right) for key in differing([left, right])},
+    )
+
+
+def side_by_side(found: Difference) -> str:
+    """The difference as text: settings, then the last scores, then the rest."""
+    if not (found.settings or found.rest) and all(each.get("a") == each.get("b") for each in found.scores.values()):
+        return f"{found.a} and {found.b}: no difference"
+    rows = [[f"last {key}", *(score(sides.get(side)) for side in "ab")] for key, sides in found.scores.items()]
+    settings, rest = (
+        [[key, *(cell(sides[side]) if side in sides else None for side in "ab")] for key, sides in part.items()]
+        for part in (found.settings, found.rest)
+    )
+    return text.table(["", found.a, found.b], [*settings, *rows, *rest])
+
+
+def score(value: float | None) -> str | None:
+    """A return as people read it: one decimal, more where it is small."""
+    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _round(value: float | None) -> str | None:
     return None if value is None else f"{value:.0f}"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     shown = value if isinstance(value, str) else json.dumps(value)
     return shown[:16] + "…" if len(shown) == 64 else shown  # a hash

@@ -4,19 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+NARROW = 8  # characters that a column keeps, at least, where a table has to fit
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> str:
-    """Aligned columns under a head; the columns named in `right` end flush right. None is shown as –."""
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = (), width: int | None = None
+) -> str:
+    """Aligned columns under a head; the columns named in `right` end flush right. None is shown as –.
+
+    `width`: characters that a line may have. Then dotted heads are shortened, wide cells are cut, never those of the
+    first column, and at last columns are left out from the right, which a line below says.
+    """
     cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
     flush = {i for i, name in enumerate(head) if name in set(right)}
+    head = list(head) if width is None else tails(head)
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    shown = widths if width is None else fitted(widths, width)
 
     def line(row: Sequence[str]) -> str:
         return "  ".join(
-            c.rjust(w) if i in flush else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+            (c if len(c) <= w else c[: w - 1] + "…").rjust(w) if i in flush else
+            (c if len(c) <= w else c[: w - 1] + "…").ljust(w)
+            for i, (c, w) in enumerate(zip(row, shown, strict=False))
+        ).rstrip()  # fmt: skip
 
-    return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, cells)])
+    lines = [line(head), line(["-" * w for w in shown]), *map(line, cells)]
+    if left_out := head[len(shown) :]:
+        lines.append(f"not shown for want of width: {', '.join(left_out)}")
+    return "\n".join(lines)
+
+
+def fitted(widths: Sequence[int], most: int) -> list[int]:
+    """Widths of as many of the first columns as fit, two characters apart; the widest are narrowed first."""
+    found = list(widths)
+
+    def over() -> int:
+        return sum(found) + 2 * (len(found) - 1) - most
+
+    while over() > 0:
+        at = max(range(1, len(found)), key=found.__getitem__, default=0)
+        if at and found[at] > NARROW:
+            second = max((w for i, w in enumerate(found) if i not in (0, at)), default=0)
+            found[at] = max(NARROW, min(found[at] - 1, max(second, found[at] - over())))
+        elif len(found) > 1:
+            found.pop()
+        else:
+            break
+    return found
+
+
+def tails(names: Sequence[str]) -> list[str]:
+    """Dotted names by their last words, as many as tell them from each other."""
+
+    def tail(name: str, count: int) -> str:
+        return ".".join(name.split(".")[-count:])
+
+    found = []
+    for name in names:
+        others = [other for other in names if other != name]
+        counts = range(1, name.count(".") + 2)
+        found.append(next((t for n in counts if (t := tail(name, n)) not in {tail(o, n) for o in others}), name))
+    return found
 
 
 def frames(count: float | None) -> str:
