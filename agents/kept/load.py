@@ -20,6 +20,17 @@ class Kept(NamedTuple):
     agent: Any
 
 
+class Still(NamedTuple):
+    """Stands where training has what moves a network's parameters."""
+
+    parameters: list[torch.nn.Parameter]
+
+
+def still(network: torch.nn.Module, lr: float | None = None) -> Any:
+    """In place of a step: nothing moves."""
+    return Still(list(network.parameters()))
+
+
 def facts_of(folder: Path) -> tuple[Any, dict[str, Any]]:
     """The spec and run.json of a finished run, by its folder in the store. SystemExit: it is not whole."""
     if isinstance(wrong := store.look(folder, thorough=True), str):
@@ -30,7 +41,7 @@ def facts_of(folder: Path) -> tuple[Any, dict[str, Any]]:
 
 def agent_of(spec: Spec, folder: Path) -> Any:
     """The agent that a run left: it acts with what it had learned at the end."""
-    agent: Any = acting(spec, 1, torch.device("cpu"), lambda network, lr=None: None).agent
+    agent: Any = acting(spec, 1, torch.device("cpu"), still).agent
     load_acting(agent, torch.load(folder / "weights.pt", weights_only=True))
     return agent
 
