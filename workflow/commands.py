@@ -133,6 +133,7 @@ def _runs(results: Path, options: argparse.Namespace) -> None:
         _print_json(runs.facts(found))
     else:
         print(runs.overview(found, results, options.csv, _width()))
+    garbage.freeze()  # else the interpreter looks through all of it once more at its end
 
 
 def _diff(results: Path, options: argparse.Namespace) -> None:
@@ -239,7 +240,7 @@ def _note(warnings: Iterable[object]) -> None:
 
 def _print_json(value: Any) -> None:
     """ASCII, whatever the locale; what is not a number in JSON is null."""
-    print(json.dumps(_plain(value), indent=1, allow_nan=False))
+    print(json.dumps(_plain(value), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:

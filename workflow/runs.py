@@ -122,17 +122,19 @@ def table(results: Path, asked: Asked) -> Table:
     if asked.sort:
         key = _key(kept, chosen, asked.sort)
         chosen.sort(key=lambda entry: _rank(_values(kept, entry, behind[entry.run], key)))
-    settings = list(catalogue.used(kept, chosen))
+    settings = {n: kept.settings(n) for n in dict.fromkeys(entry.template for entry in chosen)}
     if asked.all_columns:
-        keys = list(dict.fromkeys(key for each in settings for key in each))
+        keys = list(dict.fromkeys(key for each in settings.values() for key in each))
     else:
-        keys = [key for key in telling(settings) if key not in HIDDEN]
-    own = {"environment.game": "game", "seed": "seed"}
-    rows = []
-    for entry in chosen:
-        spec = kept.settings(entry.template)
-        values = {key: getattr(entry, own[key]) if key in own else spec[key] for key in keys if key in spec}
-        rows.append((entry, behind[entry.run], values))
+        keys = [key for key in telling(list(settings.values())) if key not in HIDDEN]
+    own = {"environment.game": "game", "seed": "seed"}.items()
+    shared = {n: {key: spec[key] for key in keys if key in spec} for n, spec in settings.items()}
+    rows = [(entry, behind[entry.run], shared[entry.template]) for entry in chosen]
+    if asked.all_columns:
+        rows = [
+            (entry, asking, values | {key: getattr(entry, name) for key, name in own if key in values})
+            for entry, asking, values in rows
+        ]
     return Table(rows, keys)
 
 
@@ -194,6 +196,10 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
         return f"no finished runs in {results / 'runs'}"
     scored = as_csv or any(entry.score is not None for entry, _, _ in found.rows)
     head = ["run", "asked for by", "status", "frames", "frames/s", "time", *["return"] * scored, *found.keys]
+    cells: dict[int, list[str | None]] = {}  # runs that differ in game and seed alone share their settings
+    for _, _, values in found.rows:
+        if id(values) not in cells:
+            cells[id(values)] = [cell(values[key]) if key in values else None for key in found.keys]
     rows = [
         [
             entry.run,
@@ -203,7 +209,7 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
             _round(entry.frames_per_second),
             entry.seconds if as_csv else text.duration(entry.seconds),
             *[entry.score if as_csv else score(entry.score)] * scored,
-            *(cell(values[key]) if key in values else None for key in found.keys),
+            *cells[id(values)],
         ]
         for entry, rows, values in found.rows
     ]

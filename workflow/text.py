@@ -16,19 +16,19 @@ def table(
     first column, and at last columns are left out from the right, which a line below says.
     """
     cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
-    flush = {i for i, name in enumerate(head) if name in set(right)}
+    flush = [">" if name in set(right) else "<" for name in head]
     head = list(head) if width is None else tails(head)
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    columns = list(zip(head, *cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
     shown = widths if width is None else fitted(widths, width)
-
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(
-            (c if len(c) <= w else c[: w - 1] + "…").rjust(w) if i in flush else
-            (c if len(c) <= w else c[: w - 1] + "…").ljust(w)
-            for i, (c, w) in enumerate(zip(row, shown, strict=False))
-        ).rstrip()  # fmt: skip
-
-    lines = [line(head), line(["-" * w for w in shown]), *map(line, cells)]
+    line = "  ".join(
+        f"{{:{side}{w}}}" for side, w in zip(flush, shown, strict=False)
+    )  # one for all: rows are thousands
+    for i, w in enumerate(shown):
+        if w < widths[i]:
+            columns[i] = tuple(cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i])
+    top, *others = zip(*columns[: len(shown)], strict=True)
+    lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
     if left_out := head[len(shown) :]:
         lines.append(f"not shown for want of width: {', '.join(left_out)}")
     return "\n".join(lines)
@@ -36,20 +36,22 @@ def table(
 
 def fitted(widths: Sequence[int], most: int) -> list[int]:
     """Widths of as many of the first columns as fit, two characters apart; the widest are narrowed first."""
+    for count in range(len(widths), 1, -1):
+        found = narrowed(widths[:count], most - 2 * (count - 1))
+        if sum(found) + 2 * (count - 1) <= most:
+            return found
+    return list(widths[:1])
+
+
+def narrowed(widths: Sequence[int], total: int) -> list[int]:
+    """Widths whose sum is at most `total`, if that can be: the widest but for the first give way, down to NARROW."""
     found = list(widths)
-
-    def over() -> int:
-        return sum(found) + 2 * (len(found) - 1) - most
-
-    while over() > 0:
-        at = max(range(1, len(found)), key=found.__getitem__, default=0)
-        if at and found[at] > NARROW:
-            second = max((w for i, w in enumerate(found) if i not in (0, at)), default=0)
-            found[at] = max(NARROW, min(found[at] - 1, max(second, found[at] - over())))
-        elif len(found) > 1:
-            found.pop()
-        else:
+    while (over := sum(found) - total) > 0:
+        at = max(range(1, len(found)), key=found.__getitem__)
+        if found[at] <= NARROW:
             break
+        second = max((w for i, w in enumerate(found) if i not in (0, at)), default=0)
+        found[at] = max(NARROW, found[at] - over, min(found[at] - 1, second))
     return found
 
 
