@@ -111,7 +111,7 @@ def test_the_commands_are_ones_that_there_are(monkeypatch: pytest.MonkeyPatch):
             assert invocation(words[1:]), line
         elif words[:3] == ["python", "-m", "workflow"]:
             assert parser().parse_args(words[3:]), line
-        elif words[0] in ("arcade", "./arcade"):
+        elif words[0] in ("arcade", "./arcade") and words[1:] != ["--help"]:
             assert parser().parse_args(words[1:]), line
     assert {"make", "snakemake", "python", "./arcade"} <= seen
 
