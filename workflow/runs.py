@@ -191,11 +191,15 @@ def _rank(values: list[Any]) -> tuple[int, float, str]:
 
 
 def overview(found: Table, results: Path, as_csv: bool, width: int | None = None) -> str:
-    """The table as text; `width`: columns of the terminal that it has to fit, None for any. CSV has plain numbers."""
+    """The table as text; `width`: columns of the terminal that it has to fit, None for any. CSV has plain numbers.
+
+    On a terminal runs of one experiment are told by their variants alone.
+    """
     if not found.rows and not as_csv:
         return f"no finished runs in {results / 'runs'}"
     scored = as_csv or any(entry.score is not None for entry, _, _ in found.rows)
     head = ["run", "asked for by", "status", "frames", "frames/s", "time", *["return"] * scored, *found.keys]
+    one = width is not None and len({(row.paper, row.experiment) for _, rows, _ in found.rows for row in rows}) == 1
     cells: dict[int, list[str | None]] = {}  # runs that differ in game and seed alone share their settings
     for _, _, values in found.rows:
         if id(values) not in cells:
@@ -203,7 +207,8 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
     rows = [
         [
             entry.run,
-            "; ".join(f"{row.paper}.{row.experiment}: {row.variant}" for row in rows) or "nothing",
+            "; ".join(row.variant if one else f"{row.paper}.{row.experiment}: {row.variant}" for row in rows)
+            or "nothing",
             entry.status,
             entry.frames if as_csv else text.frames(entry.frames),
             _round(entry.frames_per_second),
@@ -217,7 +222,25 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([head, *rows])
         return out.getvalue().rstrip("\n")
+    if width is not None:
+        head, rows = _arranged(head, rows)
     return text.table(head, rows, right=("frames", "frames/s", "time", "return"), width=width)
+
+
+def _arranged(head: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
+    """For a terminal, which may have no room for all: what tells runs apart comes first, what all share is left out."""
+    places = {
+        "run": 0,
+        "return": 1,
+        "asked for by": 2,
+        "status": 3,
+        "frames": 5,
+        "frames/s": 6,
+        "time": 7,
+    }  # settings: 4
+    shared = [i for i, name in enumerate(head) if name in ("status", "frames") and len({row[i] for row in rows}) == 1]
+    order = sorted((i for i in range(len(head)) if i not in shared), key=lambda i: places.get(head[i], 4))
+    return [head[i] for i in order], [[row[i] for i in order] for row in rows]
 
 
 def facts(found: Table) -> list[dict[str, Any]]:

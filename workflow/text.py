@@ -29,8 +29,9 @@ def table(
             columns[i] = tuple(cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i])
     top, *others = zip(*columns[: len(shown)], strict=True)
     lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
-    if left_out := head[len(shown) :]:
-        lines.append(f"not shown for want of width: {', '.join(left_out)}")
+    if width is not None and (left_out := head[len(shown) :]):
+        said = f"{len(left_out)} columns have no room here: {', '.join(left_out)}"
+        lines.append(said if len(said) <= width else said[: width - 1] + "…")
     return "\n".join(lines)
 
 
