@@ -124,15 +124,15 @@ def _plan(context: Context, options: argparse.Namespace) -> None:
 
 
 def _runs(results: Path, options: argparse.Namespace) -> None:
-    from workflow import runs
+    from workflow import run_table
 
-    asked = runs.Asked(options.paper, tuple(options.where), options.sort, options.all_columns)
+    asked = run_table.Asked(options.paper, tuple(options.where), options.sort, options.all_columns)
     garbage.disable()  # thousands of runs, which all stay
-    found = runs.table(results, asked)
+    found = run_table.table(results, asked)
     if options.json:
-        _print_json(runs.facts(found))
+        _print_json(run_table.facts(found))
     else:
-        print(runs.overview(found, results, options.csv, _width()))
+        print(run_table.overview(found, results, options.csv, _width()))
     garbage.freeze()  # else the interpreter looks through all of it once more at its end
 
 

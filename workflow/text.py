@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-NARROW = 8  # characters that a column keeps, at least, where a table has to fit
+NARROW = 12  # characters that a column keeps, at least, where a table has to fit
 
 
 def table(
