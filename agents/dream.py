@@ -10,7 +10,6 @@ Hafner et al. 2021 (arXiv:2010.02193); open-loop predictions as in Hafner et al.
 
 import argparse
 import copy
-import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,15 +21,14 @@ from torch.nn import functional as F
 
 from agents.acting.actor import Actor, Stacker
 from agents.acting.exploration import Constant
-from agents.agent import acting_networks, load_acting
-from agents.build import acting
+from agents.agent import acting_networks
 from agents.dreamer import SQUASHED, Dreamer
 from agents.envs.stream import make_streams
+from agents.kept.load import after, agent_of, facts_of
 from agents.nets.rssm import Rssm, State
 from agents.rng import generator, integer_seed
-from agents.run import store
 from agents.run.record import TEXT, write_table
-from agents.spec import Spec, model_of
+from agents.spec import Spec
 
 PLAYED = 500  # agent steps to look for a stretch in
 SCHEMA = pa.schema(
@@ -68,11 +66,6 @@ class Expected:
 
     def __init__(self, latent: Any):
         self.latent, self.sample = latent, lambda raw, noise: latent.mean(raw)
-
-
-def after(spec: Spec) -> int:
-    """The number of the evaluation after a run's last: its random streams are nobody else's."""
-    return spec.budget_frames // spec.evaluation.every_frames + 1
 
 
 def play(spec: Spec, agent: Dreamer, steps: int) -> Played:
@@ -156,14 +149,10 @@ def table(found: dict[str, Seen], channels: int) -> pa.Table:
 
 def of_run(folder: Path, steps: int, context: int, out: Path) -> None:
     """Write the dream of a finished run, by its folder in the store. SystemExit: it is not whole, or has no model."""
-    if isinstance(wrong := store.look(folder, thorough=True), str):
-        raise SystemExit(f"{folder}: {wrong}")
-    facts = json.loads((folder / "run.json").read_bytes())
-    spec = model_of(facts["spec"]).model_validate_json(json.dumps(facts["spec"]))
+    spec, facts = facts_of(folder)
     if spec.agent.kind != "dreamer":
         raise SystemExit(f"{facts['run']}: agent {spec.agent.kind} has no world model to dream with")
-    agent: Any = acting(spec, 1, torch.device("cpu"), lambda network, lr=None: None).agent
-    load_acting(agent, torch.load(folder / "weights.pt", weights_only=True))
+    agent = agent_of(spec, folder)
     rows = play(spec, agent, PLAYED)
     chosen = stretch(rows.first, rows.reward, steps, context)
     rows = Played(*(part[chosen] for part in rows))

@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     figure.add_argument("--dreams", nargs="*", default=[], type=Path, metavar="PARQUET", help="what is imagined")
     animation = command("animation", "Make the GIF of what a world model imagined.")
     animation.add_argument("--dreams", required=True, type=Path, metavar="PARQUET", help="what is imagined")
+    film = command("film", "Make the GIF or MP4 of an episode that a kept agent played.")
+    film.add_argument("--episode", required=True, type=Path, metavar="PARQUET", help="what it played")
     command("table", "Make one table: CSV, Markdown, LaTeX, JSON caption.", spec="a table")
     command("claims", "Check a paper's claims.", spec="a list of claims")
     report = command("report", "Make the HTML report.")
@@ -101,6 +103,10 @@ def run(arguments: argparse.Namespace) -> None:
         from analysis.animation import animate
 
         animate(arguments.dreams, arguments.out)
+    elif arguments.command == "film":
+        from analysis.film import film
+
+        film(arguments.episode, arguments.out)
     elif arguments.command == "table":
         from analysis.table import make_table
 

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
+FOR_FEW = ("ray", "tensorboard", "wandb")
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
 
@@ -31,7 +32,7 @@ def read_direct() -> dict[str, Requirement]:
     """Package -> the range that pyproject.toml asks for, tests and lint included, without what only few need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    groups = [project["dependencies"], *(extras[name] for name in extras if name != "ray")]
+    groups = [project["dependencies"], *(extras[name] for name in extras if name not in FOR_FEW)]
     requirements = [Requirement(text) for group in groups for text in group]
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 

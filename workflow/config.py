@@ -103,15 +103,17 @@ class Project:
     def preset_names(self) -> list[str]:
         return self._names("scales")
 
+    def config_file(self) -> Document:
+        """config/config.yaml with what the command line lays on it."""
+        document = self._load("config.yaml")
+        return laid(document, unwritten("--config", self.overrides)) if self.overrides else document
+
     @functools.cached_property
     def config(self) -> Config:
-        document = self._load("config.yaml")
-        if self.overrides:
+        if unknown := [k for k in self.overrides if k not in Config.model_fields]:
             given = Document("--config", self.overrides)
-            unknown = [k for k in self.overrides if k not in Config.model_fields]
-            if unknown:
-                raise ConfigError([given.problem((k,), "unknown key", k, Config.model_fields) for k in unknown])
-            document = laid(document, unwritten("--config", self.overrides))
+            raise ConfigError([given.problem((k,), "unknown key", k, Config.model_fields) for k in unknown])
+        document = self.config_file()
         config, problems = validate(Config, document)
         asked = config.papers if config else document.data.get("papers")
         for i, paper in enumerate(asked if isinstance(asked, list) else []):
@@ -163,7 +165,7 @@ class Project:
     @functools.cache  # noqa: B019 - one Project lives as long as the process
     def algorithm(self, name: str) -> Algorithm:
         """Read config/algorithms/<name>.yaml and check its spec against agents/spec/."""
-        document = self._load("algorithms", f"{name}.yaml")
+        document = self.algorithm_file(name)
         file, problems = validate(AlgorithmFile, document)
         if file is None:
             raise ConfigError(problems)
@@ -177,7 +179,7 @@ class Project:
                 others = [n for n in self.algorithm_names if n != name]
                 problems.append(self.unknown(document, ("extends",), "algorithm", file.extends, others))
                 raise ConfigError(problems)
-            if self._load("algorithms", f"{file.extends}.yaml").data.get("extends"):
+            if self.algorithm_file(file.extends).data.get("extends"):
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
                 raise ConfigError(problems)
             parent = self.algorithm(file.extends)
@@ -198,6 +200,10 @@ class Project:
         if problems:
             raise ConfigError(problems)
         return Algorithm(name, file.label, spec, cluster, dotted_keys(model_of(spec)), file.extends, alternatives)  # type: ignore[arg-type]
+
+    def algorithm_file(self, name: str) -> Document:
+        """config/algorithms/<name>.yaml as it is written."""
+        return self._load("algorithms", f"{name}.yaml")
 
     @functools.cache  # noqa: B019
     def preset(self, name: str) -> Document:

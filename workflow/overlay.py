@@ -83,7 +83,7 @@ def merge(under: Any, over: Any, alternatives: Alternatives = NONE, at: str = ""
 def chooses_anew(tree: dict[str, Any], dotted: str, value: Any) -> bool:
     """Whether a leaf of an overlay would make a part another kind than it has in the tree."""
     name = dotted.removesuffix(".kind")
-    now = _at(tree, tuple(name.split(".")))
+    now = at_in(tree, tuple(name.split(".")))
     if name == dotted and not isinstance(value, dict) and not isinstance(now, dict):
         return False  # a number, or a word that is no part
     return _kind(value) != _kind(now)
@@ -120,14 +120,14 @@ def _locations(data: Any, at: Location) -> Iterator[Location]:
 def part(document: Document, at: Location) -> Document:
     """What a document says at a location, as one of its own; it still knows where each value stands."""
     places = {place[len(at) :]: found for place, found in document.places.items() if place[: len(at)] == at}
-    return Document(document.file, _at(document.data, at), places)
+    return Document(document.file, at_in(document.data, at), places)
 
 
 def placed(document: Document, at: Location, inner: Document) -> Document:
     """The document with another one in place of what it says at a location, which may be new outside of lists."""
     data = inner.data
     for n in range(len(at), 0, -1):
-        holder, step = _at(document.data, at[: n - 1]) or {}, at[n - 1]
+        holder, step = at_in(document.data, at[: n - 1]) or {}, at[n - 1]
         data = [*holder[:step], data, *holder[step + 1 :]] if isinstance(holder, list) else {**holder, step: data}
     outside = {place: found for place, found in document.places.items() if place[: len(at)] != at}
     return Document(document.file, data, outside | {(*at, *place): found for place, found in inner.places.items()})
@@ -156,7 +156,8 @@ def _without(tree: dict[str, Any], names: set[str], over: Any, at: Location = ()
     return kept
 
 
-def _at(data: Any, at: Location) -> Any:
+def at_in(data: Any, at: Location) -> Any:
+    """What a tree says at a location; None where it says nothing."""
     for step in at:
         data = data[step] if _holds(data, (step,)) else None
     return data

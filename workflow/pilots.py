@@ -301,8 +301,8 @@ def under_way(results: Path) -> dict[str, str]:
     return found
 
 
-def overview(results: Path) -> str:
-    """How far each pilot is that waits, runs or has left something undone; "" if there is none."""
+def overview(results: Path) -> list[dict[str, Any]]:
+    """How far each pilot is that waits, runs or has left something undone; `training_left` in seconds."""
     known = queue() if (results / "pilots").exists() else {}
     store, rows = Store(results), []
     for folder in sorted((results / "pilots").glob("*")):
@@ -319,19 +319,22 @@ def overview(results: Path) -> str:
             own.append((head["submitted"], folder, index, pilot, state, len(part) - len(left), left, head["cores"]))
         if any(row[3].state in LIVING or row[6] for row in own):
             rows += own
-    if not rows:
-        return ""
-    body = [
-        [
-            f"{folder.name} {index}",
-            pilot.job,
-            state,
-            pilot.node or None,
-            done,
-            len(left),
-            text.duration(sum(item.seconds for item in left) / cores),
-        ]
+    return [
+        {
+            "pilot": f"{folder.name} {index}",
+            "job": pilot.job,
+            "state": state,
+            "node": pilot.node or None,
+            "done": done,
+            "left": len(left),
+            "training_left": sum(item.seconds for item in left) / cores,
+        }
         for _, folder, index, pilot, state, done, left, cores in sorted(rows, key=lambda row: (row[0], row[2]))
     ]
+
+
+def render(rows: list[dict[str, Any]]) -> str:
+    """The overview as a table."""
     head = ["pilots", "job", "state", "node", "done", "left", "training left"]
+    body = [[*list(row.values())[:-1], text.duration(row["training_left"])] for row in rows]
     return text.table(head, body, right=("done", "left", "training left"))

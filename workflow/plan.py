@@ -11,7 +11,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from agents.run.attempts import saved
 from agents.run.code import changed
@@ -128,8 +128,18 @@ def why(context: Context, run: Run, former: str | None, begun: bool) -> str:
     return f"changed spec ({', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}{because})"
 
 
-def plan(context: Context, targets: list[str]) -> str:
-    """The whole account, as text. Which runs train is asked of the sealed store, the rest of Snakemake."""
+class Plan(NamedTuple):
+    """What there is to do. `training`: run -> why; `cost` is None where nothing trains."""
+
+    training: dict[str, tuple[Run, str]]
+    hidden: int  # results that are whole, and not shown in results/runs
+    drawing: list[Job]  # what is made of runs
+    cost: cost.Estimate | None
+    cores: int  # of this machine, which the cost is reckoned for
+
+
+def plan(context: Context, targets: list[str]) -> Plan:
+    """The whole account. Which runs train is asked of the sealed store, the rest of Snakemake."""
     behind, finished = runs_behind(context, targets).values(), context.finished
     for run in behind:
         finished.code(run)  # each module is read once, before the process beside this one is forked
@@ -144,26 +154,49 @@ def plan(context: Context, targets: list[str]) -> str:
     rest = drawing()
     if not marked:  # a result that is damaged, or whole and without its mark: then it takes the whole graph
         rest = dry_run(context, targets, trains=True)()
-    if not (training or rest or hidden):
+    former, begun = _former(context), {folder.name for folder in Path(context.results).glob("work/*")}
+    reasons = {run.name: (run, why(context, run, former.get(run.name), run.name in begun)) for run in training}
+    cores = os.cpu_count() or 1
+    return Plan(reasons, hidden, rest, _cost(context, training, len(rest), cores) if training else None, cores)
+
+
+def render(found: Plan, results: str) -> str:
+    """The account as text."""
+    if not (found.training or found.drawing or found.hidden):
         return "nothing to do: everything is up to date"
+    training = [run for run, _ in found.training.values()]
     lines = [f"{len(training)} training runs"] if training else ["no training runs"]
-    if hidden:
-        lines.append(f"  {hidden} finished before are linked into {context.results}/runs again (seconds)")
-    if training:
-        lines += [*_reasons(context, training), "", _counts(training), *_actors(training), ""]
-        lines += _cost(context, training, len(rest))
-    if rest:
-        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(j.rule for j in rest).items()))]
-        for job in rest:
+    if found.hidden:
+        lines.append(f"  {found.hidden} finished before are linked into {results}/runs again (seconds)")
+    if found.cost:
+        lines += [*_reasons(found), "", _counts(training), *_actors(training), "", *_costs(found.cost, found.cores)]
+    if found.drawing:
+        counts = Counter(job.rule for job in found.drawing)
+        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(counts.items()))]
+        for job in found.drawing:
             if job.rule in ("figure", "table") and "code" in job.reason:
                 lines.append(f"  {job.rule} {job.wildcards.get('paper')}/{job.wildcards.get('id')}: changed code")
     return "\n".join(lines)
 
 
-def _reasons(context: Context, training: list[Run]) -> list[str]:
+def facts(found: Plan) -> dict[str, Any]:
+    """The account for machines."""
+    return {
+        "training": [
+            {"run": name, "algorithm": run.point.algorithm, "variant": run.point.variant, "game": run.game,
+             "seed": run.seed, "reason": reason}
+            for name, (run, reason) in found.training.items()
+        ],
+        "linked_again": found.hidden,
+        "drawing": [job._asdict() for job in found.drawing],
+        "cost": found.cost._asdict() if found.cost else None,
+        "cores": found.cores,
+    }  # fmt: skip
+
+
+def _reasons(found: Plan) -> list[str]:
     """How many runs train for which reason, the most frequent first."""
-    former, begun = _former(context), {folder.name for folder in Path(context.results).glob("work/*")}
-    reasons = Counter(why(context, run, former.get(run.name), run.name in begun) for run in training)
+    reasons = Counter(reason for _, reason in found.training.values())
     return [f"  {n} × {reason}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
 
 
@@ -205,8 +238,8 @@ def _actors(training: list[Run]) -> list[str]:
     return sorted(found.values())
 
 
-def _cost(context: Context, training: list[Run], others: int) -> list[str]:
-    """Time by the clock on this machine, core-hours, GPU-hours, disk."""
+def _cost(context: Context, training: list[Run], others: int, cores: int) -> cost.Estimate:
+    """What the trainings, and `others` that are none, will take on this machine."""
     results, machine_ = Path(context.results), machine.look()
     algorithms = {row.run: row.algorithm for row in index.read(results / "index.csv")}
     past = [
@@ -215,12 +248,16 @@ def _cost(context: Context, training: list[Run], others: int) -> list[str]:
         if (seconds := done.facts.get("seconds"))
     ]
     speeds = cost.read_speeds(context.root)
-    here = cost.Here(os.cpu_count() or 1, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
+    here = cost.Here(cores, cost.slowness(speeds), machine_.memory_mb, machine_.gpus)
     planned = [cost.Planned(run, saved(results / "work" / run.name) or 0) for run in training]
-    found = cost.estimate(planned, here, speeds, past, others)
+    return cost.estimate(planned, here, speeds, past, others)
+
+
+def _costs(found: cost.Estimate, cores: int) -> list[str]:
+    """Time by the clock on this machine, core-hours, GPU-hours, disk."""
     hours, gpu_hours = found.core_seconds / 3600, found.gpu_seconds / 3600
     lines = [
-        f"about {text.duration(found.seconds)} by the clock on the {here.cores} cores of this machine; "
+        f"about {text.duration(found.seconds)} by the clock on the {cores} cores of this machine; "
         f"{hours:.{1 if hours >= 1 else 2}f} core-hours, {gpu_hours:.1f} GPU-hours, {text.size(found.bytes)} of results"
     ]
     if found.bounded:

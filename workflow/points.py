@@ -84,6 +84,7 @@ class Built:
         self.games = project.games_of(self.named)
         self.budget_at, self.budget = scaled.chosen("budget_frames")
         self.points: list[Point] = []
+        self.places: list[list[tuple[str, Location]]] = []  # key -> where it is set, uppermost first
         self.clocks: dict[str, Location] = {}
         self.cuts: set[int] = set()
         self.used: set[Location] = set()  # places of shared keys that some variant has
@@ -144,6 +145,7 @@ class Built:
         if isinstance(spec, Spec):
             self.cuts.add(spec.evaluation.cap_frames)
         self.points.append(_described(spec, variant, vary, algorithm, cluster))
+        self.places.append(places)
 
     def _games(self, algorithm: Algorithm, tree: dict[str, Any]) -> None:
         """Problems of games that are not of the suite that the environment is of."""

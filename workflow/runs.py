@@ -1,16 +1,17 @@
-"""What finished runs left behind: the table of runs, and what two runs differ in."""
+"""What finished runs left behind: how they are named, and what two of them differ in."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import index, text
+from workflow import catalogue, text
 from workflow.overlay import flatten
 from workflow.strict_yaml import ConfigError, nearest
+
+LISTED = 8  # candidates that are named where a piece of a name fits several runs
 
 
 class Record(NamedTuple):
@@ -36,18 +37,28 @@ def finished(results: Path) -> list[Record]:
     return [run for folder in sorted((results / "runs").glob("*")) if (run := read(folder))]
 
 
-def find(results: Path, name: str) -> Record:
-    """A finished run by its name, or its beginning or end; ConfigError if not exactly one fits."""
-    names = sorted(folder.name for folder in (results / "runs").glob("*"))
-    fitting = [n for n in names if n == name] or [n for n in names if n.startswith(name) or n.endswith(name)]
+def named(results: Path, piece: str) -> str:
+    """The one run in results/runs that has a piece in its name, or whose hash begins with it. Raises ConfigError."""
+    names = catalogue.names(results)
+    fitting = [n for n in names if n == piece] or [n for n in names if piece in n]
+    if not fitting and re.fullmatch("[0-9a-f]{13,64}", piece):  # a digest, of which the name has twelve digits
+        fitting = [n for n in names if piece.startswith(n.rpartition(".")[2])]
     if len(fitting) > 1:
-        raise ConfigError(f"{name!r} could be any of {len(fitting)} runs: {', '.join(fitting[:6])}, …")
-    run = read(results / "runs" / fitting[0]) if fitting else None
-    if run is None and fitting:
-        raise ConfigError(f"{fitting[0]}: run.json is missing or not readable")
+        more = [f"  … and {len(fitting) - LISTED} more"] if len(fitting) > LISTED else []
+        lines = [f"{piece!r} could be any of {len(fitting)} runs:", *(f"  {n}" for n in fitting[:LISTED]), *more]
+        raise ConfigError("\n".join(lines))
+    if not fitting:
+        guess = nearest(piece, names)
+        raise ConfigError(f"no run {piece!r} in {results / 'runs'}" + (f"; did you mean {guess!r}?" if guess else ""))
+    return fitting[0]
+
+
+def find(results: Path, piece: str) -> Record:
+    """A finished run by any unique piece of its name or hash; ConfigError if not exactly one fits."""
+    name = named(results, piece)
+    run = read(results / "runs" / name)
     if run is None:
-        guess = nearest(name, names)
-        raise ConfigError(f"no run {name!r} in {results / 'runs'}" + (f"; did you mean {guess!r}?" if guess else ""))
+        raise ConfigError(f"{name}: run.json is missing or not readable")
     return run
 
 
@@ -70,75 +81,56 @@ def telling(specs: list[dict[str, Any]]) -> list[str]:
     return [key for key in differing(specs) if not _told_by_kind(key, specs)]
 
 
-def overview(results: Path, all_columns: bool, as_csv: bool) -> str:
-    """The table of finished runs: the keys that differ among them, or all of them."""
-    runs = finished(results)
-    specs = [run.spec for run in runs]
-    asked: dict[str, list[str]] = {}
-    for row in index.read(results / "index.csv"):
-        asked.setdefault(row.run, []).append(f"{row.paper}.{row.experiment}: {row.variant}")
-    hidden = ("seed", "environment.game", "environment.suite", "agent.kind")  # all in the run's name
-    keys = list(dict.fromkeys(key for spec in specs for key in spec))
-    if not all_columns:
-        keys = [key for key in telling(specs) if key not in hidden]
-    head = ["run", "asked for by", "status", "frames", "frames/s", "time", *keys]
-    rows = [
-        [
-            run.name,
-            "; ".join(asked.get(run.name, ["nothing"])),
-            run.facts.get("status"),
-            run.facts.get("frames") if as_csv else text.frames(run.facts.get("frames")),
-            _round(run.facts.get("frames_per_second")),
-            run.facts.get("seconds") if as_csv else text.duration(run.facts.get("seconds")),
-            *(_cell(run.spec[key]) if key in run.spec else None for key in keys),
-        ]
-        for run in runs
-    ]
-    if as_csv:
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([head, *rows])
-        return out.getvalue().rstrip("\n")
-    if not rows:
-        return f"no finished runs in {results / 'runs'}"
-    return text.table(head, rows, right=("frames", "frames/s", "time"))
+Sides = dict[str, Any]  # "a" and "b" -> the value there; without the side on which there is none
 
 
-def diff(results: Path, first: str, second: str) -> str:
-    """What differs between two finished runs: spec, versions, code, outcome."""
+class Difference(NamedTuple):
+    """Of two runs; `scores` are all that either has, whether they differ or not."""
+
+    a: str
+    b: str
+    settings: dict[str, Sides]
+    scores: dict[str, Sides]
+    rest: dict[str, Sides]  # versions, code, outcome
+
+
+def diff(results: Path, first: str, second: str) -> Difference:
+    """What differs between two finished runs: spec, scores, versions, code, outcome."""
     a, b = find(results, first), find(results, second)
-    rows = []
-    for label, left, right in (
-        ("spec", a.spec, b.spec),
-        ("versions", a.versions, b.versions),
-        (
-            "",
-            *({k: r.facts.get(k) for k in ("fingerprint", "status", "frames", "host", "device")} for r in (a, b)),
-        ),
-    ):
-        for key in differing([left, right]):
-            name = f"{label}.{key}" if label == "versions" else key
-            rows.append([name, *(_cell(side[key]) if key in side else None for side in (left, right))])
-    if not rows:
-        return f"{a.name} and {b.name}: no difference"
-    return text.table(["", a.name, b.name], rows)
+    told = ({k: r.facts.get(k) for k in ("fingerprint", "status", "frames", "host", "device")} for r in (a, b))
+    versions = ({f"versions.{key}": value for key, value in run.versions.items()} for run in (a, b))
+    left, right = ({**version, **fact} for version, fact in zip(versions, told, strict=True))
+    ours, theirs = (catalogue.scores(results / "runs" / run.name) for run in (a, b))
+
+    def sides(key: str, one: dict[str, Any], other: dict[str, Any]) -> Sides:
+        return {side: values[key] for side, values in (("a", one), ("b", other)) if key in values}
+
+    return Difference(
+        a.name,
+        b.name,
+        {key: sides(key, a.spec, b.spec) for key in differing([a.spec, b.spec])},
+        {key: sides(key, ours, theirs) for key in catalogue.SCORES if key in ours or key in theirs},
+        {key: sides(key, left, right) for key in differing([left, right])},
+    )
 
 
-def explain(results: Path, name: str) -> str:
-    """Every hyperparameter and fact of one run."""
-    run = find(results, name)
-    facts = {k: v for k, v in run.facts.items() if k not in ("spec", "versions", "run")}
-    rows = [
-        *run.spec.items(),
-        *((f"versions.{k}", v) for k, v in run.versions.items()),
-        *sorted(facts.items()),
-    ]
-    return f"{run.name}\n\n" + text.table(["key", "value"], [[k, _cell(v)] for k, v in rows])
+def side_by_side(found: Difference) -> str:
+    """The difference as text: settings, then the last scores, then the rest."""
+    if not (found.settings or found.rest) and all(each.get("a") == each.get("b") for each in found.scores.values()):
+        return f"{found.a} and {found.b}: no difference"
+    rows = [[f"last {key}", *(score(sides.get(side)) for side in "ab")] for key, sides in found.scores.items()]
+    settings, rest = (
+        [[key, *(cell(sides[side]) if side in sides else None for side in "ab")] for key, sides in part.items()]
+        for part in (found.settings, found.rest)
+    )
+    return text.table(["", found.a, found.b], [*settings, *rows, *rest])
 
 
-def _round(value: float | None) -> str | None:
-    return None if value is None else f"{value:.0f}"
+def score(value: float | None) -> str | None:
+    """A return as people read it: one decimal, more where it is small."""
+    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     shown = value if isinstance(value, str) else json.dumps(value)
     return shown[:16] + "…" if len(shown) == 64 else shown  # a hash

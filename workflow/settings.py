@@ -32,13 +32,18 @@ def read(root: Path, algorithm: str) -> Settings:
     """The settings of config/algorithms/<algorithm>.yaml alone, without what it extends."""
     name = f"config/algorithms/{algorithm}.yaml"
     document, lines = load(root / name, name), (root / name).read_text(encoding="utf-8").splitlines()
-    comments = [found[1].strip() if (found := _COMMENT.search(line)) else "" for line in lines]
+    comments = [comment_of(line) for line in lines]
     data = document.data
     rows = [
         Setting(".".join(map(str, at[1:])), _plain(value), comments[document.places[at].line - 1])
         for at, value in _lines(document, ("spec",), data["spec"])
     ]
     return Settings(data["label"], data["source"], data.get("extends"), rows)
+
+
+def comment_of(line: str) -> str:
+    """The comment at the end of a line of YAML; "" where there is none."""
+    return found[1].strip() if (found := _COMMENT.search(line)) else ""
 
 
 def _lines(document: Document, at: Location, value: Any) -> Iterator[tuple[Location, Any]]:

@@ -4,19 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+NARROW = 12  # characters that a column keeps, at least, where a table has to fit
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> str:
-    """Aligned columns under a head; the columns named in `right` end flush right. None is shown as –."""
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = (), width: int | None = None
+) -> str:
+    """Aligned columns under a head; the columns named in `right` end flush right. None is shown as –.
+
+    `width`: characters that a line may have. Then dotted heads are shortened, wide cells are cut, never those of the
+    first column, and at last columns are left out from the right, which a line below says.
+    """
     cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
-    flush = {i for i, name in enumerate(head) if name in set(right)}
+    flush = [">" if name in set(right) else "<" for name in head]
+    head = list(head) if width is None else tails(head)
+    columns = list(zip(head, *cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    shown = widths if width is None else fitted(widths, width)
+    line = "  ".join(
+        f"{{:{side}{w}}}" for side, w in zip(flush, shown, strict=False)
+    )  # one for all: rows are thousands
+    for i, w in enumerate(shown):
+        if w < widths[i]:
+            columns[i] = tuple(cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i])
+    top, *others = zip(*columns[: len(shown)], strict=True)
+    lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
+    if width is not None and (left_out := head[len(shown) :]):
+        said = f"{len(left_out)} columns have no room here: {', '.join(left_out)}"
+        lines.append(said if len(said) <= width else said[: width - 1] + "…")
+    return "\n".join(lines)
 
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(
-            c.rjust(w) if i in flush else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
 
-    return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, cells)])
+def fitted(widths: Sequence[int], most: int) -> list[int]:
+    """Widths of as many of the first columns as fit, two characters apart; the widest are narrowed first."""
+    for count in range(len(widths), 1, -1):
+        found = narrowed(widths[:count], most - 2 * (count - 1))
+        if sum(found) + 2 * (count - 1) <= most:
+            return found
+    return list(widths[:1])
+
+
+def narrowed(widths: Sequence[int], total: int) -> list[int]:
+    """Widths whose sum is at most `total`, if that can be: the widest but for the first give way, down to NARROW."""
+    found = list(widths)
+    while (over := sum(found) - total) > 0:
+        at = max(range(1, len(found)), key=found.__getitem__)
+        if found[at] <= NARROW:
+            break
+        second = max((w for i, w in enumerate(found) if i not in (0, at)), default=0)
+        found[at] = max(NARROW, found[at] - over, min(found[at] - 1, second))
+    return found
+
+
+def tails(names: Sequence[str]) -> list[str]:
+    """Dotted names by their last words, as many as tell them from each other."""
+
+    def tail(name: str, count: int) -> str:
+        return ".".join(name.split(".")[-count:])
+
+    found = []
+    for name in names:
+        others = [other for other in names if other != name]
+        counts = range(1, name.count(".") + 2)
+        found.append(next((t for n in counts if (t := tail(name, n)) not in {tail(o, n) for o in others}), name))
+    return found
 
 
 def frames(count: float | None) -> str:

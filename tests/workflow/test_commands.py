@@ -20,7 +20,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.run.identity import identity
 from tests.workflow.house import build, planned, seal, snakemake
-from workflow import drawn, runs, status, text
+from workflow import drawn, run_table, runs, status, text
 from workflow.context import Context
 from workflow.environment import NO_TRAINING
 from workflow.invocation import Invocation
@@ -244,11 +244,12 @@ def test_numbers_that_a_kind_brings_have_a_column_where_they_differ(tmp_path: Pa
     for i, part in enumerate(parts):
         (tmp_path / f"runs/run{i}").mkdir(parents=True)
         (tmp_path / f"runs/run{i}/run.json").write_text(json.dumps({"spec": {"spectral": part, "lr": 1}}))
-    head, *rows = runs.overview(tmp_path, all_columns=False, as_csv=True).splitlines()
-    assert head.split(",")[6:] == ["spectral.kind", "spectral.layers"]
-    assert [row.split(",", 6)[-1] for row in rows] == ["none,", "sn,[-1]", "sn,[-2]"]
-    every = runs.overview(tmp_path, all_columns=True, as_csv=True).splitlines()[0]
-    assert every.split(",")[6:] == ["spectral.kind", "lr", "spectral.layers", "spectral.bound"]
+    head, *rows = run_table.overview(run_table.table(tmp_path, run_table.Asked()), tmp_path, as_csv=True).splitlines()
+    assert head.split(",")[7:] == ["spectral.kind", "spectral.layers"]
+    assert [row.split(",", 7)[-1] for row in rows] == ["none,", "sn,[-1]", "sn,[-2]"]
+    found = run_table.table(tmp_path, run_table.Asked(all_columns=True))
+    every = run_table.overview(found, tmp_path, as_csv=True).splitlines()[0]
+    assert every.split(",")[7:] == ["spectral.kind", "lr", "spectral.layers", "spectral.bound"]
 
 
 def beat(folder: Path, run: str, **more: object) -> None:

@@ -241,7 +241,7 @@ def test_what_is_no_folder_of_pilots_is_passed_over(context: Context, programs: 
     (strange / "0.json").write_text('[["run", 2]]')
     (strange.parent / "file").write_text("")
     (programs / "queue").write_text("40_0|RUNNING|n1|pilots-strange|0\n40_1|RUNNING|n1|pilots-file|1\n")
-    assert pilots.overview(Path(context.results)) == ""
+    assert pilots.overview(Path(context.results)) == []
     assert pilots.submit(context, ["house"], Asked(1, 1)).startswith("job 41")
     assert strange.exists()
 
@@ -260,14 +260,14 @@ def test_what_is_left_is_shown_by_slice(context: Context, programs: Path):
     slices = [pilots.slice_of(folder, index) for index in (0, 1)]
     seal(context, slices[0][0].run)
     (programs / "queue").write_text(f"41_0|RUNNING|n1|pilots-{folder.name}|0\n41_1|TIMEOUT|n2|pilots-{folder.name}|1\n")
-    head, _, *rows = pilots.overview(Path(context.results)).splitlines()
+    head, _, *rows = pilots.render(pilots.overview(Path(context.results))).splitlines()
     assert head.split() == ["pilots", "job", "state", "node", "done", "left", "training", "left"]
     assert rows[0].split()[:7] == [folder.name, "0", "41_0", "running", "n1", "1", str(len(slices[0]) - 1)]
     assert rows[1].split()[:8] == [folder.name, "1", "41_1", "timeout,", "unfinished", "n2", "0", str(len(slices[1]))]
     for name in runs:
         seal(context, name)
     (programs / "queue").unlink()
-    assert pilots.overview(Path(context.results)) == ""
+    assert pilots.overview(Path(context.results)) == []
 
 
 def test_a_pilot_asks_snakemake_for_what_its_slice_lacks(context: Context, programs: Path):

@@ -11,11 +11,11 @@ import yaml
 
 from agents.spec import VERSION, model_of
 from tests.workflow.house import ROOT, build, snakemake
-from workflow.__main__ import _parser
 from workflow.config import Project
 from workflow.expand import expand
 from workflow.invocation import invocation
 from workflow.overlay import merge
+from workflow.parser import parser
 from workflow.strict_yaml import load
 
 README = (ROOT / "README.md").read_text()
@@ -30,7 +30,7 @@ def snippet(heading: str) -> str:
 def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    inline = re.findall(r"`((?:snakemake|make|python -m) [^`]*)`", README)
+    inline = re.findall(r"`((?:snakemake|make|python -m|\./arcade|arcade) [^`]*)`", README)
     return [line for line in [*lines, *inline] if line]
 
 
@@ -110,8 +110,10 @@ def test_the_commands_are_ones_that_there_are(monkeypatch: pytest.MonkeyPatch):
         elif words[0] == "snakemake":
             assert invocation(words[1:]), line
         elif words[:3] == ["python", "-m", "workflow"]:
-            assert _parser().parse_args(words[3:]), line
-    assert {"make", "snakemake", "python"} <= seen
+            assert parser().parse_args(words[3:]), line
+        elif words[0] in ("arcade", "./arcade") and words[1:] != ["--help"]:
+            assert parser().parse_args(words[1:]), line
+    assert {"make", "snakemake", "python", "./arcade"} <= seen
 
 
 def test_the_shown_files_are_plain_yaml(tmp_path):

@@ -1,0 +1,141 @@
+"""The finished runs at a glance: `<results>/catalogue.json`, what tables of thousands of runs are made of.
+
+Reading every run's run.json and summary takes milliseconds a run. The catalogue keeps what tables need of them, each
+run with the time of the run.json that it was read from: what is new or changed is read anew, the rest is taken as it
+stands. Runs differ in few settings, so that a spec without its game and seed (a template) is kept once for all that
+have it. The file is only a memory: without it, or where it cannot be written, all comes out the same, later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workflow.overlay import flatten
+from workflow.write import write_if_changed
+
+FORMAT = 1
+FILE = "catalogue.json"
+SCORES = ("evaluation_return", "training_return_100", "training_return")  # the first that a run has is its return
+
+
+class Entry(NamedTuple):
+    """A finished run. `stamp`: when its run.json was written, ns; `template`: place of its settings in the catalogue.
+
+    `score`: the last value of `metric`, one of SCORES, in game score; None where the run has none of them.
+    """
+
+    run: str
+    stamp: int
+    template: int
+    game: str | None
+    seed: int | None
+    status: str | None
+    frames: int | None
+    seconds: float | None
+    frames_per_second: float | None
+    metric: str | None
+    score: float | None
+
+
+class Catalogue:
+    """All finished runs by name, and their settings."""
+
+    def __init__(self, templates: list[str], entries: list[Entry]):
+        self.templates, self.entries = templates, entries
+
+    @functools.cache  # noqa: B019 - one per process
+    def settings(self, template: int) -> dict[str, Any]:
+        """Dotted key -> value of a template: all of a run's settings but for its game and seed, which are None."""
+        return dict(flatten(json.loads(self.templates[template])))
+
+
+def read(results: Path) -> Catalogue:
+    """The catalogue of a results folder, brought up to date. Runs without a readable run.json are left out."""
+    known, templates = _kept(results / FILE)
+    numbers = {text: i for i, text in enumerate(templates)}
+    entries, fresh = [], False
+    for name in names(results):
+        try:
+            stamp = os.stat(f"{results}/runs/{name}/run.json").st_mtime_ns
+        except OSError:
+            continue
+        entry = known.get(name)
+        if entry is None or entry.stamp != stamp:
+            entry = _read(results / "runs" / name, stamp, numbers)
+            fresh = True
+        if entry is not None:
+            entries.append(entry)
+    templates = list(numbers)
+    if fresh or len(entries) != len(known):
+        kept = {"format": FORMAT, "templates": templates, "runs": entries}
+        with contextlib.suppress(OSError):  # looking needs no writable results
+            write_if_changed(results / FILE, json.dumps(kept, separators=(",", ":")))
+    return Catalogue(templates, entries)
+
+
+def names(results: Path) -> list[str]:
+    """The names of all that stands in results/runs, in order."""
+    try:
+        return sorted(os.listdir(results / "runs"))
+    except OSError:
+        return []
+
+
+def scores(folder: Path) -> dict[str, float]:
+    """Name -> last value in a run's summary of those SCORES that it has; nothing where there is no readable summary."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found = {}
+    try:
+        table = pq.read_table(folder / "summary.parquet", columns=["metric", "frame", "mean"])
+        metric = table["metric"].cast("string")
+        for name in SCORES:
+            rows = table.filter(pc.equal(metric, name))
+            if len(rows):
+                last = max(range(len(rows)), key=lambda i: (rows["frame"][i].as_py(), i))
+                found[name] = float(rows["mean"][last].as_py())
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
+
+
+def _kept(path: Path) -> tuple[dict[str, Entry], list[str]]:
+    """What the file holds; nothing where it is missing, damaged, or of another version."""
+    try:
+        kept = json.loads(path.read_bytes())
+        if kept["format"] == FORMAT:
+            return {row[0]: Entry(*row) for row in kept["runs"]}, kept["templates"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {}, []
+
+
+def _read(folder: Path, stamp: int, numbers: dict[str, int]) -> Entry | None:
+    """A run as its files tell; a template that is new joins `numbers`."""
+    try:
+        facts = json.loads((folder / "run.json").read_bytes())
+        spec = facts["spec"]
+        environment = dict(spec.get("environment", {}))
+        seed, game = spec.get("seed"), environment.get("game")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    template = {**spec, **({"seed": None} if "seed" in spec else {})}
+    if environment:
+        template["environment"] = {**environment, "game": None}
+    number = numbers.setdefault(json.dumps(template, separators=(",", ":")), len(numbers))
+    found = scores(folder)
+    metric = next(iter(found), None)
+    told = [facts.get(key) for key in ("status", "frames", "seconds", "frames_per_second")]
+    return Entry(folder.name, stamp, number, game, seed, *told, metric, found[metric] if metric else None)
+
+
+def used(catalogue: Catalogue, entries: list[Entry]) -> Iterator[dict[str, Any]]:
+    """The settings behind some entries, each template once, in the order of the entries."""
+    yield from map(catalogue.settings, dict.fromkeys(entry.template for entry in entries))
