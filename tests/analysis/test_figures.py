@@ -86,7 +86,15 @@ def test_games_are_won_tied_and_lost(drawn):
 
 
 def test_every_kind_has_a_test():
-    elsewhere = {"scaling", "survival", "scatter", "dreams", "return_distribution", "performance_profile", "improvement_probability"}
+    elsewhere = {
+        "scaling",
+        "survival",
+        "scatter",
+        "dreams",
+        "return_distribution",
+        "performance_profile",
+        "improvement_probability",
+    }
     assert set(SPECS) | elsewhere == set(FIGURES)
 
 
