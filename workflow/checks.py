@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.spec import model_of
-from analysis.spec import Reduced
+from analysis.spec import SCALES, Reduced
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
@@ -203,12 +203,15 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     wanted += [(("reference_lines", i), v) for i, v in enumerate(getattr(item, "reference_lines", []))]
     rows = enumerate(getattr(item, "rows", []))
     wanted += [(("rows", i, "variant"), row.variant) for i, row in rows if row.variant is not None]
-    wanted += [((k,), v) for k in ("a", "b") if isinstance(v := getattr(item, k, None), str)]
+    wanted += [((k,), v) for k in ("a", "b", "full", "base") if isinstance(v := getattr(item, k, None), str)]
+    needed = len(wanted)  # without one of the rivals below the others are drawn
     if isinstance(rivals := getattr(item, "b", None), list) and not getattr(item, "published", []):
         wanted += [(("b", i), rival) for i, rival in enumerate(rivals)]
-    for where, variant in wanted:
+    for i, (where, variant) in enumerate(wanted):
         if variant not in variants:
             yield doc.problem((*at, *where), f"unknown variant {variant!r}", variant, variants)
+        elif i < needed and (scale := _left_out(project, item, sources, variant)):
+            yield doc.problem((*at, *where), f"variant {variant!r} is not among scales.{scale}.variants")
     varied = {key for each in sources for key in (*each.vary, *each.zip)}
     # the x of curves is a clock
     axes = ("x", "y") if isinstance(item, Reduced) else ()
@@ -216,6 +219,17 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
         if key not in varied:
             yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
+
+
+def _left_out(project: Any, item: Any, sources: list[Experiment], variant: str) -> str | None:
+    """The scale at which an item would find no such variant after all training; tables of rows say so in a cell."""
+    least = SCALES.index(getattr(item, "at_least", "smoke"))
+    for scale in SCALES[least:-1] if not getattr(item, "rows", []) else ():
+        kept = [each.scales.get(scale) for each in sources]
+        every = [each.variants or [project.algorithm(each.algorithm).label] for each in sources]
+        if not any(variant in ((cut and cut.variants) or names) for cut, names in zip(kept, every, strict=True)):
+            return scale
+    return None
 
 
 def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:

@@ -73,6 +73,7 @@ BAD = {
     "unknown experiment": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.bas]", ["32: figures.2.experiments.0: unknown experiment 'house.bas'; did you mean 'house.base'?"]),
     "figure twice": (PAPER, "id: bars", "id: curves", ["32: figures.2.id: 'curves' is taken by figures.0"]),
     "unknown claim variant": (PAPER, "a: SN", "a: SM", ["34: claims.0.a: unknown variant 'SM'; valid: DQN, SN"]),
+    "variant that a scale leaves out": (PAPER, "      smoke: { reduced: nothing but seeds, seeds: 1 }\n", "      reduced: { variants: [DQN] }\n", ["34: claims.0.a: variant 'SN' is not among scales.reduced.variants"]),
     "unknown rival": (PAPER, "kind: per_game_bars, title: Bars", "kind: improvement_probability, a: SN, b: [DQM], title: Bars", ["32: figures.2.b.0: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown variant of a row": (PAPER, "claims:\n", "tables:\n  - { id: t, kind: aggregates, title: T, experiments: [base], columns: [{ statistic: iqm }], rows: [{ label: A, variant: SM }] }\nclaims:\n", ["34: tables.0.rows.0.variant: unknown variant 'SM'; valid: DQN, SN"]),
     "compared with itself": (PAPER, "a: SN", "a: DQN", ["34: claims.0.b: 'DQN' is compared with itself"]),
