@@ -14,12 +14,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from pydantic import TypeAdapter
 
 from workflow.overlay import flatten
 from workflow.write import write_if_changed
 
-FORMAT = 1
 FILE = "catalogue.json"
 SCORES = ("evaluation_return", "training_return_100", "training_return")  # the first that a run has is its return
 
@@ -41,6 +42,14 @@ class Entry(NamedTuple):
     frames_per_second: float | None
     metric: str | None
     score: float | None
+
+
+class Kept(NamedTuple):
+    """What the file holds."""
+
+    format: Literal[1]
+    templates: list[str]
+    runs: list[Entry]
 
 
 class Catalogue:
@@ -73,7 +82,7 @@ def read(results: Path) -> Catalogue:
             entries.append(entry)
     templates = list(numbers)
     if fresh or len(entries) != len(known):
-        kept = {"format": FORMAT, "templates": templates, "runs": entries}
+        kept = Kept(1, templates, entries)._asdict()
         with contextlib.suppress(OSError):  # looking needs no writable results
             write_if_changed(results / FILE, json.dumps(kept, separators=(",", ":")))
     return Catalogue(templates, entries)
@@ -109,12 +118,12 @@ def scores(folder: Path) -> dict[str, float]:
 def _kept(path: Path) -> tuple[dict[str, Entry], list[str]]:
     """What the file holds; nothing where it is missing, damaged, or of another version."""
     try:
-        kept = json.loads(path.read_bytes())
-        if kept["format"] == FORMAT:
-            return {row[0]: Entry(*row) for row in kept["runs"]}, kept["templates"]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return {}, []
+        kept = TypeAdapter(Kept).validate_json(path.read_bytes())
+        specs = [json.loads(text) for text in kept.templates]
+    except (OSError, ValueError):
+        return {}, []
+    right = all(isinstance(spec, dict) for spec in specs) and all(0 <= run.template < len(specs) for run in kept.runs)
+    return ({run.run: run for run in kept.runs}, kept.templates) if right else ({}, [])
 
 
 def _read(folder: Path, stamp: int, numbers: dict[str, int]) -> Entry | None:

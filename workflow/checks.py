@@ -11,6 +11,7 @@ from agents.spec import model_of
 from analysis.spec import SCALES, Reduced
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
+from workflow.scales import at_scale
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 from workflow.typed import complaints, dotted_keys
 
@@ -171,7 +172,10 @@ def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
                 yield doc.problem((*at, "b"), f"{variant!r} is compared with itself")
             sources: list[Experiment] = []
             wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
-            yield from wrong or _uses(project, doc, at, item, sources)
+            wrong = wrong or list(_uses(project, doc, at, item, sources))
+            if not wrong and sources and len(sources) == len(item.experiments):
+                wrong = list(_left_out(project, doc, at, item, sources))
+            yield from wrong
 
 
 def _sources(project: Any, doc: Document, at: Location, item: Any, found: list[Experiment]) -> Iterator[Problem]:
@@ -204,14 +208,14 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     rows = enumerate(getattr(item, "rows", []))
     wanted += [(("rows", i, "variant"), row.variant) for i, row in rows if row.variant is not None]
     wanted += [((k,), v) for k in ("a", "b", "full", "base") if isinstance(v := getattr(item, k, None), str)]
-    needed = len(wanted)  # without one of the rivals below the others are drawn
     if isinstance(rivals := getattr(item, "b", None), list) and not getattr(item, "published", []):
         wanted += [(("b", i), rival) for i, rival in enumerate(rivals)]
-    for i, (where, variant) in enumerate(wanted):
+    for where, variant in wanted:
         if variant not in variants:
             yield doc.problem((*at, *where), f"unknown variant {variant!r}", variant, variants)
-        elif i < needed and (scale := _left_out(project, item, sources, variant)):
-            yield doc.problem((*at, *where), f"variant {variant!r} is not among scales.{scale}.variants")
+    baseline = getattr(item, "baseline", None) if not getattr(item, "published", []) else None
+    if baseline is not None and not any(_is_of(baseline, variant) for variant in variants):
+        yield doc.problem((*at, "baseline"), f"unknown variant {baseline!r}", baseline, variants)
     varied = {key for each in sources for key in (*each.vary, *each.zip)}
     # the x of curves is a clock
     axes = ("x", "y") if isinstance(item, Reduced) else ()
@@ -221,15 +225,45 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
             yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
 
 
-def _left_out(project: Any, item: Any, sources: list[Experiment], variant: str) -> str | None:
-    """The scale at which an item would find no such variant after all training; tables of rows say so in a cell."""
-    least = SCALES.index(getattr(item, "at_least", "smoke"))
-    for scale in SCALES[least:-1] if not getattr(item, "rows", []) else ():
-        kept = [each.scales.get(scale) for each in sources]
-        every = [each.variants or [project.algorithm(each.algorithm).label] for each in sources]
-        if not any(variant in ((cut and cut.variants) or names) for cut, names in zip(kept, every, strict=True)):
-            return scale
-    return None
+def _is_of(label: str, variant: str) -> bool:
+    """Whether a figure calls runs of a variant so: by its name, or with what varies in brackets."""
+    return label == variant or label.startswith(f"{variant} (")
+
+
+def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: list[Experiment]) -> Iterator[Problem]:
+    """What an item names and would find at a smaller scale no more, after all training there.
+
+    Rows of tables and rivals in a figure say so themselves, in a cell or in the caption.
+    """
+    try:
+        labels = [project.algorithm(each.algorithm).label for each in sources]
+    except ConfigError:  # which is told where that algorithm stands
+        return
+    named = [(key, v) for key in ("a", "b", "full", "base") if isinstance(v := getattr(item, key, None), str)]
+    named += [(key, v) for key in ("variants", "reference_lines") for v in getattr(item, key, None) or []]
+    if (baseline := getattr(item, "baseline", None)) is not None and not getattr(item, "published", []):
+        named.append(("baseline", baseline))
+    told: set[tuple[str, str]] = set()
+    for scale in reversed(SCALES[SCALES.index(getattr(item, "at_least", "smoke")) :]):
+        here = [at_scale(each, (), scale) for each in sources]
+        variants = {v for each, label in zip(here, labels, strict=True) for v in each.variants(label)}
+        games = {game for each in here for game in project.games_of(each.chosen("games")[1])}
+        gone = [
+            (key, f"variant {v!r} does not run") for key, v in named if not any(_is_of(v, each) for each in variants)
+        ]
+        gone += [("games", f"{game} is not played") for game in getattr(item, "games", None) or [] if game not in games]
+        if (where := getattr(item, "where", {})) and not any(
+            _has(point, where) for each in here for point in each.points()
+        ):
+            gone.append(("where", "no run has these values"))
+        for key, what in gone:
+            if (key, what) not in told:
+                yield doc.problem((*at, key), f"{what} at scale {scale}")
+        told.update(gone)
+
+
+def _has(point: dict[str, Any], where: dict[str, Any]) -> bool:
+    return all(key in point and point[key][1] == value for key, value in where.items())
 
 
 def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:

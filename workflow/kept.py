@@ -88,10 +88,9 @@ def render(told: dict[str, Any]) -> str:
 
 def export(root: Path, results: Path, options: argparse.Namespace) -> int:
     """All runs that have one of the given pieces in their name."""
-    names = [name for name in catalogue.names(results) if any(piece in name for piece in options.runs)]
-    for piece in options.runs:
-        if not any(piece in name for name in names):
-            runs.named(results, piece)  # says what is nearest
+    known = catalogue.names(results)
+    fitting = ([name for name in known if piece in name] or [runs.named(results, piece)] for piece in options.runs)
+    names = dict.fromkeys(name for some in fitting for name in some)
     out = options.out or results / "export" / options.to
     folders = [str(_folder(results, runs.find(results, name))) for name in names]
     words = ["--to", options.to, "--out", str(out), "--project", options.project, "--run", *folders]

@@ -203,7 +203,7 @@ class Content(Strict):
     @model_validator(mode="after")
     def _either(self) -> Content:
         if (self.by is None) == (self.absent is None):
-            raise ValueError("either 'by' or 'absent' is wanted")
+            raise ValueError("either 'by' or 'absent' is wanted" + (", not both" if self.by else ": neither is given"))
         return self
 
 

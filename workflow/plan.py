@@ -172,11 +172,16 @@ def render(found: Plan, results: str) -> str:
         lines += [*_reasons(found), "", _counts(training), *_actors(training), "", *_costs(found.cost, found.cores)]
     if found.drawing:
         counts = Counter(job.rule for job in found.drawing)
-        lines += ["", "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(counts.items()))]
+        lines += ["", "and " + ", ".join(f"{n} {several(rule, n)}" for rule, n in sorted(counts.items()))]
         for job in found.drawing:
             if job.rule in ("figure", "table") and "code" in job.reason:
                 lines.append(f"  {job.rule} {job.wildcards.get('paper')}/{job.wildcards.get('id')}: changed code")
     return "\n".join(lines)
+
+
+def several(rule: str, count: int) -> str:
+    """What `count` jobs of a rule make, in words."""
+    return {"claims": "list of claims" if count == 1 else "lists of claims"}.get(rule, rule + "s" * (count != 1))
 
 
 def facts(found: Plan) -> dict[str, Any]:

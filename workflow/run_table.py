@@ -29,10 +29,14 @@ class Asked(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The runs that fit, in order: entry, who asks for it, its values of `keys` (absent ones are not there)."""
+    """The runs that fit, in order: entry, who asks for it, its values of `keys` (absent ones are not there).
+
+    `of`: all finished runs.
+    """
 
     rows: list[tuple[Entry, list[index.Row], dict[str, Any]]]
     keys: list[str]
+    of: int
 
 
 def table(results: Path, asked: Asked) -> Table:
@@ -42,15 +46,15 @@ def table(results: Path, asked: Asked) -> Table:
     for row in index.read(results / "index.csv"):
         if asked.paper in (None, row.paper):
             behind[row.run].append(row)
-    chosen = [entry for entry in kept.entries if asked.paper is None or entry.run in behind]
+    chosen = every = [entry for entry in kept.entries if asked.paper is None or entry.run in behind]
     for word in asked.where:
         key, is_given, wanted = word.partition("=")
         if not is_given:
             raise ConfigError(f"--where takes KEY=VALUE, not {word!r}")
-        key = _key(kept, chosen, key)
+        key = _key(kept, every, key)
         chosen = [entry for entry in chosen if _fits(_values(kept, entry, behind[entry.run], key), wanted)]
     if asked.sort:
-        key = _key(kept, chosen, asked.sort)
+        key = _key(kept, every, asked.sort)
         chosen.sort(key=lambda entry: _rank(_values(kept, entry, behind[entry.run], key)))
     settings = {n: kept.settings(n) for n in dict.fromkeys(entry.template for entry in chosen)}
     if asked.all_columns:
@@ -65,7 +69,7 @@ def table(results: Path, asked: Asked) -> Table:
             (entry, asking, values | {key: getattr(entry, name) for key, name in own if key in values})
             for entry, asking, values in rows
         ]
-    return Table(rows, keys)
+    return Table(rows, keys, len(kept.entries))
 
 
 def _key(kept: Catalogue, entries: list[Entry], word: str) -> str:
@@ -126,7 +130,8 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
     On a terminal runs of one experiment are told by their variants alone.
     """
     if not found.rows and not as_csv:
-        return f"no finished runs in {results / 'runs'}"
+        what = f"none of {found.of} finished runs fits" if found.of else "no finished runs"
+        return f"{what} in {results / 'runs'}"
     scored = as_csv or any(entry.score is not None for entry, _, _ in found.rows)
     head = ["run", "asked for by", "status", "frames", "frames/s", "time", *["return"] * scored, *found.keys]
     one = width is not None and len({(row.paper, row.experiment) for _, rows, _ in found.rows for row in rows}) == 1

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,8 +112,25 @@ def test_the_catalogue_reads_what_is_new_and_nothing_else(results: Path):
     kept_before = (results / catalogue.FILE).read_text()
     assert len(catalogue.read(results).entries) == 2
     assert (results / catalogue.FILE).read_text() != kept_before
-    (results / catalogue.FILE).write_text('{"format": 0}')
-    assert [entry.score for entry in catalogue.read(results).entries] == [0.5, 12.25]
+    (results / catalogue.FILE).unlink()
+    entries, text = catalogue.read(results).entries, (results / catalogue.FILE).read_text()
+    assert [entry.score for entry in entries] == [0.5, 12.25]
+    made_up = partial(dict, format=1, runs=entries[:1])
+    for damaged in (
+        '{"format": 0}', "[]", "", text[:-9], text.replace('"templates":[', '"templates":7,"x":['),
+        *(json.dumps(made_up(templates=templates)) for templates in ([], ["{bad"], None)),
+        text.replace("0.5", '"0.5x"', 1),
+    ):  # fmt: skip
+        (results / catalogue.FILE).write_text(damaged)
+        assert catalogue.read(results).entries == entries, damaged
+        assert (results / catalogue.FILE).read_text() == text, damaged
+
+
+def test_a_filter_that_nothing_fits_says_so_and_still_knows_its_words(results: Path):
+    none = run_table.table(results, run_table.Asked(where=("lr=7",)))
+    assert run_table.overview(none, results, False) == f"none of 4 finished runs fits in {results}/runs"
+    with pytest.raises(ConfigError, match="no run has 'nonsense'"):
+        run_table.table(results, run_table.Asked(where=("lr=7", "nonsense=1")))
 
 
 def test_runs_are_named_by_any_piece_that_no_other_has(results: Path):

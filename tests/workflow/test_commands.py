@@ -24,7 +24,7 @@ from workflow import drawn, run_table, runs, status, text
 from workflow.context import Context
 from workflow.environment import NO_TRAINING
 from workflow.invocation import Invocation
-from workflow.plan import parse
+from workflow.plan import parse, several
 from workflow.snakemake_log import Log
 from workflow.start import start
 from workflow.strict_yaml import ConfigError
@@ -121,7 +121,7 @@ def test_plan_names_reasons(house: Path):
     assert ["dqn_minatar_sn", "4", "6", "10"] in [line.split() for line in shown.splitlines()]
     # ten runs of 1,000 frames, which took ten seconds each before
     assert re.search(r"about \d+[ms].* by the clock on the \d+ cores of this machine; 0\.0[1-9] core-hours", shown)
-    assert "and 1 claims, 3 figure, 1 report, 2 score" in shown
+    assert "and 1 list of claims, 3 figures, 1 report, 2 scores" in shown
 
 
 def damage(folder: Path) -> None:
@@ -159,7 +159,8 @@ def test_plan_counts_the_jobs_that_a_dry_run_has(house: Path, tmp_path: Path, ch
     if not counts and change is lose_scores:  # all that was made of them is there
         first = ["nothing to do: everything is up to date"]
     assert shown[: len(first)] == first
-    assert not counts or shown[-1] == "and " + ", ".join(f"{n} {rule}" for rule, n in sorted(counts.items()))
+    made = ", ".join(f"{n} {several(rule, n)}" for rule, n in sorted(counts.items()))
+    assert not counts or shown[-1] == f"and {made}"
     assert bool(counts) is any(line.startswith("and ") for line in shown) is (change in (damage, retitle))
 
 

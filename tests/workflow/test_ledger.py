@@ -104,8 +104,9 @@ ROWS = [
     ("- { name: Figure 1, shows: a, by: [curves, curves] }", "contents.0.by: 'curves' is given twice"),
     ("- { name: Figure 1, shows: a, by: [house.better] }\n- { name: Figure 1, shows: b, absent: c. }",
      "contents.1.name: 'Figure 1' is taken by contents.0"),
-    ("- { name: Figure 1, shows: a }", "contents.0: either 'by' or 'absent' is wanted"),
-    ("- { name: Figure 1, shows: a, by: [curves], absent: c. }", "contents.0: either 'by' or 'absent' is wanted"),
+    ("- { name: Figure 1, shows: a }", "contents.0: either 'by' or 'absent' is wanted: neither is given"),
+    ("- { name: Figure 1, shows: a, by: [curves], absent: c. }",
+     "contents.0: either 'by' or 'absent' is wanted, not both"),
 ]  # fmt: skip
 
 
