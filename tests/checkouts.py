@@ -6,6 +6,7 @@ from pathlib import Path
 from numba.core.caching import UserProvidedCacheLocator
 
 from tests.agents.specs import ROOT, warm
+from tests.workflow.house import lend_essence
 
 COMPILED = Path("agents/compiled")
 
@@ -23,4 +24,4 @@ def lend_compiled(folder: Path) -> Path:
 
     for made in (ROOT / COMPILED).glob(f"__pycache__/*/{place(ROOT)}"):
         shutil.copytree(made, folder / made.parent.relative_to(ROOT) / place(folder), dirs_exist_ok=True)
-    return folder
+    return lend_essence(folder)

@@ -34,7 +34,9 @@ FORBIDDEN = {
 }
 # workflow/ reaches into the two layers below it only through their specs, and through what a training process and the
 # pipeline that plans it must agree on: modules that know the standard library only
-SHARED = {f"agents.run.{name}" for name in ("attempts", "code", "files", "gpu", "identity", "lease", "store")}
+SHARED = {
+    f"agents.run.{name}" for name in ("attempts", "code", "essence", "files", "gpu", "identity", "lease", "store")
+}
 ONLY = {"workflow": {"agents": {"agents.spec", *SHARED}, "analysis": {"analysis.spec"}}}
 
 

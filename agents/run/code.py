@@ -7,11 +7,12 @@ a training process and the pipeline that plans it both ask here, and must agree.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+
+from agents.run import essence
 
 CODE_DIGITS = 16  # hexadecimal digits of a fingerprint that folders and files are named by
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,7 @@ EXEMPT = {
     "agents.__main__": "reads the command line",
     "agents.run.attempts": "counts how often a run was started",
     "agents.run.code": "names the code",
+    "agents.run.essence": "names the code",
     "agents.run.gpu": "chooses where, which is noted with the run",
     "agents.run.heartbeat": "says how far a run is",
     "agents.run.lease": "keeps two processes off one run",
@@ -55,6 +57,7 @@ class Code:
     def text(self, roots: Iterable[str]) -> str:
         """One line `hash module` for each module reached from the roots ("module" or "module:attribute")."""
         modules = self.reach(roots)
+        essence.keep()
         return "".join(f"{self._module(name)[0]} {name}\n" for name in sorted(modules))
 
     def reach(self, roots: Iterable[str]) -> set[str]:
@@ -90,52 +93,9 @@ class Code:
         assert path is not None, name
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         try:
-            return _read(path.read_bytes(), package)
+            return essence.of(path.read_bytes(), package)
         except SyntaxError as error:
             raise CodeError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
-
-
-@functools.cache  # checkouts have most of their modules in common
-def _read(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
-    """(hash, modules it imports) of a module in that package."""
-    tree = ast.parse(source)
-    digest = hashlib.sha256(repr(_essence(tree)).encode()).hexdigest()[:16]
-    return digest, tuple(dict.fromkeys(_imports(tree, package)))
-
-
-def _imports(node: ast.AST, package: str) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for other in child.orelse:
-                yield from _imports(ast.Module([other], []), package)
-        elif isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - child.level + 1] if child.level else []
-            base = ".".join([*above, *filter(None, [child.module])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in child.names)
-        else:
-            yield from _imports(child, package)
-
-
-def _essence(node: object) -> object:
-    """A syntax tree as nested tuples, without positions, docstrings and fields that are empty."""
-    if isinstance(node, list):
-        return tuple(map(_essence, node))
-    if not isinstance(node, ast.AST):
-        return node
-    fields = dict(ast.iter_fields(node))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            fields["body"] = node.body[1:]
-    if isinstance(node, ast.Constant):
-        return ("Constant", repr(node.value))
-    return (
-        type(node).__name__,
-        *((k, _essence(v)) for k, v in sorted(fields.items()) if v not in (None, [])),
-    )
 
 
 def changed(before: str, after: str) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from agents.run import essence
 from agents.run.code import fingerprint
 from agents.run.store import CODE, read
 from workflow.context import Context
@@ -111,7 +112,16 @@ def copy_checkout(source: Path, target: Path, also: tuple[str, ...] = ()) -> Pat
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
-    return target
+    return lend_essence(target)
+
+
+def lend_essence(checkout: Path) -> Path:
+    """Let a checkout know what was found in sources here: it goes by what they say, and so is right for all."""
+    if essence.KEPT.exists():
+        kept = checkout / essence.KEPT.relative_to(ROOT)
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(essence.KEPT, kept)
+    return checkout
 
 
 def build(folder: Path) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from agents.run import essence
 from agents.run.code import EXEMPT, Code, CodeError, changed
 from tests.workflow.house import ROOT
 from workflow import scores
@@ -147,3 +149,39 @@ def test_exempt_modules_exist():
     for name in EXEMPT:
         place = ROOT / name.replace(".", "/")
         assert place.with_suffix(".py").is_file() or (place / "__init__.py").is_file(), name
+
+
+def test_what_was_found_in_a_source_is_kept_and_never_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    followed: list[bytes] = []
+    parse = essence.ast.parse
+    monkeypatch.setattr(essence.ast, "parse", lambda source: followed.append(source) or parse(source))
+    monkeypatch.setattr(essence, "KEPT", tmp_path / "made" / "essence.json")
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+    def anew(*sources: str) -> list[tuple[str, tuple[str, ...]]]:
+        """As a new process finds it."""
+        essence._known.cache_clear()
+        found = [essence.of(source.encode(), "agents") for source in sources]
+        essence.keep()
+        return found
+
+    first = anew(A, C)
+    assert followed == [A.encode(), C.encode()] and first[0][1][:2] == ("agents", "agents.b")
+    assert anew(A, C, RETOLD) == [*first, first[0]] and followed[2:] == [RETOLD.encode()]
+    assert essence.of(A.encode(), "agents.deep")[1][0] == "agents.deep" and len(followed) == 4
+    kept = essence.KEPT.read_bytes()
+    for damaged in (b"", kept[:-1], kept.replace(b"agents.b", b"agents.c"), kept.partition(b"\n")[2], b"\xff" + kept):
+        essence.KEPT.write_bytes(damaged)
+        assert anew(A, C) == first and followed[-2:] == [A.encode(), C.encode()], damaged
+    followed.clear()
+    monkeypatch.setattr(essence, "MOST", 1)
+    assert anew("x = 1") and anew(A, "x = 1") and followed == [b"x = 1", A.encode()]  # the newest stays
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert (
+        anew("x = 2") and b"x = 2" not in essence.KEPT.read_bytes() and anew("x = 2") and followed[2:] == [b"x = 2"] * 2
+    )
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(essence, "KEPT", tmp_path / "file" / "essence.json")
+    (tmp_path / "file").touch()
+    assert anew("x = 3")  # and nothing kept
+    essence._known.cache_clear()
