@@ -77,7 +77,7 @@ def test_a_lost_node_costs_no_frame(cluster, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 0, (folder / "snakemake.log").read_text()
-    ((name, run),) = finished_runs(folder).items()
+    ((name, run),) = finished_runs(folder / "results").items()
     assert run["status"] == "finished" and run["frames"] >= FRAMES and run["resumes"] == 0
     spared, lost = sorted(run["executor"]["actor_restarts"])
     assert spared == 0 and lost >= 1  # more than once if Ray tries the lost node again before it knows

@@ -1,6 +1,6 @@
 """The demo at smoke scale on a real SLURM, through the shipped profile, with jobs taken away while they run.
 
-Oracle: the same runs trained locally, uninterrupted. Every Parquet file must have the same bytes.
+Oracle: the same runs trained here, uninterrupted. Every Parquet file must have the same bytes.
 """
 
 import json
@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from agents.spec import model_of
 from tests.checkouts import lend_compiled
+from tests.faults.sweep import log_of, train
+from tests.kills import end
+from workflow.context import Context
 
 pytestmark = pytest.mark.cluster
 
@@ -87,19 +91,15 @@ def jobs_by_run() -> dict[str, list[tuple[str, str]]]:
 
 
 def finished_runs(folder: Path) -> dict[str, dict]:
-    """Run -> content of its run.json."""
-    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("results/runs/*/run.json")}
+    """Run -> content of its run.json, of a folder of results."""
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("runs/*/run.json")}
 
 
 def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_path):
-    local, remote = checkout(tmp_path / "local"), checkout(tmp_path / "remote")
-    subprocess.run(
-        ["snakemake", "results/smoke/scores/demo.breakout.parquet", *SMOKE, "--cores", "2", "--quiet", "all"],
-        cwd=local,
-        env=environment(),
-        check=True,
-        timeout=MAX_SECONDS,
-    )
+    local, remote = tmp_path / "local", checkout(tmp_path / "remote")
+    for run in Context.read(remote, {"scale": "smoke"}, main=False).papers.runs("demo.breakout").values():
+        spec = model_of(json.loads(run.spec)).model_validate_json(run.spec)
+        assert end(train(spec, local, 1e9)) == 0, log_of(local, spec.name()).read_text()
 
     process = start_slurm(remote, "demo", *SMOKE)
     try:
@@ -113,14 +113,14 @@ def test_jobs_taken_away_resume_and_end_with_the_local_runs_bytes(cluster, tmp_p
     assert process.returncode == 0, (remote / "snakemake.log").read_text()
 
     # Every run ended, once, as it did locally; only the two that were taken away had to resume.
-    expected, runs = finished_runs(local), finished_runs(remote)
+    expected, runs = finished_runs(local), finished_runs(remote / "results")
     assert runs.keys() == expected.keys() and len(runs) > 2
     assert {run["status"] for run in runs.values()} == {"finished"}
     assert {name for name, run in runs.items() if run["resumes"]} == {cancelled["run"], requeued["run"]}
     for name in runs:
         for table in TABLES:
-            path = Path("results/runs") / name / f"{table}.parquet"
-            assert (remote / path).read_bytes() == (local / path).read_bytes(), path
+            path = Path("runs") / name / f"{table}.parquet"
+            assert (remote / "results" / path).read_bytes() == (local / path).read_bytes(), path
 
     jobs = jobs_by_run()
     states = {name: Counter(state for _, state in jobs[name]) for name in runs}
