@@ -111,7 +111,7 @@ CASES = {
     "dqn": (
         spec(budget=8_000),
         22,
-    ),  # more than a fast machine trains in 22 times 0.15 seconds, and to a checkpoint in half
+    ),  # more than a fast machine trains between so many kills
     "double-sn-3step-2streams": (
         spec(game="asterix", budget=2_500, environment__streams=2, agent__n_step=3, **SN),
         5,

@@ -39,13 +39,13 @@ UNROLLED = {
     "exploration__end_frames": 400,
 }
 # All clocks within few frames: learning begins between the first two cuts, the memory is full and networks are
-# evaluated just before the third, and each target network is fetched several times.
-FRAMES = 750
+# evaluated just before the third, and each target network is fetched before and after it.
+FRAMES = 450
 SHORT = {
     "learning__clock__start_frames": 100,
-    "learning__target_every_frames": 240,
-    "memory__capacity_steps": 500,
-    "evaluation__every_frames": 500,
+    "learning__target_every_frames": 160,
+    "memory__capacity_steps": 300,
+    "evaluation__every_frames": 300,
     "evaluation__episodes": 2,
     "evaluation__cap_frames": 200,
     "record__learning_every_frames": 50,
@@ -299,7 +299,7 @@ def test_a_dropped_run_ends_like_an_undisturbed_one(kind, tmp_path):
 
     calm = begin("calm")
     drive(calm, FRAMES)
-    for cut in (75, 210, 505):  # saved there, then 30 frames further are lost
+    for cut in (75, 170, 305):  # saved there, then 30 frames further are lost
         run = begin("dropped")
         drive(run, cut)
         run.save()
