@@ -41,7 +41,8 @@ def check(root: Path, overrides: dict[str, Any]) -> Checked:
             scaled = Project(root, overrides | {"scale": scale})
             for paper in project.paper_names:
                 try:
-                    notes |= dict.fromkeys(doubt for e in expand(scaled, paper).values() for doubt in e.doubts)
+                    doubts = (doubt for each in expand(scaled, paper).values() for doubt in each.doubts)
+                    notes |= dict.fromkeys(said._replace(message=f"{said.message} (scale {scale})") for said in doubts)
                 except ConfigError as error:
                     problems |= dict.fromkeys(error.problems)
     except ConfigError as error:

@@ -206,9 +206,12 @@ def _done(context: Context, name: str) -> int:
 
     paths = [p for p in drawn.files(context, _paper(context, name)) if p.endswith((".pdf", ".md"))]
     paths.append(pages.file(context, [name]))
+    missing = [path for path in paths if not Path(path).exists()]
     for path in paths:
-        print(path if Path(path).exists() else f"{path} (missing)")
-    return int(not all(Path(path).exists() for path in paths))
+        print(f"{path} (missing)" if path in missing else path)
+    if missing:
+        print(f"`run {name}` makes what is missing")
+    return int(bool(missing))
 
 
 def _status(context: Context, options: argparse.Namespace) -> None:

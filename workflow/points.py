@@ -128,11 +128,12 @@ class Built:
                 part = location[:-1] if message == "is missing" else location  # what asks for the number
                 chosen = (*part, "suite" if part == ("environment",) else "kind") if part != location else location
                 at = mentioned(message, location, places) or _placed(chosen, places, default)
-                self.problems.append(self.document.problem(at, f"{name}: {message}" if name else message, *words))
+                self.problems.append(self.document.problem(at, _of(name, at, message), *words))
             return
 
         def said(key: str, message: str) -> Problem:
-            return self.document.problem(_placed(tuple(key.split(".")), places, default), f"{key}: {message}")
+            at = _placed(tuple(key.split(".")), places, default)
+            return self.document.problem(at, _of(key, at, message))
 
         if isinstance(spec, Spec) and spec.environment.hidden:  # which of them there are is up to the game
             for game in self.games:
@@ -233,3 +234,8 @@ def _described(spec: Identified, variant: str, vary: dict[str, Any], algorithm: 
         cluster,
         template,
     )
+
+
+def _of(key: str, at: Location, message: str) -> str:
+    """A message about a key, which is named where the place that is told does not end with it."""
+    return message if f".{'.'.join(map(str, at))}".endswith(f".{key}") or not key else f"{key}: {message}"

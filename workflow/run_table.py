@@ -130,8 +130,9 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
     On a terminal runs of one experiment are told by their variants alone.
     """
     if not found.rows and not as_csv:
-        what = f"none of {found.of} finished runs fits" if found.of else "no finished runs"
-        return f"{what} in {results / 'runs'}"
+        if found.of:
+            return f"none of {found.of} finished runs fits in {results / 'runs'}"
+        return f"no finished runs in {results / 'runs'}; `status` shows what is at work, `run` begins"
     scored = as_csv or any(entry.score is not None for entry, _, _ in found.rows)
     head = ["run", "asked for by", "status", "frames", "frames/s", "time", *["return"] * scored, *found.keys]
     one = width is not None and len({(row.paper, row.experiment) for _, rows, _ in found.rows for row in rows}) == 1

@@ -119,6 +119,8 @@ def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
         lines.append(text.table(head, body, right=("frames", "frames/s", "ETA", "last return")))
     if len(rows) > limit:
         lines.append(f"… and {len(rows) - limit} more ({rows[limit]['state']} and after); --all shows them")
+    if rows and counts["waiting"] == len(rows):
+        lines += ["", "none has begun: `run` trains them"]
     if lost := [row["run"] for row in rows if row["state"] == "lost"]:
         lines += [
             "",

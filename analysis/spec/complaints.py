@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -80,6 +81,8 @@ def complaint(item: dict[str, Any], model: Any, data: Any) -> tuple[Location, st
     elif kind == "too_long":
         message = f"at most {context['max_length']} are wanted, not {len(given)}"
     elif kind != "missing" and not isinstance(given, dict | list):
+        if isinstance(given, float) and not math.isfinite(given):  # a bound says nothing of these
+            message = "a finite number is wanted"
         shown = "null" if given is None else repr(given)
         message += f", not {shown}" if ", not " not in message else ""
     return location, message, bad, valid

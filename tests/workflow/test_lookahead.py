@@ -58,7 +58,7 @@ BUDGET = "budget_frames: 200_000\n    set: { record.norms: none, optimizer.lr: 1
 CASES = {
     "starts too late": (
         "learning.clock.start_frames: 200_000",
-        "house.yaml:13: experiments.base.set.learning.clock.start_frames: learning.clock.start_frames: no update will "
+        "house.yaml:13: experiments.base.set.learning.clock.start_frames: no update will "
         "ever be made: learning starts at frame 200,000 of 200,000",
     ),
     "never due": (
@@ -71,7 +71,7 @@ CASES = {
     ),
     "shorter than an episode": (
         "evaluation.frames: 9_999",
-        "house.yaml:13: experiments.base.set.evaluation.frames: evaluation.frames: an episode may last 10,000 frames "
+        "house.yaml:13: experiments.base.set.evaluation.frames: an episode may last 10,000 frames "
         "(evaluation.cap_frames), an evaluation only 9,999: longer episodes never count",
     ),
     "no loss": ("record.learning_every_frames: 300_000", "no loss is ever recorded"),

@@ -36,7 +36,7 @@ def run(folder: Path, *command: str, path: str, **environment: str) -> subproces
         env=clean | {"PATH": f"{folder}{os.pathsep}{path}"} | environment,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=900,  # Ray on a busy machine
     )
 
 
