@@ -103,7 +103,7 @@ BAD = {
     "key of the spec": ({"preset": ("learning.clock.start_frames", "learning.clock.start_frame")}, f"{PRESET}:8: reduced.set.learning.clock.start_frame: unknown key of the spec; did you mean 'learning.clock.start_frames'? {BASE}set.learning.clock.start_frame)"),
     "key in a mapping": ({"preset": ("end_frames", "end_frame")}, f"{PRESET}:7: reduced.set.exploration.end_frame: unknown key of the spec; did you mean 'exploration.end_frames'? {BASE}set.exploration.end_frame)"),
     "game of a preset": ({"preset": ("minatar/breakout", "minatar/brekout")}, f"{PRESET}:3: reduced.games.0: unknown game 'minatar/brekout'; did you mean 'minatar/breakout'? {BASE}games.0)"),
-    "value of a preset": ({"preset": ("warmup_frames: 10", "warmup_frames: -10")}, f"{PRESET}:7: reduced.set.exploration.warmup_frames: exploration.warmup_frames: must be greater than or equal to 0, not -10 {BASE}set.exploration.warmup_frames)"),
+    "value of a preset": ({"preset": ("warmup_frames: 10", "warmup_frames: -10")}, f"{PRESET}:7: reduced.set.exploration.warmup_frames: must be greater than or equal to 0, not -10 {BASE}set.exploration.warmup_frames)"),
     "hole of a sentence": ({"preset": ("{counts}", "{count}")}, f"{PRESET}:2: reduced.reduced: {{counts}} is all that can be filled in, not {{count}}"),
     "no share": ({"preset": ("25 %", "a quarter")}, "a number is wanted, not 'a quarter'"),
     "extends nobody": ({"paper": ("  sweep:\n", "  sweep:\n    extends: bse\n")}, f"{PAPER}:19: experiments.sweep.extends: unknown experiment 'bse'; did you mean 'base'?"),
