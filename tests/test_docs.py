@@ -1,0 +1,153 @@
+"""The site: built once without a warning, every link of it leads somewhere, and every key says what it is for."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from analysis.load import SCORES
+from manual import api, bibliography, configuration, notebook, symbols, tables
+from manual.directives import MADE
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+BUILDS = all(importlib.util.find_spec(name) for name in ("sphinx", "myst_parser", "furo"))
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, by the command that the README names."""
+    if not BUILDS:
+        pytest.skip("the packages of the extra `docs` are not installed")
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "workflow", "docs", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split()[-1] == str(out / "index.html"), done.stdout + done.stderr
+    return out
+
+
+@cache
+def ids(page: Path) -> set[str]:
+    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
+
+
+def broken(page: Path) -> list[str]:
+    """Links and pictures of a page within the site that lead nowhere."""
+    found = []
+    for link in dict.fromkeys(re.findall(r'\b(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8"))):
+        at = urlsplit(html.unescape(link))
+        if at.scheme or at.netloc:
+            continue
+        target = (page.parent / unquote(at.path)).resolve() if at.path else page
+        if not target.is_file() or (at.fragment and target.suffix == ".html" and at.fragment not in ids(target)):
+            found.append(link)
+    return found
+
+
+def test_every_link_leads_somewhere(site: Path):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 60
+    assert {str(page.relative_to(site)): links for page in pages if (links := broken(page))} == {}
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path):
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//[^"]*"', text) == [], page
+
+
+def test_every_page_of_docs_is_there(site: Path):
+    assert [page for page in PAGES if not (site / page.relative_to(ROOT / "docs")).with_suffix(".html").is_file()] == []
+
+
+def test_equations_lead_to_their_lines(site: Path):
+    page = (site / "algorithms/value.html").read_text(encoding="utf-8")
+    line = symbols.line("agents.losses.value:q_loss")
+    assert f'href="../_modules/agents/losses/value.html#q_loss"><code class="docutils literal notranslate"><span class="pre">{line}<' in page
+    assert page.count("<math") > 5
+
+
+@pytest.mark.parametrize("name", configuration.PAGES)
+def test_every_key_says_what_it_is_for(name: str):
+    assert configuration.silent(configuration.PAGES[name]) == []
+
+
+def test_a_key_without_a_word_is_found():
+    from pydantic import BaseModel, Field
+
+    class Inner(BaseModel):
+        size: int
+
+    class Outer(BaseModel):
+        inner: Inner = Field(description="told")
+        other: int | None = None
+
+    page = configuration.Page("made_up", {"Outer": Outer})
+    assert configuration.silent(page) == ["Outer.other", "Inner.size"]
+
+
+def test_what_a_key_takes_is_told():
+    text = configuration.page("run")
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| `")}
+    assert rows["`capacity_steps`"] == (
+        "| `capacity_steps` | integer ≥ 1, agent steps | observations kept, agent steps; the oldest make room |"
+    )
+    assert rows["`noop_max`"].startswith("| `noop_max` | integer ≥ 0 | ")
+    assert "[uniform](#config-run-uniformselect) · [sequential](#config-run-sequentialselect)" in rows["`select`"]
+    assert "### `memory.select: uniform`" in text
+
+
+def test_columns_are_those_that_are_written():
+    assert "| `frame` | int64 | frames | training frames when the episode ended |" in tables.columns()
+    assert list(tables.OF_SCORES) == SCORES.names
+
+
+def test_a_notebook_is_run_cell_by_cell():
+    names: dict = {}
+    assert notebook.run("a = 2", names) == []
+    assert notebook.run("print('x')\na + 1", names) == ["```text\nx\n3\n```"]
+    with pytest.raises(ZeroDivisionError):
+        notebook.run("1 / 0", names)
+    cells = json.loads((ROOT / "docs/reference/reading.ipynb").read_text())["cells"]
+    assert all(not cell.get("outputs") for cell in cells)
+
+
+def test_docstrings_are_read_and_not_imported():
+    assert symbols.line("agents.losses.value:Scalar.loss").startswith("agents/losses/value.py:")
+    assert symbols.signature(symbols.find("agents.losses.rescale:h")) == "(x: torch.Tensor, epsilon: float) -> torch.Tensor"
+    assert symbols.signature(symbols.find("agents.losses.quantile:Quantile")) == "(quantiles: int, kappa: float)"
+    with pytest.raises(LookupError, match=re.escape("agents.losses.value has no nothing")):
+        symbols.find("agents.losses.value:nothing")
+    assert "agents.losses.value" in api.modules("agents.losses") and api.modules("agents.dqn") == ["agents.dqn"]
+
+
+def test_blocks_are_filled_before_a_page_is_read():
+    block = MADE.search("text\n```{made} a.b:c d e\n```\nmore")
+    assert (block[1], block[2]) == ("a.b:c", "d e")
+    assert [page for page in PAGES if "```{made}" in MADE.sub("", page.read_text())] == []
+
+
+def test_every_algorithm_has_a_page():
+    text = "".join(tables.algorithms(" ".join(words.split()))
+                   for page in (ROOT / "docs/algorithms").glob("[!i]*.md")
+                   for words in re.findall(r"```\{made\} manual.tables:algorithms ([^`]*)\n```", page.read_text()))  # fmt: skip
+    names = {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
+    assert {name for name in names if f"[{name}]" not in text} == set()
+
+
+def test_the_bibliography_is_that_of_the_papers():
+    assert bibliography.FILE.read_text(encoding="utf-8") == bibliography.text(), "run `python -m manual.bibliography`"
+    entry = bibliography.entry(ROOT, "per")
+    assert "author = {Tom Schaul and John Quan and Ioannis Antonoglou and David Silver}," in entry
+    assert "eprint = {1511.05952}," in entry and entry.startswith("\n@inproceedings{per,")
