@@ -30,14 +30,15 @@ def module(name: str) -> str:
     """Markdown of a module."""
     tree = symbols.tree(name)
     parts = [f"## {name.partition('.')[2] or name}", f"```{{py:module}} {name}\n```", symbols.said(tree)]
-    return "\n\n".join([*parts, *(_described(each) for each in symbols.public(tree))])
+    return "\n\n".join([*parts, *(_described(name, each) for each in symbols.public(tree))])
 
 
-def _described(node: symbols.Symbol) -> str:
+def _described(module: str, node: symbols.Symbol) -> str:
+    told = f"{symbols.said(node)}\n\n{{src}}`{module}:{node.name}`"
     if isinstance(node, ast.ClassDef):
         inner = "\n\n".join(_method(each) for each in symbols.public(node))
-        return f"````{{py:class}} {node.name}{symbols.signature(node)}\n{symbols.said(node)}\n\n{inner}\n````"
-    return f"```{{py:function}} {node.name}{symbols.signature(node)}\n{symbols.said(node)}\n```"
+        return f"````{{py:class}} {node.name}{symbols.signature(node)}\n{told}\n\n{inner}\n````"
+    return f"```{{py:function}} {node.name}{symbols.signature(node)}\n{told}\n```"
 
 
 def _method(node: symbols.Symbol) -> str:

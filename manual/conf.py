@@ -12,15 +12,13 @@ author = "Paper Arcade contributors"
 copyright = author
 release = version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
-extensions = ["myst_parser", "sphinx.ext.viewcode", "manual.directives"]
+extensions = ["myst_parser", "manual.directives"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
-viewcode_follow_imported_members = False  # to follow them it would import them
+smartquotes = False  # what is quoted is mostly typed
+toc_object_entries = False  # functions and classes: the contents of all pages are copied into each
 
 nitpicky = True
-# Types of other packages in signatures, and of ours by their bare names: they lead nowhere.
-nitpick_ignore_regex = [("py:class", r".*"), ("py:data", r".*"), ("py:exc", r".*")]
-
 html_theme = "furo"
 html_title = "Paper Arcade"
 html_math_renderer = "mathml"

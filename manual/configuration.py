@@ -25,7 +25,7 @@ TELLS = ("kind", "suite")  # tells one part from another
 
 
 class Page(NamedTuple):
-    """The models of one page, and those that they have keys of in common, by the heading of these keys."""
+    """The models of one page, and those that they have keys of in common, each after those that it has keys of itself."""
 
     name: str
     models: dict[str, type[BaseModel]]
@@ -42,13 +42,13 @@ PAGES = {
              | {f"A run of agent `{kind}`": model for kind, model in LEARNERS.items()}
              | {f"A study by agent `{kind}`": model for kind, model in OFFLINE.items()}),
         Page("figures", {f"`{kind}`": model for kind, model in kinds(vars(figures), Drawn).items()},
-             {"Of every figure": Drawn, "Of curves": Curved, "Of what shows one number per run": Reduced,
-              "Of what shows runs": FromRuns}),
+             {"Of every figure": Drawn, "Of what shows runs": FromRuns, "Of what shows one number per run": Reduced,
+              "Of curves": Curved}),
         Page("tables", {f"`{kind}`": model for kind, model in kinds(vars(tables), Shown).items()},
-             {"Of every table": Shown, "Of what shows one number per run": Reduced, "Of what shows runs": FromRuns}),
+             {"Of every table": Shown, "Of what shows runs": FromRuns, "Of what shows one number per run": Reduced}),
         Page("claims", {f"`{kind}`": model for kind, model in kinds(vars(claims), Claim).items()},
-             {"Of every claim": Claim, "Of comparisons": Comparison, "Of what takes one number per run": Reduced,
-              "Of what looks at runs": FromRuns}),
+             {"Of every claim": Claim, "Of what looks at runs": FromRuns, "Of what takes one number per run": Reduced,
+              "Of comparisons": Comparison}),
     )
 }  # fmt: skip
 LISTED = ("figures", "tables", "claims")  # which have pages of their own: a paper's page does not tell them again
@@ -118,7 +118,7 @@ class _Told:
         yield f"{self._label(name)}\n## {heading}"
         yield _plain(schema.get("description", "") or _kind(schema).get("description", ""))
         yield self._table(own, schema)
-        if of and heading not in self.page.shared:
+        if of:
             links = [f"[{each[0].lower()}{each[1:]}](#{self._target(of[each].__name__)})" for each in of]
             yield f"Also the keys {', '.join(links)}."
         yield from self._below("", own)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
-from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 from agents.spec.base import load
-from manual import symbols
+from manual import sources, symbols
 
+LOG = logging.getLogger(__name__)
 MADE = re.compile(r"^```\{made\} (\S+)(?:[ ]([^`]*?))?\n```$", flags=re.MULTILINE)
 
 
@@ -24,44 +27,47 @@ class Line(SphinxRole):
         try:
             text = symbols.line(self.text)
         except LookupError as error:
-            message = self.inliner.reporter.warning(str(error), line=self.lineno)
-            return [nodes.literal(text=self.text)], [message]
-        module, _, attribute = self.text.partition(":")
-        page = self.env.app.builder.get_relative_uri(self.env.docname, f"_modules/{module.replace('.', '/')}")
-        return [nodes.reference("", "", nodes.literal(text=text), refuri=f"{page}#{attribute}", internal=True)], []
+            return [nodes.literal(text=self.text)], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+        file, _, line = text.partition(":")
+        above = "../" * self.env.docname.count("/")
+        uri = f"{above}{sources.FOLDER}/{file}.html#L{line}"
+        return [nodes.reference("", "", nodes.literal(text=text), refuri=uri, internal=True)], []
 
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:
-    """Before a page is read: fill its blocks, and give the tables that lie beside a paper's page a title."""
+    """Before a page is read: fill its blocks; tables that lie beside pages get a title, and the papers' index its pages."""
     source[0] = MADE.sub(lambda block: load(block[1])(*filter(None, [block[2]])), source[0])
-    if page.startswith("papers/") and page.count("/") == 2:
-        _, paper, table = page.split("/")
-        source[0] = f"---\norphan: true\n---\n# {paper}: {table}\n\n{source[0]}"
-
-
-def code(app: Sphinx, module: str) -> tuple[str, dict[str, Any]]:
-    """A module's text and where its parts stand in it, read and not imported."""
-    analyzer = ModuleAnalyzer.for_file(symbols.path_of(module), module)
-    analyzer.find_tags()
-    return analyzer.code, analyzer.tags
+    folder, _, name = page.rpartition("/")
+    if folder.startswith(("papers/", "results/")):
+        source[0] = f"---\norphan: true\n---\n# {folder.partition('/')[2]}: {name}\n\n{source[0]}"
+    if page == "papers/README":
+        source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 
 
 def inline_math(writer: Any, node: nodes.math) -> None:
     """MathML, which browsers draw by themselves."""
-    writer.body.append(tex2mathml(node.astext(), as_block=False))
+    writer.body.append(_mathml(node, as_block=False))
     raise nodes.SkipNode
 
 
 def block_math(writer: Any, node: nodes.math_block) -> None:
     """The same, on lines of its own."""
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    writer.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>\n')
     raise nodes.SkipNode
+
+
+def _mathml(node: nodes.Node, as_block: bool) -> str:
+    try:
+        return tex2mathml(node.astext(), as_block=as_block)
+    except MathError as error:
+        LOG.warning("%s in %s", error, node.astext(), location=node)
+        return ""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_role("src", Line())
     app.connect("source-read", fill)
-    app.connect("viewcode-find-source", code)
+    app.connect("build-finished", lambda app, error: None if error else sources.write(Path(app.outdir)))
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

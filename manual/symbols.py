@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import re
 from collections.abc import Iterator
@@ -62,13 +63,11 @@ def public(node: ast.Module | ast.ClassDef) -> Iterator[Symbol]:
 
 
 def signature(node: Symbol) -> str:
-    """What it is called with; a class as its `__init__` says."""
+    """The names that it is called with; a class as its `__init__` says. What shapes and units they have, its docstring says."""
     if isinstance(node, ast.ClassDef):
         made = [n for n in node.body if isinstance(n, Function) and n.name == "__init__"]
-        return f"({_arguments(made[0], 1)})" if made else ""
-    bound = node.args.args and node.args.args[0].arg in ("self", "cls")
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"({_arguments(node, int(bool(bound)))}){returns}"
+        return _arguments(made[0]) if made else ""
+    return _arguments(node)
 
 
 def is_property(node: Symbol) -> bool:
@@ -76,5 +75,10 @@ def is_property(node: Symbol) -> bool:
     return any(getattr(each, "id", "") in ("property", "cached_property") for each in node.decorator_list)
 
 
-def _arguments(node: Function, skipped: int) -> str:
-    return ast.unparse(ast.arguments(**{**vars(node.args), "args": node.args.args[skipped:]}))
+def _arguments(node: Function) -> str:
+    bare = copy.deepcopy(node.args)
+    for each in (*bare.posonlyargs, *bare.args, *bare.kwonlyargs, bare.vararg, bare.kwarg):
+        if each:
+            each.annotation = None
+    bare.args = [each for each in bare.args if each.arg not in ("self", "cls")]
+    return f"({ast.unparse(bare)})"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -73,7 +75,7 @@ def algorithms(asked: str) -> str:
     rows = []
     for path in sorted((ROOT / "config/algorithms").glob("*.yaml")):
         if {path.stem, agent(path.stem)} & set(asked.split()):
-            data = load(path).data
+            data = _read(path.stem)
             name, extends = f"[{path.stem}](../../config/algorithms/{path.name})", data.get("extends")
             rows.append([name, data["label"], f"`{extends}`" if extends else "", data["source"]])
     return table(["file", "label", "extends", "source"], rows)
@@ -81,9 +83,14 @@ def algorithms(asked: str) -> str:
 
 def agent(algorithm: str) -> str:
     """The kind of agent that an algorithm's file, or the one that it extends, has."""
-    data = load(ROOT / f"config/algorithms/{algorithm}.yaml").data
+    data = _read(algorithm)
     kind = data["spec"].get("agent", {}).get("kind")
     return kind or agent(data["extends"])
+
+
+@functools.cache
+def _read(algorithm: str) -> dict[str, Any]:
+    return load(ROOT / f"config/algorithms/{algorithm}.yaml").data
 
 
 def commands() -> str:
