@@ -1,15 +1,17 @@
-"""What may stand in config/, from the models that read it: every key with what it takes, its default and its meaning."""
+"""What may stand in config/, from the models that read it: every key with what it takes, its default, its meaning."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from agents.spec import LEARNERS, OFFLINE, Spec
+from agents.spec.base import Identified
 from analysis.spec import claims, figures, tables
 from analysis.spec.claims import Claim, Comparison
 from analysis.spec.common import FromRuns, Reduced, Shown, kinds
@@ -21,15 +23,16 @@ HUGE = 2**31 - 1  # bounds of what memory can hold, not of what makes sense
 # How a key's name ends -> its unit. What has another one says it in its meaning; the rest are plain numbers.
 UNITS = {"frames": "environment frames", "steps": "agent steps", "updates": "updates", "minutes": "minutes",
          "mb": "megabytes", "episodes": "episodes"}  # fmt: skip
+OF_TYPES = ("environment frames", "environment frames of one episode")  # what a type says, of any key of it
 TELLS = ("kind", "suite")  # tells one part from another
 
 
 class Page(NamedTuple):
-    """The models of one page, and those that they have keys of in common, each after those that it has keys of itself."""
+    """The models of one page; `shared`: those that they have keys of, each after those that it has keys of itself."""
 
     name: str
     models: dict[str, type[BaseModel]]
-    shared: dict[str, type[BaseModel]] = {}
+    shared: Mapping[str, type[BaseModel]] = MappingProxyType({})
 
 
 PAGES = {
@@ -38,9 +41,9 @@ PAGES = {
         Page("main", {"config/config.yaml": Config}),
         Page("algorithm", {"A file of config/algorithms": AlgorithmFile}),
         Page("paper", {"A file of config/papers": Paper, "A file of config/scales": Preset}),
-        Page("run", {"A run": Spec}
-             | {f"A run of agent `{kind}`": model for kind, model in LEARNERS.items()}
-             | {f"A study by agent `{kind}`": model for kind, model in OFFLINE.items()}),
+        Page("run", {f"A run of agent `{kind}`": model for kind, model in LEARNERS.items()}
+             | {f"A study by agent `{kind}`": model for kind, model in OFFLINE.items()},
+             {"Of every run and study": Identified, "A run": Spec}),
         Page("figures", {f"`{kind}`": model for kind, model in kinds(vars(figures), Drawn).items()},
              {"Of every figure": Drawn, "Of what shows runs": FromRuns, "Of what shows one number per run": Reduced,
               "Of curves": Curved}),
@@ -67,7 +70,7 @@ def silent(page: Page) -> list[str]:
         if not schema.get("description") and not _kind(schema).get("description") and _kind(schema):
             found.append(name)
         for key, node in schema.get("properties", {}).items():
-            if key not in TELLS and not told.meaning(node):
+            if key not in TELLS and told.meaning(node) in ("", *OF_TYPES):
                 found.append(f"{name}.{key}")
     return found
 
@@ -83,7 +86,7 @@ class _Told:
 
     def text(self) -> str:
         blocks = []
-        for heading, model in (self.page.shared | self.page.models).items():
+        for heading, model in (dict(self.page.shared) | self.page.models).items():
             schema = model.model_json_schema(mode="validation")
             if self.page.name == "paper":
                 schema["properties"] = {key: self._short(key, node) for key, node in schema["properties"].items()}
@@ -97,7 +100,7 @@ class _Told:
             return node["description"]
         inner = [each for each in node.get("anyOf", []) if each.get("type") != "null"]
         if "$ref" in node:
-            return self.parts[_name(node)].get("description", "")
+            return self.parts[_name(node)].get("description", "").split("\n\n")[0]
         return self.meaning(inner[0]) if len(inner) == 1 else ""
 
     def _short(self, key: str, node: Node) -> Node:
@@ -116,7 +119,7 @@ class _Told:
             common |= {key: node for key, node in self.seen[each.__name__]["properties"].items()}
         own = {key: node for key, node in schema["properties"].items() if common.get(key) != node and key not in TELLS}
         yield f"{self._label(name)}\n## {heading}"
-        yield _plain(schema.get("description", "") or _kind(schema).get("description", ""))
+        yield _first(schema) or _plain(_kind(schema).get("description", ""))
         yield self._table(own, schema)
         if of:
             links = [f"[{each[0].lower()}{each[1:]}](#{self._target(of[each].__name__)})" for each in of]
@@ -133,7 +136,7 @@ class _Told:
                 at, told = f"{path}{key}", _kind(part)
                 chosen = f": {' · '.join(told.get('enum', [told.get('const')]))}" if told else ""
                 yield f"{self._label(ref)}\n### `{at}{chosen}`"
-                yield _plain(". ".join(filter(None, [told.get("description"), part.get("description")])))
+                yield " – ".join(filter(None, [_plain(told.get("description", "")), _first(part)]))
                 own = {key: each for key, each in part.get("properties", {}).items() if key not in TELLS}
                 yield self._table(own, part)
                 yield from self._below(f"{at}.", own)
@@ -229,6 +232,11 @@ def _either(values: Iterable[Any]) -> str:
 def _default(node: Node) -> str:
     default = node.get("default")
     return f"`{json.dumps(default, ensure_ascii=False)}`" if default not in (None, "", [], {}) else "none"
+
+
+def _first(schema: Node) -> str:
+    """What a model says of itself, its first paragraph."""
+    return _plain(schema.get("description", "").split("\n\n")[0])
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,7 @@
-"""How often a nominal 95 % interval holds the truth: `python -m manual.coverage` simulates it and writes docs/statistics.
+"""How often a nominal 95 % interval holds the truth: `python -m manual.coverage` simulates it, into docs/statistics.
 
-Scores of five games, lognormal around each game's mean with a standard deviation of a fifth of it; REPEATS experiments at
-each number of seeds. The truth of the mean is known, that of the IQM is its limit over many runs.
+Scores of five games, lognormal around each game's mean with a standard deviation of a fifth of it; REPEATS experiments
+at each number of seeds. The truth of the mean is known, that of the IQM is its limit over many runs.
 """
 
 from __future__ import annotations

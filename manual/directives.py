@@ -35,7 +35,7 @@ class Line(SphinxRole):
 
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:
-    """Before a page is read: fill its blocks; tables that lie beside pages get a title, and the papers' index its pages."""
+    """Before a page is read: fill its blocks; tables beside pages get a title, and the papers' index its pages."""
     source[0] = MADE.sub(lambda block: load(block[1])(*filter(None, [block[2]])), source[0])
     folder, _, name = page.rpartition("/")
     if folder.startswith(("papers/", "results/")):

@@ -73,7 +73,7 @@ def _within(folder: Path) -> Iterator[None]:
 
 
 def leave(results: Path) -> None:
-    """Two finished runs as results/runs shows them, with the columns and the writer of real ones, of made-up numbers."""
+    """Two finished runs as results/runs shows them, made-up numbers with the columns and the writer of real ones."""
     for seed in (0, 1):
         name = f"dqn.minatar-breakout.s{seed}.{seed:012x}"
         folder = results / "runs" / name

@@ -1,4 +1,4 @@
-"""The code as pages of numbered lines, to which links lead; without the site's frame, which costs more than all else."""
+"""The code as pages of numbered lines, to which links lead; without the site's frame, which costs more than all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code by its name, `module:attribute`, read and never imported: where it stands, what it takes, what it says of itself."""
+"""Code by its name, `module:attribute`, read and never imported: where it stands, what it takes and says of itself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def public(node: ast.Module | ast.ClassDef) -> Iterator[Symbol]:
 
 
 def signature(node: Symbol) -> str:
-    """The names that it is called with; a class as its `__init__` says. What shapes and units they have, its docstring says."""
+    """The names that it is called with, a class as its `__init__` says; shapes and units are the docstring's."""
     if isinstance(node, ast.ClassDef):
         made = [n for n in node.body if isinstance(n, Function) and n.name == "__init__"]
         return _arguments(made[0]) if made else ""

@@ -43,7 +43,7 @@ def columns() -> str:
     blocks = []
     for name, schema in SCHEMAS.items():
         rows = [
-            [f"`{field.name}`", _type(field.type), field.metadata[b"unit"].decode(), field.metadata[b"meaning"].decode()]
+            [f"`{field.name}`", _type(field.type), *(field.metadata[key].decode() for key in (b"unit", b"meaning"))]
             for field in schema
         ]
         blocks.append(f"### {name}.parquet\n\n{table(['column', 'type', 'unit', 'meaning'], rows)}")
@@ -71,7 +71,7 @@ def metrics() -> str:
 
 
 def algorithms(asked: str) -> str:
-    """The files of config/algorithms with agents of these kinds, or of these names, and where their numbers are from."""
+    """The files of config/algorithms with agents of these kinds, or of these names, and their sources."""
     rows = []
     for path in sorted((ROOT / "config/algorithms").glob("*.yaml")):
         if {path.stem, agent(path.stem)} & set(asked.split()):

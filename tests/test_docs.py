@@ -75,7 +75,8 @@ def test_equations_lead_to_their_lines(site: Path):
     page = (site / "algorithms/value.html").read_text(encoding="utf-8")
     file, line = symbols.line("agents.losses.value:q_loss").split(":")
     assert f'href="../code/{file}.html#L{line}"' in page
-    assert f'<span id="L{line}"><a href="#L{line}">{line:>3}</a>  def q_loss(' in (site / f"code/{file}.html").read_text()
+    code = (site / f"code/{file}.html").read_text(encoding="utf-8")
+    assert f'<span id="L{line}"><a href="#L{line}">{line:>3}</a>  def q_loss(' in code
     assert page.count("<math") > 5
 
 
@@ -140,9 +141,9 @@ def test_blocks_are_filled_before_a_page_is_read():
 
 
 def test_every_algorithm_has_a_page():
-    text = "".join(tables.algorithms(" ".join(words.split()))
-                   for page in (ROOT / "docs/algorithms").glob("[!i]*.md")
-                   for words in re.findall(r"```\{made\} manual.tables:algorithms ([^`]*)\n```", page.read_text()))  # fmt: skip
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs/algorithms").glob("[!i]*.md")]
+    asked = [words for page in pages for words in re.findall(r"manual.tables:algorithms ([^`]*)\n```", page)]
+    text = "".join(map(tables.algorithms, asked))
     names = {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
     assert {name for name in names if f"[{name}]" not in text} == set()
 

@@ -1,4 +1,4 @@
-"""What is handed out beside the code: recipes of containers, forms for issues, the citation; read, since nothing builds here."""
+"""What is handed out beside the code: recipes of containers, forms for issues, the citation. Read, not built."""
 
 from __future__ import annotations
 

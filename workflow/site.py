@@ -1,4 +1,4 @@
-"""`arcade docs`: docs/ and what manual/ makes of the code, as pages to read. Sphinx does it, in a process of its own."""
+"""`arcade docs`: docs/ and what manual/ makes of the code, as pages. Sphinx does it, in a process of its own."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ from workflow.strict_yaml import load
 
 README = (ROOT / "README.md").read_text()
 RECIPES = (ROOT / "docs/adding.md").read_text()
-GUIDES = [README, *((ROOT / "docs" / name).read_text() for name in ("adding.md", "cluster.md", "tutorial.md", "troubleshooting.md"))]
+NAMES = ("adding", "cluster", "tutorial", "troubleshooting")
+GUIDES = [README, *((ROOT / f"docs/{name}.md").read_text() for name in NAMES)]
+INLINE = re.compile(r"`((?:snakemake|make|python -m|\./arcade|arcade) [^`]*)`")
 
 
 def snippet(heading: str) -> str:
@@ -32,7 +34,7 @@ def snippet(heading: str) -> str:
 def commands() -> list[str]:
     blocks = [block for text in GUIDES for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    inline = [word for text in GUIDES for word in re.findall(r"`((?:snakemake|make|python -m|\./arcade|arcade) [^`]*)`", text)]
+    inline = [word for text in GUIDES for word in INLINE.findall(text)]
     return [line for line in [*lines, *inline] if line]
 
 
