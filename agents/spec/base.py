@@ -125,7 +125,7 @@ class Identified(Part):
 
     version: Literal[1] = Field(description="of the form of specs; a run keeps the one that it was made with")
     budget_frames: Period = Field(
-        description="environment frames that it is trained; of a study updates, transitions or what else its clock counts"
+        description="environment frames that it is trained; of a study updates, transitions or whatever it counts"
     )
     seed: Whole = Field(ge=0, description="of all random streams of the run, each of which has a name")
     device: Literal["cpu", "cuda"] = Field(
