@@ -105,7 +105,6 @@ def test_what_a_key_takes_is_told():
     assert rows["`capacity_steps`"] == (
         "| `capacity_steps` | integer ≥ 1, agent steps | observations kept, agent steps; the oldest make room |"
     )
-    assert rows["`noop_max`"].startswith("| `noop_max` | integer ≥ 0 | ")
     assert "[uniform](#config-run-uniformselect) · [sequential](#config-run-sequentialselect)" in rows["`select`"]
     assert "### `memory.select: uniform`" in text
 
