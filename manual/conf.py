@@ -24,6 +24,7 @@ html_title = "Paper Arcade"
 html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_use_index = html_domain_indices = False  # functions are found by search, and on their pages
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False

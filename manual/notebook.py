@@ -35,19 +35,16 @@ def page(name: str) -> str:
 
 
 def run(source: str, names: dict[str, Any]) -> list[str]:
-    """What a cell prints, what its last line gives, and what it draws, as Markdown."""
+    """What a cell prints, what its last line gives if no semicolon ends it, and what it draws, as Markdown."""
     tree, said, last = ast.parse(source), io.StringIO(), None
     ends = tree.body and isinstance(tree.body[-1], ast.Expr)
     with contextlib.redirect_stdout(said):
         exec(compile(ast.Module(tree.body[: -1 if ends else None], []), "cell", "exec"), names)
         if ends:
             last = eval(compile(ast.Expression(tree.body[-1].value), "cell", "eval"), names)
-    told = said.getvalue() + ("" if last is None or _drawn(last) else f"{last}\n")
+    silent = last is None or source.rstrip().endswith(";")
+    told = said.getvalue() + ("" if silent else f"{last}\n")
     return ([f"```text\n{told}```"] if told else []) + list(_pictures())
-
-
-def _drawn(value: Any) -> bool:
-    return type(value).__module__.startswith("matplotlib")
 
 
 def _pictures() -> Iterator[str]:

@@ -80,6 +80,45 @@ def test_equations_lead_to_their_lines(site: Path):
     assert page.count("<math") > 5
 
 
+# What leaves the window without a frame that scrolls, and what a frame that does not scroll cuts off.
+PROBE = """<script>addEventListener("load", () => {
+  const flows = (e) => ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX);
+  const held = (e) => { for (e = e.parentElement; e; e = e.parentElement) if (flows(e)) return true; return false; };
+  const all = [...document.querySelectorAll("article *")];
+  const hides = (e) => getComputedStyle(e).overflowX === "hidden" && e.clientWidth > 2;
+  const cut = (e) => hides(e) && e.scrollWidth > e.clientWidth + 1;
+  const out = all.filter((e) => (e.getBoundingClientRect().right > innerWidth + 1 && !held(e)) || cut(e));
+  const broken = [...document.images].filter((i) => !i.complete || i.naturalWidth === 0);
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  parent.postMessage([innerWidth, wide, out.length, broken.length, document.querySelectorAll("math").length > 0], "*");
+});</script></body>"""
+FRAMES = """<!DOCTYPE html><body><script>const got = [];
+addEventListener("message", (e) => { got.push(e.data); document.body.dataset.probe = JSON.stringify(got); });
+</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the pages are not looked at in a browser")
+def test_pages_fit_three_widths_in_a_browser(site: Path, tmp_path: Path):
+    names, frames = ("algorithms/value.html", "reference/config_run.html", "papers/sn.html"), FRAMES
+    for name in names:
+        text = (site / name).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
+        (site / name).with_suffix(".probed.html").write_text(text, encoding="utf-8")
+        for width in (360, 800, 1400):
+            place = name.replace(".html", ".probed.html")
+            frames += f'<iframe src="{place}" style="width:{width}px;height:900px;border:0"></iframe>'
+    (site / "frames.html").write_text(frames)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+             f"--user-data-dir={tmp_path / 'user'}", "--window-size=1500,1200", "--virtual-time-budget=20000",
+             "--dump-dom"]  # fmt: skip
+    command = [BROWSER, *flags, (site / "frames.html").as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
+    found = json.loads(html.unescape(re.search(r'data-probe="([^"]*)"', shown)[1]))
+    assert sorted(width for width, *_ in found) == [360] * 3 + [800] * 3 + [1400] * 3
+    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 9
+    assert sum(rest[3] for _, *rest in found) == 3  # the page with equations
+
+
 @pytest.mark.parametrize("name", configuration.PAGES)
 def test_every_key_says_what_it_is_for(name: str):
     assert configuration.silent(configuration.PAGES[name]) == []
@@ -101,11 +140,13 @@ def test_a_key_without_a_word_is_found():
 
 def test_what_a_key_takes_is_told():
     text = configuration.page("run")
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| `")}
-    assert rows["`capacity_steps`"] == (
+    lines = text.splitlines()
+    assert (
         "| `capacity_steps` | integer ≥ 1, agent steps | observations kept, agent steps; the oldest make room |"
+        in lines
     )
-    assert "[uniform](#config-run-uniformselect) · [sequential](#config-run-sequentialselect)" in rows["`select`"]
+    (select,) = (line for line in lines if line.startswith("| `select` | [uniform](#config-run-uniformselect) · "))
+    assert select.endswith(" · [rank](#config-run-rankselect) | which of what is kept is drawn |")
     assert "### `memory.select: uniform`" in text
 
 
@@ -118,6 +159,7 @@ def test_a_notebook_is_run_cell_by_cell():
     names: dict = {}
     assert notebook.run("a = 2", names) == []
     assert notebook.run("print('x')\na + 1", names) == ["```text\nx\n3\n```"]
+    assert notebook.run("a + 1;", names) == []
     with pytest.raises(ZeroDivisionError):
         notebook.run("1 / 0", names)
     cells = json.loads((ROOT / "docs/reference/reading.ipynb").read_text())["cells"]
