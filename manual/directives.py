@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
@@ -44,6 +47,32 @@ def fill(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 
 
+def lean(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """The tree of pages beside each page, of their titles alone: of all headings, to drop them then, it takes long."""
+    whole, tocs = context["toctree"], app.env.tocs
+
+    def tree(**asked: Any) -> str:
+        app.env.tocs = _titles(app.env)
+        try:
+            return whole(**asked)
+        finally:
+            app.env.tocs = tocs
+
+    context["toctree"] = tree
+
+
+@functools.cache
+def _titles(env: BuildEnvironment) -> dict[str, nodes.bullet_list]:
+    """Page -> its contents without its headings; asked once all is read."""
+    found = {}
+    for page, toc in env.tocs.items():
+        item = nodes.list_item("", toc[0][0].deepcopy())
+        if below := [each.deepcopy() for each in toc.findall(addnodes.toctree)]:
+            item += nodes.bullet_list("", *below)
+        found[page] = nodes.bullet_list("", item)
+    return found
+
+
 def inline_math(writer: Any, node: nodes.math) -> None:
     """MathML, which browsers draw by themselves."""
     writer.body.append(_mathml(node, as_block=False))
@@ -68,6 +97,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_role("src", Line())
     app.connect("source-read", fill)
+    app.connect("html-page-context", lean, priority=400)  # before the theme asks for the tree
     app.connect("build-finished", lambda app, error: None if error else sources.write(Path(app.outdir)))
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
