@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-from agents.spec.base import load
-from manual import sources, symbols
+from manual import blocks, sources, symbols
 
 LOG = logging.getLogger(__name__)
-MADE = re.compile(r"^```\{made\} (\S+)(?:[ ]([^`]*?))?\n```$", flags=re.MULTILINE)
 
 
 class Line(SphinxRole):
@@ -39,7 +36,7 @@ class Line(SphinxRole):
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:
     """Before a page is read: fill its blocks; tables beside pages get a title, and the papers' index its pages."""
-    source[0] = MADE.sub(lambda block: load(block[1])(*filter(None, [block[2]])), source[0])
+    source[0] = blocks.fill(source[0])
     folder, _, name = page.rpartition("/")
     if folder.startswith(("papers/", "results/")):
         source[0] = f"---\norphan: true\n---\n# {folder.partition('/')[2]}: {name}\n\n{source[0]}"

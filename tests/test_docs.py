@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from analysis.load import SCORES
-from manual import api, bibliography, configuration, notebook, symbols, tables
-from manual.directives import MADE
+from manual import api, bibliography, blocks, configuration, notebook, symbols, tables
+from workflow.site import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -35,6 +35,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.split()[-1] == str(out / "index.html"), done.stdout + done.stderr
     return out
+
+
+def test_without_the_packages_of_the_site_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert build(ROOT, tmp_path) == 1
+    assert "the package 'sphinx' is missing" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 @cache
@@ -176,9 +182,10 @@ def test_docstrings_are_read_and_not_imported():
 
 
 def test_blocks_are_filled_before_a_page_is_read():
-    block = MADE.search("text\n```{made} a.b:c d e\n```\nmore")
-    assert (block[1], block[2]) == ("a.b:c", "d e")
-    assert [page for page in PAGES if "```{made}" in MADE.sub("", page.read_text())] == []
+    assert blocks.fill("a\n```{made} textwrap:dedent  x y\n```\nb") == "a\nx y\nb"
+    assert blocks.fill("a\n```{made} manual.tables:scores\n```\nb").startswith(
+        "a\n| column | type | unit | meaning |\n"
+    )
 
 
 def test_every_algorithm_has_a_page():
