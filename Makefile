@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: help venv demo test lint bench faults clean-venv
+.PHONY: help venv demo docs test lint bench faults clean-venv
 
 PYTHON ?= python3
 ARGS ?=
@@ -21,6 +21,9 @@ help: ## this list
 demo: venv ## train the demo's runs here, on all cores, and draw its figures and report
 	@python -m workflow run demo -- $(ARGS)
 	python -m workflow done demo
+
+docs: venv ## build the site from docs/ and the code, into site/
+	@python -m workflow docs
 
 test: venv ## all tests (as root, installs SLURM and Chromium for those that need them); ARGS="-k name" selects, "-n 4" takes 4 workers
 	@tests/setup.sh

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE, FUNCTION, TOP = 350, 60, 15
-PLACES = ("agents", "analysis", "workflow", "benchmarks")
+PLACES = ("agents", "analysis", "workflow", "benchmarks", "manual")
 KERNELS = "agents/compiled/"  # numba compiles a kernel as one function
 FILES = sorted(path for place in PLACES for path in (ROOT / place).rglob("*.py"))
 

@@ -23,6 +23,10 @@ def do(root: Path, options: argparse.Namespace, passed: list[str]) -> int:
     match options.command:
         case "ledger":
             return _ledger(root, options.check)
+        case "docs":
+            from workflow import site
+
+            return site.build(root, options.out)
         case "completion":
             from workflow.completion import shellcode
 

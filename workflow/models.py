@@ -94,19 +94,21 @@ class Config(Strict):
 class Cluster(Strict):
     """What one run asks of the cluster."""
 
-    runtime_minutes: Count
+    runtime_minutes: Count = Field(
+        description="time limit of a job, minutes; a run that takes longer saves itself and goes on in the next one"
+    )
     mem_mb: Count = Field(description="of the first attempt; a second one gets twice as much, and so on")
-    cpus: Count
+    cpus: Count = Field(description="cores of a job")
     gpu: Annotated[Whole, Field(ge=0)] = Field(description="0: runs on CPUs whatever config.yaml's `device` says")
     nodes: Count = Field(1, description="of one job; more than one only for runs whose executor is `ray`")
 
 
 class ClusterChange(Strict):
-    runtime_minutes: Count | None = None
-    mem_mb: Count | None = None
-    cpus: Count | None = None
-    gpu: Annotated[Whole, Field(ge=0)] | None = None
-    nodes: Count | None = None
+    runtime_minutes: Count | None = Field(None, description="time limit of a job, minutes")
+    mem_mb: Count | None = Field(None, description="memory of a job's first attempt, megabytes")
+    cpus: Count | None = Field(None, description="cores of a job")
+    gpu: Annotated[Whole, Field(ge=0)] | None = Field(None, description="GPUs of a job")
+    nodes: Count | None = Field(None, description="of a job, where the executor is `ray`")
 
 
 class AlgorithmFile(Strict):
@@ -140,12 +142,14 @@ class Scale(Strict):
     )
     games: Games | None = None
     seeds: Seeds | None = None
-    budget_frames: Period | None = None
+    budget_frames: Period | None = Field(None, description="how long each run is trained, environment frames")
     variants: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="names of those to keep")
     set: Overlay = Field(default_factory=dict, description="more keys of the spec, over those of the experiment")
-    vary: Vary | None = None
-    zip: Vary | None = None
-    cluster: ClusterChange = ClusterChange()
+    vary: Vary | None = Field(
+        None, description="dotted keys and their values, in place of the experiment's; null takes a key back"
+    )
+    zip: Vary | None = Field(None, description="the same, taken side by side")
+    cluster: ClusterChange = Field(ClusterChange(), description="what differs for the cluster")
 
     @field_validator("reduced")
     @classmethod
@@ -168,19 +172,25 @@ class Experiment(Strict):
     extends: Text | None = Field(
         None, description="another experiment of the paper, itself complete, that this changes"
     )
-    title: Text
-    algorithm: Text
+    title: Text = Field(description="what it compares, in a few words")
+    algorithm: Text = Field(description="file of config/algorithms that its runs start from")
     games: Games
     seeds: Seeds
-    budget_frames: Period
+    budget_frames: Period = Field(
+        description="how long each run is trained, environment frames; of a study, what its clock counts"
+    )
     variants: Variants | None = None
     set: Overlay = Field(default_factory=dict, description="keys of the spec, dotted or in mappings, for all variants")
     vary: Vary = Field(default_factory=dict, description="dotted keys and their values, crossed")
     zip: Vary = Field(default_factory=dict, description="dotted keys and their values, taken side by side")
     metrics: Annotated[list[Text], Field(min_length=1)] | None = Field(None, description="kept; null: all")
-    cluster: ClusterChange = ClusterChange()
+    cluster: ClusterChange = Field(
+        ClusterChange(), description="what its jobs ask of the cluster, where that differs from the algorithm's file"
+    )
     preset: Text | None = Field(None, description="file of config/scales on which `scales` is laid")
-    scales: dict[Literal["smoke", "reduced"], Scale] = Field(default_factory=dict)
+    scales: dict[Literal["smoke", "reduced"], Scale] = Field(
+        default_factory=dict, description="how it shrinks at the smaller scales"
+    )
 
 
 class Quoted(Strict):
@@ -210,13 +220,13 @@ class Content(Strict):
 class Paper(Strict):
     """config/papers/*.yaml: what a paper ran, and the figures, tables and claims made of it."""
 
-    title: Text
-    authors: Text
-    year: Annotated[Whole, Field(ge=1950, le=2100)]
-    venue: Text
-    url: Annotated[str, Field(pattern="^(https?://.*)?$")]
+    title: Text = Field(description="of the paper")
+    authors: Text = Field(description="apart by commas")
+    year: Annotated[Whole, Field(ge=1950, le=2100)] = Field(description="of publication")
+    venue: Text = Field(description="conference or journal, or none")
+    url: Annotated[str, Field(pattern="^(https?://.*)?$")] = Field(description="where it can be read, or nothing")
     published: Quoted | None = Field(None, exclude=True, description="of all published numbers that do not say it")
-    experiments: dict[Name, Experiment] = Field(default_factory=dict)
+    experiments: dict[Name, Experiment] = Field(default_factory=dict, description="name -> what was run")
     figures: list[FigureSpec] = Field(default_factory=list)
     tables: list[TableSpec] = Field(default_factory=list)
     claims: list[ClaimSpec] = Field(default_factory=list)

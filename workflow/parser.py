@@ -140,6 +140,8 @@ def _keep(add: _Commands) -> None:
     add("schema", "write config/schema/*.json", "schema")
     one = add("ledger", "write docs/papers: what each paper shows, what shows it here", "ledger --check", config=False)
     one.add_argument("--check", action="store_true", help="write nothing; 1 if a page is stale")
+    one = add("docs", "build the site from docs/ and the code, every warning an error", "docs", config=False)
+    one.add_argument("--out", type=Path, metavar="DIR", help="(site)")
     one = add("completion", "what makes a shell complete these words", "completion bash >> ~/.bashrc", config=False)
     one.add_argument("shell", choices=SHELLS)
 

@@ -28,22 +28,29 @@ VERSION = 1
 
 
 class Spec(Identified):
-    """One training run, fully resolved. ValueError with a sentence for each two parts that do not go together."""
+    """One training run, fully resolved.
+
+    ValueError with a sentence for each two parts that do not go together.
+    """
 
     driver: ClassVar[str] = "agents.run.loop"
     clock: ClassVar[str] = "frames"
 
-    agent: Annotated[DQN | R2D2 | UnrolledQ | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")]
-    network: Network
-    spectral: Spectral
-    exploration: Exploration
-    memory: Memory
-    learning: Learning
-    optimizer: Optimizer
-    environment: Environment
-    evaluation: Evaluation
-    executor: Executors
-    record: Record
+    agent: Annotated[DQN | R2D2 | UnrolledQ | ACLambda | ActorCritic | TRPO | ACER, Field(discriminator="kind")] = (
+        Field(description="what acts, what it learns from, and how")
+    )
+    network: Network = Field(description="torso, core and head, and what their layers are made of")
+    spectral: Spectral = Field(
+        description="whether layers' largest singular values are followed, and what is done with them"
+    )
+    exploration: Exploration = Field(description="how often an action is random")
+    memory: Memory = Field(description="what is kept of the past, and what is drawn of it")
+    learning: Learning = Field(description="when updates are made, of how much")
+    optimizer: Optimizer = Field(description="what moves the parameters")
+    environment: Environment = Field(description="the game's suite, and the rules that it is played by")
+    evaluation: Evaluation = Field(description="how often and by which rules the agent is evaluated")
+    executor: Executors = Field(description="where acting and learning happen")
+    record: Record = Field(description="what is recorded, how often")
 
     @field_validator("network", mode="before")
     @classmethod
@@ -96,8 +103,8 @@ class Spec(Identified):
 class DreamerSpec(Spec):
     """A training run whose agent learns a world model: its networks are of their own kind."""
 
-    agent: Dreamer
-    network: Dreams
+    agent: Dreamer = Field(description="the agent with a world model")
+    network: Dreams = Field(description="the networks of the world model, the actor and the critic")
 
 
 LEARNERS: dict[str, type[Spec]] = {"dreamer": DreamerSpec}  # agents whose specs have parts of their own

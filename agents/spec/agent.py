@@ -24,7 +24,7 @@ class Categorical(Numbers):
     kind: Literal["categorical"] = Field(description="C51: a distribution over fixed returns (Bellemare et al. 2017)")
     low: Real = Field(description="smallest return of the support")
     high: Real = Field(description="largest return of the support")
-    atoms: Annotated[Whole, Field(ge=2)]
+    atoms: Annotated[Whole, Field(ge=2)] = Field(description="N: returns of the support, equally far apart")
 
     @property
     def size(self) -> int:
@@ -40,7 +40,7 @@ class Categorical(Numbers):
 class Quantile(Numbers):
     code: ClassVar[str] = "agents.losses.quantile:Quantile"
     kind: Literal["quantile"] = Field(description="QR-DQN: quantiles of the return (Dabney et al. 2018)")
-    quantiles: Count
+    quantiles: Count = Field(description="N: at the levels (i + 0.5) / N")
     kappa: Annotated[Real, Field(ge=0)] = Field(description="width of the Huber region; 0: absolute error")
 
     @property
@@ -108,7 +108,7 @@ class Munchausen(Numbers):
 
 class NoPenalty(Numbers):
     code: ClassVar[str] = "agents.losses.penalty:Nothing"
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="nothing is added to the loss")
 
 
 class GradientPenalty(Numbers):
@@ -116,7 +116,7 @@ class GradientPenalty(Numbers):
     kind: Literal["gradient"] = Field(
         description="weight x mean (|d Q(s, a) / d s| - norm)^2, s being the network's scaled input"
     )
-    weight: Annotated[Real, Field(gt=0)]
+    weight: Annotated[Real, Field(gt=0)] = Field(description="of the penalty beside the loss of the TD error")
     norm: Annotated[Real, Field(ge=0)] = Field(description="the slope that is asked for")
 
 
@@ -152,7 +152,9 @@ class Agent(Part):
 class DQN(Agent):
     code: ClassVar[str] = "agents.dqn:make"
     heads: ClassVar[tuple[str, ...]] = ("plain", "dueling", "implicit")
-    kind: Literal["dqn"]
+    kind: Literal["dqn"] = Field(
+        description="Q-learning from replayed transitions, with a target network (Mnih et al. 2015)"
+    )
     discount: Probability = Field(description="gamma, per agent step")
     n_step: Count = Field(description="length of the return, agent steps")
     selector: Annotated[Greedy | Munchausen, *OneOf] = Field(description="what picks the value to bootstrap from")

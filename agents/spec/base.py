@@ -123,10 +123,14 @@ class Identified(Part):
     A kind of run adds `agent` with a `kind`, `environment` with `suite` and `game`, and says where its code is.
     """
 
-    version: Literal[1]
-    budget_frames: Period
-    seed: Whole = Field(ge=0)
-    device: Literal["cpu", "cuda"]
+    version: Literal[1] = Field(description="of the form of specs; a run keeps the one that it was made with")
+    budget_frames: Period = Field(
+        description="environment frames that it is trained; of a study updates, transitions or whatever it counts"
+    )
+    seed: Whole = Field(ge=0, description="of all random streams of the run, each of which has a name")
+    device: Literal["cpu", "cuda"] = Field(
+        description="what it trains on; another one gives other bits, so it identifies the run"
+    )
     threads: Count = Field(description="torch threads; they change the bits of a result, so they identify a run")
 
     @property

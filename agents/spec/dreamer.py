@@ -14,8 +14,8 @@ Units = list[Count]
 
 class Constant(Numbers):
     code: ClassVar[str] = "agents.clock:Constant"
-    kind: Literal["constant"]
-    value: Annotated[Real, Field(ge=0)]
+    kind: Literal["constant"] = Field(description="the same at all frames")
+    value: Annotated[Real, Field(ge=0)] = Field(description="at all frames")
 
 
 class Line(Numbers):
@@ -23,8 +23,8 @@ class Line(Numbers):
     kind: Literal["linear"] = Field(description="a straight line over training frames")
     start: Annotated[Real, Field(ge=0)] = Field(description="until start_frames")
     end: Annotated[Real, Field(ge=0)] = Field(description="from end_frames on")
-    start_frames: Frames
-    end_frames: Frames
+    start_frames: Frames = Field(description="environment frame at which the line begins")
+    end_frames: Frames = Field(description="environment frame at which it ends")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Line":
@@ -39,14 +39,14 @@ Schedule = Annotated[Constant | Line, *OneOf]
 class CategoricalLatent(Numbers):
     code: ClassVar[str] = "agents.losses.latent:Categorical"
     kind: Literal["categorical"] = Field(description="one-hot vectors, with straight-through gradients (DreamerV2)")
-    variables: Count
-    classes: Annotated[Whole, Field(ge=2)]
+    variables: Count = Field(description="number of vectors")
+    classes: Annotated[Whole, Field(ge=2)] = Field(description="of each")
 
 
 class GaussianLatent(Numbers):
     code: ClassVar[str] = "agents.losses.latent:Gaussian"
     kind: Literal["gaussian"] = Field(description="independent normal variables, reparameterised (Dreamer)")
-    variables: Count
+    variables: Count = Field(description="numbers of z")
     form: Literal["softplus", "sigmoid2"] = Field(
         description="of the standard deviation, from a layer's output x: softplus(x) or 2 sigmoid(x / 2)"
     )
@@ -80,10 +80,10 @@ class TransposedDecoder(Numbers):
 class Heads(Part):
     """Width of each hidden layer of what reads a state."""
 
-    reward: Units
+    reward: Units = Field(description="widths of the layers that predict rewards")
     discount: Units | None = Field(description="null: the discount of every imagined step is agent.discount")
-    actor: Units
-    critic: Units
+    actor: Units = Field(description="widths of the policy's layers")
+    critic: Units = Field(description="widths of the value's layers")
 
 
 class Dreams(Part):
@@ -92,7 +92,9 @@ class Dreams(Part):
     code: ClassVar[str] = "agents.nets.world_model:Dreams"
     depth: ClassVar[int] = 0  # layers that spectral norms can be taken of
 
-    torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf]
+    torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf] = Field(
+        description="what makes features of the screen"
+    )
     convolutions: list[tuple[Count, Count, Count]] = Field(description="as in other networks; []: pixels as they are")
     offset: Annotated[Real, Field(ge=0)] = Field(description="taken from observations scaled to [0, 1]")
     latent: Annotated[CategoricalLatent | GaussianLatent, *OneOf] = Field(description="z")
@@ -101,9 +103,9 @@ class Dreams(Part):
     cell: Literal["layer_norm", "bare", "gru"] = Field(
         description="layer_norm: DreamerV2's GRU, normalised; bare: the same without; gru: the common GRU (Dreamer)"
     )
-    decoder: Annotated[DenseDecoder | TransposedDecoder, *OneOf]
+    decoder: Annotated[DenseDecoder | TransposedDecoder, *OneOf] = Field(description="what makes an image of a state")
     heads: Heads
-    activations: Activations
+    activations: Activations = Field(description="after the layers")
     initialisation: Literal["xavier_uniform", "torch"] = Field(
         description="of the weights; xavier_uniform sets biases to zero"
     )
@@ -148,10 +150,14 @@ class Dreamer(Agent):
     discount: Probability = Field(description="gamma, per agent step")
     sequence: Count = Field(description="L: rows of a sequence; sequences run on into the next episode")
     reward: Literal["identity", "tanh"] = Field(description="what becomes of rewards before they are learned")
-    image: Annotated[GaussianImage | BernoulliImage, *OneOf]
-    kl: Annotated[PlainKL | BalancedKL, *OneOf]
+    image: Annotated[GaussianImage | BernoulliImage, *OneOf] = Field(
+        description="what the image's decoder says: its loss"
+    )
+    kl: Annotated[PlainKL | BalancedKL, *OneOf] = Field(
+        description="between the belief about z before and after the image is seen"
+    )
     kl_weight: Annotated[Real, Field(ge=0)] = Field(description="beta; the image's loss has weight 1")
-    reward_weight: Annotated[Real, Field(ge=0)]
+    reward_weight: Annotated[Real, Field(ge=0)] = Field(description="of the reward's loss; the image's has weight 1")
     discount_weight: Annotated[Real, Field(ge=0)] | None = Field(description="null where there is no such head")
     shapes_state: Annotated[list[Literal["image", "reward", "discount"]], EachOnce] = Field(
         description="heads whose gradient reaches the states they predict from; the others only read them"
@@ -162,7 +168,7 @@ class Dreamer(Agent):
     reinforce: Schedule = Field(description="rho: 1 is the policy gradient alone, 0 that through the dynamics alone")
     entropy_weight: Schedule = Field(description="eta")
     actor_lr: Annotated[Real, Field(gt=0)] = Field(description="optimizer.lr is the world model's")
-    critic_lr: Annotated[Real, Field(gt=0)]
+    critic_lr: Annotated[Real, Field(gt=0)] = Field(description="step size of the critic")
 
     @property
     def learned(self) -> int:

@@ -32,7 +32,7 @@ class Suite(Part):
     binary: ClassVar[bool] = True  # whether all pixels are 0 or 1
     partial: ClassVar[str] = "agents.envs.partial:obscure"
 
-    game: Game
+    game: Game = Field(description="name of the game, without its suite")
     streams: Count = Field(description="environments stepped together")
     stack: Count = Field(description="observations per network input")
     flicker: Probability = Field(description="chance that an observation is blank, at every step")
@@ -53,13 +53,17 @@ class MinAtar(Suite):
     changing: ClassVar[str] = "agents.envs.changing:Changing"
     repeat: ClassVar[int] = 1  # frames of an agent step
     side: ClassVar[int] = 10
-    suite: Literal["minatar"]
+    suite: Literal["minatar"] = Field(
+        description="MinAtar's five games: 10 x 10 pixels in a few channels of 0 and 1 (Young & Tian 2019)"
+    )
     sticky: Changing = Field(
         description="chance that the previous action is repeated; [[frame, chance], …]: from each frame of training "
         "on, while evaluations keep the first chance"
     )
     ramping: bool = Field(description="difficulty rises within an episode")
-    actions: Literal["full", "minimal"]
+    actions: Literal["full", "minimal"] = Field(
+        description="full: all six; minimal: those that do something in the game"
+    )
     cap_frames: Length | None = Field(description="episodes are truncated at this length; null: never")
 
     @property
@@ -113,7 +117,7 @@ class Atari(Suite):
     code: ClassVar[str] = "agents.envs.atari:Atari"
     channels: ClassVar[int] = 1
     binary: ClassVar[bool] = False
-    suite: Literal["atari"]
+    suite: Literal["atari"] = Field(description="Atari 2600 games by ale-py")
     sticky: Probability = Field(description="chance, per frame, that the previous action is repeated")
     repeat: Count = Field(description="frames per agent step; the last two are max-pooled")
     noop_max: Whole = Field(
@@ -129,7 +133,9 @@ class Atari(Suite):
         "reward of -1 in place of what was scored; false: nothing"
     )
     clip_reward: bool = Field(description="training rewards clipped to [-1, 1]; recorded returns are raw")
-    actions: Literal["full", "minimal"]
+    actions: Literal["full", "minimal"] = Field(
+        description="full: all 18; minimal: those that do something in the game"
+    )
     screen: Count = Field(description="pixels: side of the square grey observation")
     cap_frames: Length = Field(description="episodes are truncated at this length")
     reseed_every_steps: Period = Field(
@@ -147,7 +153,7 @@ class CartPole(Suite):
     channels: ClassVar[int] = 4  # its four numbers
     binary: ClassVar[bool] = False
     repeat: ClassVar[int] = 1  # frames of an agent step
-    suite: Literal["cartpole"]
+    suite: Literal["cartpole"] = Field(description="Gymnasium's CartPole: its four numbers in place of a screen")
     game: Game = Field(description="v0: episodes of at most 200 steps; v1: 500")
     reward: Literal["standard", "goal"] = Field(
         description="standard: 1 per step, the time limit truncates; goal: 0 per step, and at the end -1, or 1 "

@@ -13,7 +13,7 @@ class Flicker(Part):
     code: ClassVar[str] = Suite.partial
     always: ClassVar[bool] = False  # whether it is made at every evaluation, not only when training is over
     kind: Literal["flicker"] = Field(description="with another chance of blank observations than in training")
-    chance: Probability
+    chance: Probability = Field(description="that an observation is blank, at every step")
 
 
 class Returns(Part):
@@ -66,7 +66,7 @@ Trial = Annotated[Flicker | Truncation | Returns | Snapshots, *OneOf]
 
 class Evaluation(Part):
     every_frames: Period = Field(description="training frames between evaluations; the first one is at frame 0")
-    epsilon: Probability
+    epsilon: Probability = Field(description="chance of a random action in evaluations")
     streams: Count = Field(description="environments played side by side, each an equal share of the episodes")
     episodes: Count | None = Field(description="episodes per evaluation; null: no limit")
     frames: Period | None = Field(

@@ -18,8 +18,8 @@ class LinearExploration(Part):
     kind: Literal["linear"] = Field(description="one epsilon for all environments, annealed")
     start: Probability = Field(description="epsilon until warmup_frames")
     end: Probability = Field(description="epsilon from end_frames on, linear in between")
-    warmup_frames: Frames
-    end_frames: Frames
+    warmup_frames: Frames = Field(description="environment frames before epsilon changes")
+    end_frames: Frames = Field(description="environment frame from which on epsilon stays")
 
     @model_validator(mode="after")
     def _ordered(self) -> "LinearExploration":
@@ -33,8 +33,8 @@ class PerEpisodeExploration(Part):
     kind: Literal["per_episode"] = Field(
         description="epsilon = scale / (episode + offset), episodes from 0; one stream"
     )
-    scale: Annotated[Real, Field(ge=0)]
-    offset: Annotated[Real, Field(gt=0)]
+    scale: Annotated[Real, Field(ge=0)] = Field(description="numerator of epsilon, episodes")
+    offset: Annotated[Real, Field(gt=0)] = Field(description="added to the episode's number, episodes")
     warmup_frames: Frames = Field(description="episodes that begin before are all random and not counted")
 
     def misfits(self, spec: Any) -> Iterator[str]:
@@ -48,7 +48,9 @@ class LadderExploration(Part):
         description="environment i of N keeps epsilon_i = base^(1 + alpha i / (N - 1)) for the whole run (Ape-X)"
     )
     base: Probability = Field(description="epsilon of environment 0, and of a single one")
-    alpha: Annotated[Real, Field(ge=0)]
+    alpha: Annotated[Real, Field(ge=0)] = Field(
+        description="how steeply epsilon falls from environment to environment; 0: all have the base"
+    )
 
 
 class FixedExploration(Part):

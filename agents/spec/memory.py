@@ -24,7 +24,7 @@ class Select(Part):
 
 class UniformSelect(Select):
     code: ClassVar[str] = "agents.memory.select:Uniform"
-    kind: Literal["uniform"]
+    kind: Literal["uniform"] = Field(description="every step in the memory alike, with replacement")
 
 
 class FifoSelect(Select):
@@ -108,7 +108,7 @@ class NoWeights(Part):
 class ConstantWeights(Part):
     code: ClassVar[str] = "agents.memory.priorities:constant"
     kind: Literal["constant"] = Field(description="w = (N P)^-beta / max w")
-    beta: Probability
+    beta: Probability = Field(description="how much of the correction is made; 1: all of it")
     normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
 
 
@@ -117,7 +117,7 @@ class AnnealedWeights(Part):
     kind: Literal["annealed"] = Field(description="w = (N P)^-beta / max w, beta changing with the frames")
     start: Probability = Field(description="beta at frame 0")
     end: Probability = Field(description="beta from end_frames on, linear in between")
-    end_frames: Frames
+    end_frames: Frames = Field(description="environment frame from which on beta stays")
     normalise: Literal["batch", "memory"] = Field(description="whose largest weight becomes 1")
 
 
@@ -154,7 +154,7 @@ class ProportionalSelect(PrioritySelect):
 class AnnealedExponent(Part):
     start: Annotated[Real, Field(ge=0)] = Field(description="alpha at frame 0")
     end: Annotated[Real, Field(ge=0)] = Field(description="alpha from end_frames on, linear in between")
-    end_frames: Period
+    end_frames: Period = Field(description="environment frame from which on alpha stays")
 
 
 class RankSelect(PrioritySelect):
@@ -185,7 +185,7 @@ class Memory(Part):
         | ProportionalSelect
         | RankSelect,
         *OneOf,
-    ]
+    ] = Field(description="which of what is kept is drawn")
     capacity_steps: Count = Field(description="observations kept, agent steps; the oldest make room")
     copies: Count = Field(description="every step is kept this often, each copy drawn for itself (Ape-X, appendix)")
 
@@ -201,7 +201,7 @@ class Memory(Part):
 
 
 class FrameClock(Part):
-    kind: Literal["frames"]
+    kind: Literal["frames"] = Field(description="an update every so many frames")
     start_frames: Frames = Field(description="no update before this frame")
     every_frames: Period = Field(description="one update per this many frames")
 

@@ -10,7 +10,7 @@ from agents.spec.base import Count, Numbers, OneOf, Part, Real, Whole
 
 class PlainLinear(Numbers):
     code: ClassVar[str] = "agents.nets.layers:Linear"
-    kind: Literal["plain"]
+    kind: Literal["plain"] = Field(description="weights and a bias, without noise")
 
 
 class FactorisedLinear(Numbers):
@@ -28,14 +28,14 @@ class IndependentLinear(Numbers):
 
 
 class NoCore(Part):
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="nothing is remembered between steps: torso, then head")
 
 
 class Lstm(Part):
     code: ClassVar[str] = "agents.nets.recurrent:Lstm"
     kind: Literal["lstm"] = Field(description="between torso and head; the head's own hidden layers follow it")
     before: list[Count] = Field(description="width of each fully connected layer between torso and LSTM, ReLU")
-    units: Count
+    units: Count = Field(description="width of the LSTM's state")
     inputs: bool = Field(description="the LSTM also sees the previous action, one-hot, and the previous reward")
 
     def misfits(self, spec: Any) -> Iterator[str]:
@@ -127,7 +127,7 @@ class ActorQHead(Numbers):
 
 class NoNormalisation(Numbers):
     code: ClassVar[str] = "agents.nets.normalisation:none"
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="what layers give is left as it is")
 
 
 class BatchNormalisation(Numbers):
@@ -150,19 +150,25 @@ class BatchNormalisation(Numbers):
 class Network(Part):
     code: ClassVar[str] = "agents.nets.network:assemble"
 
-    torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf]
+    torso: Annotated[ConvolutionalTorso | ResidualTorso, *OneOf] = Field(
+        description="what makes features of the screen"
+    )
     convolutions: list[tuple[Count, Count, Count]] = Field(
         description="[channels, kernel, stride] of each layer, no padding; residual: of each section, the "
         "stride being its pooling's, its convolutions padded"
     )
     core: Annotated[NoCore | Lstm, *OneOf] = Field(description="what remembers between steps")
     units: list[Count] = Field(description="width of each fully connected hidden layer")
-    activations: Activations
-    head: Annotated[PlainHead | DuelingHead | ImplicitHead | ActorCriticHead | ActorQHead, *OneOf]
+    activations: Activations = Field(description="after the layers")
+    head: Annotated[PlainHead | DuelingHead | ImplicitHead | ActorCriticHead | ActorQHead, *OneOf] = Field(
+        description="what makes values or a policy of the features"
+    )
     linear: Annotated[PlainLinear | FactorisedLinear | IndependentLinear, *OneOf] = Field(
         description="what all fully connected layers are made of"
     )
-    normalisation: Annotated[NoNormalisation | BatchNormalisation, *OneOf]
+    normalisation: Annotated[NoNormalisation | BatchNormalisation, *OneOf] = Field(
+        description="of what layers give, before their activation"
+    )
     shared_bias: bool = Field(description="one bias for all actions in the output layer (tuned Double DQN)")
     initialisation: Literal["xavier_uniform", "fan_in_uniform", "torch"] = Field(
         description="of the weights; xavier_uniform and fan_in_uniform set biases to zero; fan_in_uniform: up to "

@@ -58,8 +58,8 @@ class QLearning(Part):
 
     code: ClassVar[str] = "agents.offline.cliffwalk:perform"
     kind: Literal["q_learning"]
-    values: Annotated[TabularValues | LinearValues, *OneOf]
-    step_size: Probability
+    values: Annotated[TabularValues | LinearValues, *OneOf] = Field(description="how Q is kept")
+    step_size: Probability = Field(description="of an update")
     select: Annotated[UniformReplay | OracleReplay | GreedyReplay | RankReplay | ProportionalReplay, *OneOf] = Field(
         description="the transition to replay"
     )
@@ -108,11 +108,11 @@ class Evaluator(Part):
     units: Annotated[list[Count], Field(min_length=1)] = Field(
         description="width of each hidden layer; dueling: all but the first are halved in each of the two streams"
     )
-    discount: Probability
+    discount: Probability = Field(description="gamma, per step")
     epsilon: Probability = Field(description="of the policy that is followed and evaluated: else an optimal action")
-    step_size: Annotated[Real, Field(gt=0)]
+    step_size: Annotated[Real, Field(gt=0)] = Field(description="of gradient descent")
     batch: Count = Field(description="walkers, each a transition per update")
-    test_every_updates: Period
+    test_every_updates: Period = Field(description="updates between comparisons with the true values")
 
 
 class OfflineCorridor(Identified):
@@ -139,13 +139,13 @@ class Classifier(Part):
     code: ClassVar[str] = "agents.offline.digits:perform"
     kind: Literal["classifier"]
     units: list[Count] = Field(description="width of each hidden layer")
-    step_size: Annotated[Real, Field(gt=0)]
-    batch: Count
-    select: Annotated[UniformReplay | ProportionalReplay, *OneOf]
+    step_size: Annotated[Real, Field(gt=0)] = Field(description="of gradient descent")
+    batch: Count = Field(description="examples in an update")
+    select: Annotated[UniformReplay | ProportionalReplay, *OneOf] = Field(description="the examples of an update")
     rare_weight: Annotated[Real, Field(gt=0)] = Field(
         description="factor of the gradient of digits 0 to 4: 1 / kept for who is informed of the imbalance"
     )
-    test_every_updates: Period
+    test_every_updates: Period = Field(description="updates between tests on all test examples")
 
 
 class OfflineDigits(Identified):
@@ -163,8 +163,8 @@ class RandomMDP(Part):
 
     suite: Literal["random_mdp"]
     game: Game = Field(description="garnet")
-    states: Count
-    actions: Annotated[Count, Field(ge=2)]
+    states: Count = Field(description="number of states")
+    actions: Annotated[Count, Field(ge=2)] = Field(description="of every state")
     successors: Count = Field(description="states that an action may lead to")
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class VTraceOperator(Part):
     rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips the ratios of TD errors")
     c_bar: Annotated[Real, Field(ge=0)] = Field(description="clips the ratios of traces; at most rho_bar")
     unroll: Count = Field(description="steps of a target")
-    discount: Annotated[Real, Field(ge=0, lt=1)]
+    discount: Annotated[Real, Field(ge=0, lt=1)] = Field(description="gamma, per step")
     logits: Annotated[Real, Field(ge=0)] = Field(description="standard deviation of both policies' logits")
 
     @model_validator(mode="after")

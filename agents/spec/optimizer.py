@@ -23,30 +23,32 @@ class Rule(Part):
 
 class SGD(Rule):
     code: ClassVar[str] = "agents.optim.sgd:SGD"
-    kind: Literal["sgd"]
-    lr: Annotated[Real, Field(gt=0)]
-    momentum: Probability
+    kind: Literal["sgd"] = Field(description="along the gradient")
+    lr: Annotated[Real, Field(gt=0)] = Field(description="step size")
+    momentum: Probability = Field(description="share of the last step that is added to each, per update; 0: none")
 
 
 class Momentum(Rule):
     code: ClassVar[str] = "agents.optim.sgd:averaged"
     kind: Literal["momentum"] = Field(description="along a running average of gradients (Mnih et al. 2016)")
-    lr: Annotated[Real, Field(gt=0)]
+    lr: Annotated[Real, Field(gt=0)] = Field(description="step size")
     decay: Decay = Field(description="alpha: m <- alpha m + (1 - alpha) g; 1 - alpha times as fast as sgd")
 
 
 class Adam(Rule):
     code: ClassVar[str] = "agents.optim.adam:Adam"
-    kind: Literal["adam"]
-    lr: Annotated[Real, Field(gt=0)]
+    kind: Literal["adam"] = Field(description="by running means of gradients and of their squares (Kingma & Ba 2015)")
+    lr: Annotated[Real, Field(gt=0)] = Field(description="step size")
     epsilon: Annotated[Real, Field(gt=0, description="added to the root after bias correction (torch's form)")]
-    beta1: Decay
-    beta2: Decay
+    beta1: Decay = Field(description="of the running mean of gradients, per update")
+    beta2: Decay = Field(description="of that of their squares, per update")
 
 
 class AdamW(Adam):
     code: ClassVar[str] = "agents.optim.adamw:AdamW"
-    kind: Literal["adamw"]
+    kind: Literal["adamw"] = Field(
+        description="Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019)"
+    )
     decay: Annotated[Real, Field(ge=0, lt=1)] = Field(
         description="share of each parameter that is taken off it at every step, whatever the learning rate"
     )
@@ -54,11 +56,13 @@ class AdamW(Adam):
 
 class RMSprop(Rule):
     code: ClassVar[str] = "agents.optim.rmsprop:RMSprop"
-    kind: Literal["rmsprop"]
-    lr: Annotated[Real, Field(gt=0)]
-    epsilon: Annotated[Real, Field(gt=0)]
+    kind: Literal["rmsprop"] = Field(
+        description="gradients over the root of a running mean of their squares (Tieleman & Hinton 2012)"
+    )
+    lr: Annotated[Real, Field(gt=0)] = Field(description="step size")
+    epsilon: Annotated[Real, Field(gt=0)] = Field(description="keeps the divisor from 0; where it stands, `form` says")
     decay: Decay = Field(description="of both running averages")
-    centered: bool
+    centered: bool = Field(description="the running mean of gradients is squared and taken off that of their squares")
     form: Literal["torch", "nature", "tensorflow", "debiased"] = Field(
         description="where epsilon stands: torch adds it to the root, nature (Mnih 2015) under it; tensorflow: under "
         "it, and the mean square starts at 1 instead of 0; debiased: under it, and the running averages are divided by "
@@ -68,15 +72,15 @@ class RMSprop(Rule):
 
 class Adadelta(Rule):
     code: ClassVar[str] = "agents.optim.adadelta:Adadelta"
-    kind: Literal["adadelta"]
+    kind: Literal["adadelta"] = Field(description="steps in proportion to their own running size (Zeiler 2012)")
     lr: Annotated[Real, Field(gt=0)] = Field(description="factor of Adadelta's own step; 1 in its paper")
-    epsilon: Annotated[Real, Field(gt=0)]
+    epsilon: Annotated[Real, Field(gt=0)] = Field(description="added to both mean squares, under the root")
     decay: Decay = Field(description="of both running averages")
 
 
 class PlainDamping(Part):
     kind: Literal["plain"] = Field(description="epsilon added to the eigenvalues of A (x) G")
-    epsilon: Annotated[Real, Field(gt=0)]
+    epsilon: Annotated[Real, Field(gt=0)] = Field(description="on the scale of the eigenvalues")
 
 
 class FactoredDamping(Part):
@@ -84,7 +88,7 @@ class FactoredDamping(Part):
         description="factored Tikhonov: pi sqrt(epsilon) added to those of A, sqrt(epsilon) / pi to those of G, pi^2 "
         "being the ratio of their means (Martens & Grosse 2015)"
     )
-    epsilon: Annotated[Real, Field(gt=0)]
+    epsilon: Annotated[Real, Field(gt=0)] = Field(description="on the scale of the eigenvalues of A (x) G")
 
 
 class GaussNewton(Part):
@@ -104,14 +108,14 @@ Critic = Annotated[GaussNewton | EuclideanCritic | AdaptiveCritic, *OneOf]
 
 
 class NoColdStart(Part):
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="natural gradients from the first update on")
     updates: ClassVar[int] = 0
 
 
 class ColdStart(Part):
     kind: Literal["momentum"] = Field(description="the first updates go along the gradient, while factors are gathered")
-    updates: Count
-    lr: Annotated[Real, Field(gt=0)]
+    updates: Count = Field(description="that go along the gradient")
+    lr: Annotated[Real, Field(gt=0)] = Field(description="step size of these updates")
     clip_norm: Annotated[Real, Field(gt=0)] = Field(description="global gradient norm")
 
 
@@ -126,12 +130,16 @@ class KFAC(Rule):
     radius: Annotated[Real, Field(gt=0)] = Field(
         description="delta: natural gradients are scaled down to lr^2 <F^-1 g, g> = delta, nats; twice a KL divergence"
     )
-    damping: Annotated[PlainDamping | FactoredDamping, *OneOf]
+    damping: Annotated[PlainDamping | FactoredDamping, *OneOf] = Field(
+        description="what is added to the curvature's eigenvalues"
+    )
     decay: Decay = Field(description="of the running averages of A and G, per update")
     start: Literal["zero", "first"] = Field(description="what the averages start from: 0, or the first batch's factors")
     inverse_every: Count = Field(description="updates between eigendecompositions of A and G")
     critic: Critic = Field(description="the value's metric")
-    cold: Annotated[NoColdStart | ColdStart, *OneOf]
+    cold: Annotated[NoColdStart | ColdStart, *OneOf] = Field(
+        description="what the first updates do, before there are factors"
+    )
     measure_kl: bool = Field(
         description="record the policy's exact KL divergence over each update (costs a forward pass)"
     )

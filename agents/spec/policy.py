@@ -21,7 +21,7 @@ class EpsilonCorrection(Part):
 
 class OneStepCorrection(Part):
     kind: Literal["one_step"] = Field(description="min(rho_bar, pi / mu) on the policy's gradient only")
-    rho_bar: Annotated[Real, Field(gt=0)]
+    rho_bar: Annotated[Real, Field(gt=0)] = Field(description="clips pi / mu")
 
 
 class VTrace(Part):
@@ -99,7 +99,7 @@ class ActorCritic(OnUnrolls):
         description="for parameters that changed since acting (Espeholt et al. 2018, section 5.2.2)"
     )
     q: Literal["vs", "value"] = Field(description="policy gradient with r + gamma v_{s+1}, or r + gamma V(x_{s+1})")
-    entropy_weight: Annotated[Real, Field(ge=0)]
+    entropy_weight: Annotated[Real, Field(ge=0)] = Field(description="beta: of the policy's entropy, nats, in the loss")
     baseline_weight: Annotated[Real, Field(ge=0)] = Field(description="of 1/2 (v - V)^2")
     reduction: Literal["sum", "mean"] = Field(description="of the loss over the steps of a batch")
 
@@ -122,7 +122,9 @@ class TRPO(OnUnrolls):
         description="T: agent steps of one stream that are learned from together"
     )
     trace_decay: Probability = Field(description="lambda of generalised advantage estimation")
-    entropy_weight: Annotated[Real, Field(ge=0)]
+    entropy_weight: Annotated[Real, Field(ge=0)] = Field(
+        description="of the policy's entropy, nats, beside the surrogate"
+    )
     radius: Annotated[Real, Field(gt=0)] = Field(description="delta: KL divergence that a step is made for, nats")
     slack: Annotated[Real, Field(gt=0)] = Field(description="a step is taken up to slack x radius")
     tries: Count = Field(description="of the line search, each half as long as the one before")

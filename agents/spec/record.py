@@ -13,7 +13,9 @@ States = Annotated[Whole, Field(ge=2)]
 
 class FeatureRank(Numbers):
     code: ClassVar[str] = "agents.measure.probes:feature_rank"
-    kind: Literal["feature_rank"]
+    kind: Literal["feature_rank"] = Field(
+        description="effective rank of the last hidden layer's features, metric feature_rank"
+    )
     states: States = Field(description="drawn from the memory")
 
     def misfits(self, spec: Any) -> Iterator[str]:
@@ -22,7 +24,9 @@ class FeatureRank(Numbers):
 
 class Lipschitz(Numbers):
     code: ClassVar[str] = "agents.measure.probes:lipschitz"
-    kind: Literal["lipschitz"]
+    kind: Literal["lipschitz"] = Field(
+        description="slope of Q by the network's input, metrics lipschitz and input_gradient"
+    )
     states: States = Field(description="drawn from the memory")
 
     def misfits(self, spec: Any) -> Iterator[str]:
@@ -43,7 +47,9 @@ class TDError(Numbers):
 
 class FreshDeltaQ(Numbers):
     code: ClassVar[str] = "agents.measure.delta_q:fresh_delta_q"
-    kind: Literal["fresh_delta_q"]
+    kind: Literal["fresh_delta_q"] = Field(
+        description="Delta Q against a state unrolled anew, metrics fresh_delta_q_first and fresh_delta_q_last"
+    )
     states: States = Field(description="sequences drawn from the memory")
 
     def misfits(self, spec: Any) -> Iterator[str]:
@@ -63,7 +69,7 @@ def _values_only(probe: str, spec: Any) -> Iterator[str]:
 
 
 class NoNorms(Part):
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="no norms are read")
 
 
 class Norms(Part):
@@ -79,7 +85,9 @@ class Norms(Part):
 class Record(Part):
     learning_every_frames: Period = Field(description="one row per metric in learning.parquet this often")
     bins: Count = Field(description="rows per metric in summary.parquet")
-    norms: Annotated[NoNorms | Norms, *OneOf]
+    norms: Annotated[NoNorms | Norms, *OneOf] = Field(
+        description="whether layers' norms are read, for learning.parquet"
+    )
     probes: list[Annotated[FeatureRank | Lipschitz | TDError | FreshDeltaQ, *OneOf]] = Field(
         description="measured at every evaluation after the first update"
     )

@@ -22,7 +22,7 @@ def beyond(what: str, layers: list[int], spec: Any) -> Iterator[str]:
 
 
 class NoSpectral(Part):
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="no norms are followed")
     layers: ClassVar[list[int]] = []
     schedule: ClassVar[str] = ""
 
@@ -33,7 +33,7 @@ class Normed(Part):
     attached: ClassVar[str] = "agents.optim.spectral:attached"  # the meters that travel with a network
     schedule: ClassVar[str] = ""
 
-    layers: Layers
+    layers: Layers = Field(description="by index from the output: -1 is the last one")
     power_steps: Count = Field(description="power iterations of the online network per update")
     warmup_steps: Count = Field(description="power iterations at initialisation")
     only_shrink: bool = Field(description="true: rho counts as at least 1 (weights: as at least the bound)")

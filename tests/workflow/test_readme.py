@@ -1,4 +1,4 @@
-"""What the README shows works as it is shown."""
+"""What the README and the guides show works as it is shown."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from workflow.parser import parser
 from workflow.strict_yaml import load
 
 README = (ROOT / "README.md").read_text()
+RECIPES = (ROOT / "docs/adding.md").read_text()
+NAMES = ("adding", "cluster", "tutorial", "troubleshooting")
+GUIDES = [README, *((ROOT / f"docs/{name}.md").read_text() for name in NAMES)]
+INLINE = re.compile(r"`((?:snakemake|make|python -m|\./arcade|arcade) [^`]*)`")
 
 
 def snippet(heading: str) -> str:
     """The first YAML of a section."""
-    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    section = RECIPES.split(f"## {heading}\n")[1].split("\n## ")[0]
     return section.split("```yaml\n")[1].split("```")[0]
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    blocks = [block for text in GUIDES for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    inline = re.findall(r"`((?:snakemake|make|python -m|\./arcade|arcade) [^`]*)`", README)
+    inline = [word for text in GUIDES for word in INLINE.findall(text)]
     return [line for line in [*lines, *inline] if line]
 
 
@@ -70,7 +74,7 @@ def test_the_shrinking_snippet_shrinks(checkout):
 
 
 def test_the_papers_command_runs(checkout):
-    assert "`snakemake --cores all my_paper`" in README
+    assert "`snakemake --cores all my_paper`" in RECIPES
     done = snakemake(checkout, "--cores", "all", "my_paper")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "note: config/papers/my_paper.yaml:7: experiments.lr: has no scale 'reduced': it runs as in" in done.stderr
@@ -86,7 +90,7 @@ def test_the_games_snippet_is_accepted(checkout):
 
 
 def test_the_executors_lines_are_accepted(checkout):
-    section = README.split("## Add an algorithm\n")[1].split("\n## ")[0]
+    section = RECIPES.split("## Add an algorithm\n")[1].split("\n## ")[0]
     lines = [line.split(" #")[0].strip() for line in section.splitlines() if line.startswith("  executor:")]
     assert len(lines) == 3
     for line, algorithm in zip(lines, ("dqn_minatar_sn", "dqn_minatar_sn", "a3c_ff"), strict=True):

@@ -1,0 +1,203 @@
+"""The site: built once without a warning, every link of it leads somewhere, and every key says what it is for."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from analysis.load import SCORES
+from manual import api, bibliography, blocks, configuration, notebook, symbols, tables
+from workflow.site import build
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+BUILDS = all(importlib.util.find_spec(name) for name in ("sphinx", "myst_parser", "furo"))
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, by the command that the README names."""
+    if not BUILDS:
+        pytest.skip("the packages of the extra `docs` are not installed")
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "workflow", "docs", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split()[-1] == str(out / "index.html"), done.stdout + done.stderr
+    return out
+
+
+def test_without_the_packages_of_the_site_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert build(ROOT, tmp_path) == 1
+    assert "the package 'sphinx' is missing" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+@cache
+def ids(page: Path) -> set[str]:
+    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
+
+
+def broken(page: Path) -> list[str]:
+    """Links and pictures of a page within the site that lead nowhere."""
+    found = []
+    for link in dict.fromkeys(re.findall(r'\b(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8"))):
+        at = urlsplit(html.unescape(link))
+        if at.scheme or at.netloc:
+            continue
+        target = (page.parent / unquote(at.path)).resolve() if at.path else page
+        if not target.is_file() or (at.fragment and target.suffix == ".html" and at.fragment not in ids(target)):
+            found.append(link)
+    return found
+
+
+def test_every_link_leads_somewhere(site: Path):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 60
+    assert {str(page.relative_to(site)): links for page in pages if (links := broken(page))} == {}
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path):
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//[^"]*"', text) == [], page
+
+
+def test_every_page_of_docs_is_there(site: Path):
+    assert [page for page in PAGES if not (site / page.relative_to(ROOT / "docs")).with_suffix(".html").is_file()] == []
+
+
+def test_equations_lead_to_their_lines(site: Path):
+    page = (site / "algorithms/value.html").read_text(encoding="utf-8")
+    file, line = symbols.line("agents.losses.value:q_loss").split(":")
+    assert f'href="../code/{file}.html#L{line}"' in page
+    code = (site / f"code/{file}.html").read_text(encoding="utf-8")
+    assert f'<span id="L{line}"><a href="#L{line}">{line:>3}</a>  def q_loss(' in code
+    assert page.count("<math") > 5
+
+
+# What leaves the window without a frame that scrolls, and what a frame that does not scroll cuts off.
+PROBE = """<script>addEventListener("load", () => {
+  const flows = (e) => ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX);
+  const held = (e) => { for (e = e.parentElement; e; e = e.parentElement) if (flows(e)) return true; return false; };
+  const all = [...document.querySelectorAll("article *")];
+  const hides = (e) => getComputedStyle(e).overflowX === "hidden" && e.clientWidth > 2;
+  const cut = (e) => hides(e) && e.scrollWidth > e.clientWidth + 1;
+  const out = all.filter((e) => (e.getBoundingClientRect().right > innerWidth + 1 && !held(e)) || cut(e));
+  const broken = [...document.images].filter((i) => !i.complete || i.naturalWidth === 0);
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  parent.postMessage([innerWidth, wide, out.length, broken.length, document.querySelectorAll("math").length > 0], "*");
+});</script></body>"""
+FRAMES = """<!DOCTYPE html><body><script>const got = [];
+addEventListener("message", (e) => { got.push(e.data); document.body.dataset.probe = JSON.stringify(got); });
+</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the pages are not looked at in a browser")
+def test_pages_fit_three_widths_in_a_browser(site: Path, tmp_path: Path):
+    names, frames = ("algorithms/value.html", "reference/config_run.html", "papers/sn.html"), FRAMES
+    for name in names:
+        text = (site / name).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
+        (site / name).with_suffix(".probed.html").write_text(text, encoding="utf-8")
+        for width in (360, 800, 1400):
+            place = name.replace(".html", ".probed.html")
+            frames += f'<iframe src="{place}" style="width:{width}px;height:900px;border:0"></iframe>'
+    (site / "frames.html").write_text(frames)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+             f"--user-data-dir={tmp_path / 'user'}", "--window-size=1500,1200", "--virtual-time-budget=20000",
+             "--dump-dom"]  # fmt: skip
+    command = [BROWSER, *flags, (site / "frames.html").as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
+    found = json.loads(html.unescape(re.search(r'data-probe="([^"]*)"', shown)[1]))
+    assert sorted(width for width, *_ in found) == [360] * 3 + [800] * 3 + [1400] * 3
+    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 9
+    assert sum(rest[3] for _, *rest in found) == 3  # the page with equations
+
+
+@pytest.mark.parametrize("name", configuration.PAGES)
+def test_every_key_says_what_it_is_for(name: str):
+    assert configuration.silent(configuration.PAGES[name]) == []
+
+
+def test_a_key_without_a_word_is_found():
+    from pydantic import BaseModel, Field
+
+    class Inner(BaseModel):
+        size: int
+
+    class Outer(BaseModel):
+        inner: Inner = Field(description="told")
+        other: int | None = None
+
+    page = configuration.Page("made_up", {"Outer": Outer})
+    assert configuration.silent(page) == ["Outer.other", "Inner.size"]
+
+
+def test_what_a_key_takes_is_told():
+    text = configuration.page("run")
+    lines = text.splitlines()
+    assert (
+        "| `capacity_steps` | integer ≥ 1, agent steps | observations kept, agent steps; the oldest make room |"
+        in lines
+    )
+    (select,) = (line for line in lines if line.startswith("| `select` | [uniform](#config-run-uniformselect) · "))
+    assert select.endswith(" · [rank](#config-run-rankselect) | which of what is kept is drawn |")
+    assert "### `memory.select: uniform`" in text
+
+
+def test_columns_are_those_that_are_written():
+    assert "| `frame` | int64 | frames | training frames when the episode ended |" in tables.columns()
+    assert list(tables.OF_SCORES) == SCORES.names
+
+
+def test_a_notebook_is_run_cell_by_cell():
+    names: dict = {}
+    assert notebook.run("a = 2", names) == []
+    assert notebook.run("print('x')\na + 1", names) == ["```text\nx\n3\n```"]
+    assert notebook.run("a + 1;", names) == []
+    with pytest.raises(ZeroDivisionError):
+        notebook.run("1 / 0", names)
+    cells = json.loads((ROOT / "docs/reference/reading.ipynb").read_text())["cells"]
+    assert all(not cell.get("outputs") for cell in cells)
+
+
+def test_docstrings_are_read_and_not_imported():
+    assert symbols.line("agents.losses.value:Scalar.loss").startswith("agents/losses/value.py:")
+    assert symbols.signature(symbols.find("agents.losses.rescale:h")) == "(x, epsilon)"
+    assert symbols.signature(symbols.find("agents.losses.quantile:Quantile")) == "(quantiles, kappa)"
+    with pytest.raises(LookupError, match=re.escape("agents.losses.value has no nothing")):
+        symbols.find("agents.losses.value:nothing")
+    assert "agents.losses.value" in api.modules("agents.losses") and api.modules("agents.dqn") == ["agents.dqn"]
+
+
+def test_blocks_are_filled_before_a_page_is_read():
+    assert blocks.fill("a\n```{made} textwrap:dedent  x y\n```\nb") == "a\nx y\nb"
+    assert blocks.fill("a\n```{made} manual.tables:scores\n```\nb").startswith(
+        "a\n| column | type | unit | meaning |\n"
+    )
+
+
+def test_every_algorithm_has_a_page():
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs/algorithms").glob("[!i]*.md")]
+    asked = [words for page in pages for words in re.findall(r"manual.tables:algorithms ([^`]*)\n```", page)]
+    text = "".join(map(tables.algorithms, asked))
+    names = {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
+    assert {name for name in names if f"[{name}]" not in text} == set()
+
+
+def test_the_bibliography_is_that_of_the_papers():
+    assert bibliography.FILE.read_text(encoding="utf-8") == bibliography.text(), "run `python -m manual.bibliography`"
+    entry = bibliography.entry(ROOT, "per")
+    assert "author = {Tom Schaul and John Quan and Ioannis Antonoglou and David Silver}," in entry
+    assert "eprint = {1511.05952}," in entry and entry.startswith("\n@inproceedings{per,")
