@@ -138,6 +138,12 @@ def line(
         sheet.rows.append(row(panel, label, "curve", x.item(), y, bottom, top, value.n[1]))
 
 
+def whisker(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """The interval of a bar, from one end to the other: dark on white, so that it is seen on bars of any colour."""
+    for shade, wide in (("white", 2.2), ("#222222", 0.8)):
+        axes.plot(x, y, color=shade, linewidth=wide, solid_capstyle="butt")
+
+
 def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves, shade: str) -> None:
     """Each run of a label as a thin line behind its mean; the numbers go to the sheet."""
     for seed, values in zip(curves.seeds, curves.values, strict=True):

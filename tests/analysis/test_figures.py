@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis import style
 from analysis.errors import UserError
 from analysis.figure import make_figure
+from analysis.files import resolve
+from analysis.load import read_scores
+from analysis.reference import Reference
 from analysis.spec import FIGURES, figure_adapter
-from tests.analysis import fake
+from tests.analysis import fake, layout
 
 RAINBOW = {"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}
 SPECS = {
@@ -83,6 +87,17 @@ def test_games_are_won_tied_and_lost(drawn):
     assert counts.loc["DQN"].to_dict() == {"better": 1, "tied": 1, "worse": 0}
     assert set(table[table.panel == "DQN"].label) == {"pong", "qbert", "better", "tied", "worse"}
     assert "Without a score here: no dueling." in caption["text"]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_no_text_is_cut_off_or_lies_on_other_text(kind, house, reference):
+    spec = figure_adapter.validate_python(SPECS[kind] | {"id": kind, "kind": kind, "title": kind})
+    with style.context():
+        figure = resolve(FIGURES[kind])(spec, read_scores(house.scores), Reference(reference)).figure
+        figure.draw_without_rendering()
+        found = layout.cut_off(figure), layout.overlapping(figure), layout.over_data(figure)
+        style.plt.close(figure)
+    assert found == ([], [], [])
 
 
 def test_every_kind_has_a_test():

@@ -128,7 +128,7 @@ def test_final_scores_with_published_columns(house, reference, tmp_path):
             "published": [{"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}]}  # fmt: skip
     data, caption = build(spec, house.scores, reference, tmp_path / "f")
     assert caption["head"] == ["Game", "C51", "DQN", "Rainbow (published)"]
-    assert [line[0] for line in caption["body"]] == ["Breakout", "Pong", "Qbert"]
+    assert [line[0] for line in caption["body"]] == ["Breakout", "Pong", "Q*bert"]
     assert caption["body"][0][3] == "418"  # 417.5
     ours = data[(data.label == "DQN") & (data.game == "atari/pong")].iloc[0]
     assert ours.low <= ours.value <= ours.high and ours.n == 2
