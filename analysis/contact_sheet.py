@@ -17,7 +17,7 @@ WIDE, MANY = (420, 330), 24  # pixels of a tile's width, and where there are mor
 GAP, NAME = 14, 18  # pixels between tiles, and of the line with a tile's name
 MOST = 12  # rows of a table that are shown
 TEXT = 11  # pixels of a table's letters, before it is made as narrow as a tile
-COLOURS = 64  # of a PNG: lines and letters have few
+COLOURS = 256  # of the PNG
 
 
 def contact_sheet(figures: Sequence[Path], tables: Sequence[Path], out: Path) -> None:
@@ -27,7 +27,7 @@ def contact_sheet(figures: Sequence[Path], tables: Sequence[Path], out: Path) ->
         raise UserError("there is no figure and no table to show")
     wide = WIDE[len(named) > MANY]
     sheet = _laid([(name, _narrowed(picture, wide)) for name, picture in named], wide)
-    small = sheet.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = sheet.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     write_atomic(out, partial(small.save, format="PNG", optimize=True))
 
 

@@ -108,6 +108,7 @@ def context() -> AbstractContextManager[None]:
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.axisbelow": True,
+            "axes.formatter.useoffset": False,  # each tick says its value
             "grid.color": "#e4e4e4",
             "grid.linewidth": 0.6,
             "xtick.major.width": 0.7,

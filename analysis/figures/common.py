@@ -25,6 +25,7 @@ from analysis.intervals import Estimate
 from analysis.load import Scores, planned_variants
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
+from analysis.text import algorithm_name
 
 MARKERS = 8  # on a curve, at most about so many
 
@@ -161,9 +162,9 @@ def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Esti
     sheet.rows.append(row(panel, label, "reference", None, y, low, high, value.n[1]))
 
 
-def algorithm_name(algorithm: str) -> str:
-    """The label that has the colour of a published algorithm."""
-    return algorithm.replace("_", " ")
+def overlay(wanted: PublishedCurve) -> str:
+    """What the legend calls a published curve."""
+    return f"{wanted.label or algorithm_name(wanted.algorithm)} ({wanted.source})"
 
 
 def published_curve(
@@ -193,9 +194,9 @@ def published_curve(
             end = float(np.interp(last, table.frames, table["mean"]))
             inside = pd.concat([inside[inside.frames < last], pd.DataFrame({"frames": [last], "mean": [end]})])
     if inside.empty:
-        sheet.note(f"The published curve of {wanted.algorithm} begins after our last frame.")
+        sheet.note(f"The published curve of {algorithm_name(wanted.algorithm)} begins after our last frame.")
         return
-    label = f"{wanted.label or wanted.algorithm} ({wanted.source})"
+    label = overlay(wanted)
     (handle,) = axes.plot(
         inside.frames, inside["mean"], color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2
     )

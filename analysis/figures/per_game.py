@@ -10,11 +10,10 @@ import numpy as np
 
 from analysis.curves import Curves, by_label, some
 from analysis.errors import UserError
-from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.normalise import short
 from analysis.reference import Reference
-from analysis.text import citation, game_title
+from analysis.text import algorithm_name, citation, game_title
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ def series(spec: Any, scores: Scores, reference: Reference) -> tuple[list[Series
     found = [Series(label, label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)
-        label = wanted.label or f"{common.algorithm_name(wanted.algorithm)} ({citation(wanted.paper)})"
-        name = wanted.label or common.algorithm_name(wanted.algorithm)
+        label = wanted.label or f"{algorithm_name(wanted.algorithm)} ({citation(wanted.paper)})"
+        name = wanted.label or algorithm_name(wanted.algorithm)
         found.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True, wanted.regime))
     labels = [s.label for s in found]
     if len(set(labels)) < len(labels):
@@ -66,6 +65,6 @@ def sources(spec: Any, reference: Reference) -> str:
     for wanted in spec.published:
         table = reference.published
         rows = table[(table.paper == wanted.paper) & (table.algorithm == wanted.algorithm)]
-        name = wanted.label or common.algorithm_name(wanted.algorithm)
+        name = wanted.label or algorithm_name(wanted.algorithm)
         texts.append(f"{name} from {citation(wanted.paper)}, {wanted.regime} ({rows.source.iloc[0]})")
     return "; ".join(texts)

@@ -166,9 +166,10 @@ def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, 
 def _bars(
     spec: PerGameBars, shown: dict[str, list], titles: dict[str, str], axis: str, marks: dict[str, style.Mark]
 ) -> Figure:
-    """Horizontal groups, games from best to worst of the first label; in two halves where a page is too short."""
-    first = {game: point for game, point, *_ in next(iter(shown.values()))}
-    games = sorted(titles, key=lambda game: (-first.get(game, -np.inf), game))
+    """Horizontal groups, games from best to worst of the first label that has them; in two halves where a page is too
+    short."""
+    points = [{game: point for game, point, *_ in bars} for bars in shown.values()]
+    games = sorted(titles, key=lambda game: (*(-each.get(game, -np.inf) for each in points), game))
     games = [game for game in games if any(game == bar[0] for bars in shown.values() for bar in bars)]
     labels = list(shown) if len(shown) > 1 else []
     row_height = max(0.15, 0.1 * len(shown) + 0.05)
@@ -186,7 +187,7 @@ def _bars(
         panel.tick_params(axis="y", length=0)
         panel.grid(axis="y", visible=False)
         panel.set_ylim(rows - 0.45, -0.55)
-        panel.set_xlabel(axis if halves == 1 else textwrap.fill(axis, NARROW))
+        panel.set_xlabel(axis if halves == 1 else _evenly(axis, NARROW))
     if labels:
         common.legend_below(figure, legend)
     return figure
@@ -227,6 +228,11 @@ def _same_axis(spec: PerGameBars, panels: list[Axes], sizes: np.ndarray) -> None
         panel.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
 
 
+def _evenly(text: str, wide: int) -> str:
+    """In lines of at most so many letters, about as long as each other."""
+    return textwrap.fill(text, min(wide, math.ceil(len(text) / math.ceil(len(text) / wide)) + 6))
+
+
 def _limits(panels: list[Axes]) -> tuple[float, float]:
     """Of the axis that shows what each of them shows."""
     return min(panel.get_xlim()[0] for panel in panels), max(panel.get_xlim()[1] for panel in panels)
@@ -241,7 +247,10 @@ def symlog_ticks(limits: tuple[float, float], usual: float, most: int) -> list[f
     inside += [0.0, *(each for each in sizes if each <= limits[1])]
     if len(inside) > most:
         return [each for each in inside if each == 0 or round(math.log10(abs(each) / usual)) % 2 == 0]
-    if len(inside) <= 3:
+    if len(inside) == 1 and max(np.abs(limits)) < usual / 4:
+        largest = 10.0 ** math.floor(math.log10(max(np.abs(limits))))
+        inside = [each for each in (-largest, 0.0, largest) if limits[0] <= each <= limits[1]]
+    elif len(inside) <= 3:
         parts = [side * share * usual for side in (-1, 1) for share in (0.25, 0.5)]
         inside = sorted([*inside, *(each for each in parts if limits[0] <= each <= limits[1])])
     return inside

@@ -66,11 +66,16 @@ def test_printed_facts_stand_as_they_are(reference, tmp_path):
         "title": "Costs",
         "head": "Algorithm",
         "columns": ["Frames", "Days"],
-        "lines": [{"label": "DreamerV2", "values": [200e6, 101.5]}, {"label": "SimPLe", "values": ["few", None]}],
+        "lines": [
+            {"label": "DreamerV2", "values": [200e6, 101.5]},
+            {"label": "SimPLe", "values": ["few", None]},
+            {"label": "Rainbow", "values": [1_000_000, 62.0]},
+        ],
     }
     data, caption = build(spec, [], reference, tmp_path / "t")
     assert caption["head"] == ["Algorithm", "Frames", "Days"]
-    assert caption["body"] == [["DreamerV2", "200M", "101.5"], ["SimPLe", "few", "–"]]
+    assert caption["body"][:2] == [["DreamerV2", "200M", "101.5"], ["SimPLe", "few", "–"]]
+    assert caption["body"][2] == ["Rainbow", "1,000,000", "62.0"]
     assert data.printed.tolist()[:3] == ["200000000.0", "101.5", "few"]
     with pytest.raises(ValueError, match="SimPLe: 1 values for 2 columns"):
         table_adapter.validate_python(spec | {"lines": [{"label": "SimPLe", "values": [1]}]})
