@@ -58,14 +58,6 @@ def number(value: float) -> str:
     return f"{value:.3g}" if size >= 1 or size == 0 else f"{value:.2g}"
 
 
-def score(value: float) -> str:
-    """As `number`, but with the same number of digits for all below 100: 0.3 -> '0.30', 58 -> '58.0'; 0 is '0'."""
-    size = abs(value)
-    if not 0 < size < 100:
-        return number(value)
-    return f"{value:#.{3 if size >= 1 else 2}g}".rstrip(".")
-
-
 def game_title(game: str) -> str:
     """'minatar/space_invaders' -> 'Space Invaders (MinAtar)'; Atari games go without their suite."""
     if game in TITLES:

@@ -24,7 +24,7 @@ from analysis.load import Scores, canonical, chosen, select, varied_keys
 from analysis.normalise import SCALES
 from analysis.reference import Reference
 from analysis.spec import HeatMap
-from analysis.text import score
+from analysis.text import number
 
 
 @dataclass
@@ -155,7 +155,7 @@ def _cell(panel, x: int, y: int, cell: Square, middle, colours, limits: tuple[fl
     if tight:
         inside = "" if value is None else f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
     else:
-        inside = count if value is None else f"{score(value)}\n{count}"
+        inside = count if value is None else f"{number(value)}\n{count}"
     box = {"facecolor": face, "edgecolor": "none", "pad": 0.8} if cell.diverged else None
     panel.text(x, y, inside, ha="center", va="center", fontsize=6, color=ink, linespacing=1.25, bbox=box)
 

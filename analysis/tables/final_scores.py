@@ -14,7 +14,7 @@ from analysis.normalise import SCALES, normalise, short
 from analysis.reference import Reference
 from analysis.spec import FinalScores
 from analysis.table import Sheet
-from analysis.text import algorithm_name, game_title, score
+from analysis.text import algorithm_name, game_title, number
 
 
 def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
@@ -30,10 +30,10 @@ def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
         for game in dict.fromkeys(scaled.games):
             mine = scaled.numbers[names == game]
             value = estimate(mine, [game] * len(mine), "mean", spec.interval)
-            shown = score(float(value.point))
+            shown = number(float(value.point))
             low, high = value.ends()
             if low is not None and high is not None:
-                shown += f" [{score(low)}, {score(high)}]"
+                shown += f" [{number(low)}, {number(high)}]"
             cells[game, label] = shown
             data.append((game, label, "ours", float(value.point), low, high, len(mine)))
     labels = list(curves)
@@ -46,7 +46,7 @@ def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
         for game in (g for g in games if not g.startswith("minatar/") and short(g) in printed.index):
             raw = normalise(printed[[short(game)]].to_numpy(), [game], spec.normalisation, reference, wanted.regime)
             value = float(raw[0]) * SCALES[spec.normalisation].factor
-            cells[game, label] = score(value)
+            cells[game, label] = number(value)
             data.append((game, label, "published", value, None, None, None))
     body = [[game_title(game)] + [cells.get((game, label), "–") for label in labels] for game in games]
     frame = pd.DataFrame(data, columns=["game", "label", "role", "value", "low", "high", "n"])

@@ -93,11 +93,6 @@ def test_numbers_are_short(value, shown):
     assert text.number(value) == shown
 
 
-def test_scores_have_as_many_digits_as_each_other():
-    shown = [text.score(value) for value in (0, 0.3, 0.345, -0.5, 2, 58, -17.4, 99.96, 123.4, 5000)]
-    assert shown == ["0", "0.30", "0.34", "-0.50", "2.00", "58.0", "-17.4", "100", "123", "5,000"]
-
-
 def test_widths_and_titles():
     assert style.width("icml", "single") == 3.25 and style.width("icml", "double") == 6.75
     assert style.width("neurips", "double") == 5.5 and style.width("jmlr", "double") == 6.0
