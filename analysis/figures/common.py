@@ -28,6 +28,8 @@ from analysis.spec import PublishedCurve
 from analysis.text import algorithm_name
 
 MARKERS = 8  # on a curve, at most about so many
+PAGE, LEAST = 8.3, 0.68  # inches: of a page's rows of panels, and of such a row
+SMALL = 1.6  # inches of a panel's width below which titles and labels would reach into the next one
 
 
 @dataclass
@@ -72,14 +74,20 @@ def check_reference_lines(spec: Any, scores: Scores) -> None:
         raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
 
 
-def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def grid(
+    spec: Any, panels: int, across: int, height: float, legend: Sequence[str], least: float = LEAST
+) -> tuple[Figure, list[Axes]]:
     """A figure of `panels` axes, `across` per row of `height` inches, with room below for a legend of these labels.
 
-    As wide as the spec's venue and column are; unused axes are removed.
+    As wide as the spec's venue and column are; unused axes are removed. Rows are lower where a page has no room for all
+    of them, but not below `least`; what stands around small panels has small letters.
     """
     across = min(across, panels)
     rows = math.ceil(panels / across)
     wide = style.width(spec.venue, spec.column)
+    height = min(height, max(least, PAGE / rows))
+    if wide / across < SMALL:
+        plt.rcParams.update(style.SMALL)  # of this figure: each has a context of its own
     tall = rows * height + 0.17 * legend_rows(legend, wide) + 0.15
     figure, axes = plt.subplots(rows, across, figsize=(wide, tall), squeeze=False, layout="constrained")
     for extra in axes.flat[panels:]:

@@ -50,7 +50,8 @@ def draw(spec: WinTieLoss, scores: Scores, reference: Reference) -> common.Drawi
     titles = per_game.titles({game for duel in duels for game in duel.games}, curves)
     longest = max(map(len, titles.values()))
     legend = list(NAMES.values())
-    figure, axes = common.grid(spec, len(duels), 1, TITLE + BARS + NAME * longest, legend)
+    height = TITLE + BARS + NAME * longest
+    figure, axes = common.grid(spec, len(duels), 1, height, legend, least=height)
     sheet = common.Sheet()
     for duel, panel in zip(duels, axes, strict=True):
         _panel(spec, duel, panel, sheet, titles)
