@@ -1,4 +1,4 @@
-"""Commands of the analysis: python -m analysis scores | figure | table | claims | report.
+"""Commands of the analysis: python -m analysis scores | figure | table | sheet | claims | report.
 
 Every input is an explicit argument. A mistake of the user ends with one line on stderr and exit code 2.
 """
@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     film = command("film", "Make the GIF or MP4 of an episode that a kept agent played.")
     film.add_argument("--episode", required=True, type=Path, metavar="PARQUET", help="what it played")
     command("table", "Make one table: CSV, Markdown, LaTeX, JSON caption.", spec="a table")
+    sheet = command("sheet", "Put figures and tables into one small picture.")
+    sheet.add_argument("--figures", nargs="*", default=[], type=Path, metavar="PNG", help="figures, in their order")
+    sheet.add_argument("--tables", nargs="*", default=[], type=Path, metavar="JSON", help="tables, in their order")
     command("claims", "Check a paper's claims.", spec="a list of claims")
     report = command("report", "Make the HTML report.")
     report.add_argument("--papers", required=True, metavar="JSON", help="list of papers as JSON, or @file")
@@ -112,6 +115,10 @@ def run(arguments: argparse.Namespace) -> None:
 
         spec = _validate(specs.table_adapter, specs.TableSpec, _json(arguments.spec, "--spec"))
         make_table(spec, arguments.scores, arguments.reference, arguments.out)
+    elif arguments.command == "sheet":
+        from analysis.contact_sheet import contact_sheet
+
+        contact_sheet(arguments.figures, arguments.tables, arguments.out)
     elif arguments.command == "claims":
         from analysis.claims import check
 

@@ -87,6 +87,19 @@ PUBLISHED_DASH = (0, (4, 2))
 REFERENCE_DASH = (0, (1.2, 1.6))
 
 
+SMALL: dict[str, Any] = {  # letters of panels of which five stand side by side
+    "axes.titlesize": 6.5,
+    "axes.titlepad": 2.5,
+    "axes.labelsize": 6.5,
+    "axes.labelpad": 1.5,
+    "xtick.labelsize": 5.5,
+    "ytick.labelsize": 5.5,
+    "xtick.major.pad": 1.5,
+    "ytick.major.pad": 1.5,
+    "lines.linewidth": 1.0,
+}
+
+
 def context() -> AbstractContextManager[None]:
     """rcParams of every figure; no TeX or formulas, real text in PDF, hashed SVG ids from a fixed salt."""
     return plt.rc_context(
@@ -108,6 +121,7 @@ def context() -> AbstractContextManager[None]:
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.axisbelow": True,
+            "axes.formatter.useoffset": False,  # each tick says its value
             "grid.color": "#e4e4e4",
             "grid.linewidth": 0.6,
             "xtick.major.width": 0.7,

@@ -13,6 +13,22 @@ TITLES = {
     "digits/imbalanced": "Digits",
     "random_mdp/garnet": "Random MDP",
 }
+# Atari games whose names on the box are not their ROM's with capitals
+BOXES = {
+    "hero": "H.E.R.O.",
+    "jamesbond": "James Bond",
+    "kung_fu_master": "Kung-Fu Master",
+    "montezuma_revenge": "Montezuma's Revenge",
+    "ms_pacman": "Ms. Pac-Man",
+    "pitfall": "Pitfall!",
+    "qbert": "Q*bert",
+    "riverraid": "River Raid",
+    "up_n_down": "Up'n Down",
+    "wizard_of_wor": "Wizard of Wor",
+    "yars_revenge": "Yars' Revenge",
+}
+# authors of keys such as `nair2015_gorila` that are not one capital and `et al.`
+AUTHORS = {"hausknecht": "Hausknecht & Stone", "vanhasselt": "van Hasselt et al."}
 
 
 def frames_text(frames: float, _position: object = None) -> str:
@@ -47,5 +63,17 @@ def game_title(game: str) -> str:
     if game in TITLES:
         return TITLES[game]
     suite, _, name = game.rpartition("/")
-    title = name.replace("_", " ").title()
+    title = BOXES.get(name) or name.replace("_", " ").title()
     return f"{title} (MinAtar)" if suite == "minatar" else title
+
+
+def algorithm_name(algorithm: str) -> str:
+    """An algorithm of config/reference as a label, whose colour it has: 'Dueling_DDQN' -> 'Dueling DDQN'."""
+    return algorithm.replace("_", " ")
+
+
+def citation(paper: str) -> str:
+    """A paper's key in config/reference as readers know it: 'nair2015_gorila' -> 'Nair et al. 2015'."""
+    if not (found := re.match(r"([a-z]+)(\d{4})(_|$)", paper)):
+        return paper.replace("_", " ")
+    return f"{AUTHORS.get(found[1], f'{found[1].capitalize()} et al.')} {found[2]}"

@@ -60,6 +60,10 @@ def _of_all(context: Context, options: argparse.Namespace, passed: list[str]) ->
     match options.command:
         case "done":
             return _done(context, options.paper)
+        case "sheet":
+            from workflow import kept
+
+            return kept.sheet(context, _paper(context, options.paper), options.out)
         case "gc":
             from workflow import gc
 

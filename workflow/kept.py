@@ -1,4 +1,5 @@
-"""What to do with the agents and tables that finished runs left: each in a process of its own, which knows torch."""
+"""What to do with what finished runs left and what is drawn of it: each in a process of its own, which knows torch
+or matplotlib."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from agents.run.store import Store
-from workflow import catalogue, runs
+from workflow import catalogue, drawn, runs
+from workflow.context import Context
 from workflow.runs import Record
 from workflow.strict_yaml import ConfigError
 
@@ -97,6 +99,26 @@ def export(root: Path, results: Path, options: argparse.Namespace) -> int:
     code = _call(root, "agents.kept", "export", *words)
     if not code:
         print(f"{len(folders)} run{'s' * (len(folders) != 1)} in {out}")
+    return int(bool(code))
+
+
+def sheet(context: Context, paper: str, out: Path | None) -> int:
+    """A paper's figures and tables that are drawn, in one picture; says where it is, and what is not there."""
+    shown, wanted = Path(context.shown), {}
+    for part, suffix in (("figures", "png"), ("tables", "json")):
+        items = drawn.drawable(context, paper, part)
+        wanted[part] = [shown / part / paper / f"{item.id}.{suffix}" for item in items]
+    there = {part: [str(path) for path in paths if path.exists()] for part, paths in wanted.items()}
+    lost = [path.stem for paths in wanted.values() for path in paths if not path.exists()]
+    if not any(there.values()):
+        raise ConfigError(f"nothing of {paper} is drawn at scale {context.config.scale}: arcade run {paper}")
+    out = out or shown / "sheets" / f"{paper}.png"
+    words = ["--figures", *there["figures"], "--tables", *there["tables"]]
+    code = _call(context.root, "analysis", "sheet", "--out", str(out), *words)
+    if not code:
+        print(out)
+        if lost:
+            print(f"not drawn yet: {', '.join(lost)}")
     return int(bool(code))
 
 

@@ -21,6 +21,7 @@ from workflow.expand import Papers, Point
 from workflow.models import Content, Paper
 
 BEYOND = "beyond the paper"  # `source` of what the paper does not show
+SHEET = "contact_sheet.png"  # under docs/papers/<paper>/: what `arcade sheet` makes at the smallest scale
 MANNER = "in the manner of"  # how a `source` begins that names what ours stands for
 OURS, PRINTED, READY, ABSENT = STATES = (
     "drawn from our runs",
@@ -171,6 +172,6 @@ def kept(root: Path) -> dict[tuple[str, str], Path]:
             if path.suffix in (".png", ".md") and path.stem.startswith(f"{paper}_"):
                 found[paper, path.stem.removeprefix(f"{paper}_")] = path
     for path in sorted(root.glob("docs/papers/*/*")):
-        if path.suffix in (".png", ".md"):
+        if path.suffix in (".png", ".md") and path.name != SHEET:
             found[path.parent.name, path.stem] = path
     return found

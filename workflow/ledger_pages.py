@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import settings
-from workflow.ledger import OURS, STATES, Cost, Item, Ledger, Row
+from workflow.ledger import OURS, SHEET, STATES, Cost, Item, Ledger, Row
 from workflow.overlay import flatten
 from workflow.scales import exactly
 from workflow.write import write_if_changed
@@ -102,6 +102,7 @@ def page(ledger: Ledger, name: str) -> str:
             right=3,
         ),
         *_beyond(ledger, name),
+        *_at_a_glance(ledger, name),
         *_pictures(ledger, name, rows),
         *_experiments(ledger, name),
         *_settings(ledger, name),
@@ -141,6 +142,17 @@ def _relative(ledger: Ledger, path: Path) -> str:
 def _beyond(ledger: Ledger, name: str) -> list[str]:
     rows = [[item.spec.title, item.state, _link(ledger, item)] for item in ledger.beyond(name)]
     return ["Beyond the paper:", _table(["shows", "state", "here"], rows)] if rows else []
+
+
+def _at_a_glance(ledger: Ledger, name: str) -> list[str]:
+    """The paper's contact sheet, where one is kept."""
+    path = ledger.folder / name / SHEET
+    if not path.exists():
+        return []
+    about = f"""\
+All figures and tables as `arcade sheet {name} --config scale=smoke` shows them: after seconds of training, which show
+how each looks, and nothing of what is learned. What has published numbers alone is so at every scale."""
+    return ["## At a glance", about, f"![all figures and tables of {name}]({_relative(ledger, path)})"]
 
 
 def _pictures(ledger: Ledger, name: str, rows: list[Row]) -> list[str]:

@@ -29,6 +29,9 @@ def _one_or_more(value: Any) -> Any:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
+Names = Annotated[list[Text], BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])]
+
+
 def _seeds(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
@@ -160,8 +163,12 @@ class Scale(Strict):
 
 
 class Preset(Strict):
-    """config/scales/*.yaml: how experiments of one kind shrink. Those that name it may lay their `scales` on it."""
+    """config/scales/*.yaml: how experiments of one kind shrink, and rules that they share at every scale.
 
+    Those that name it may lay their `scales` and `set` on it.
+    """
+
+    set: Overlay = Field(default_factory=dict, description="keys of the spec, at every scale")
     reduced: Scale | None = None
     smoke: Scale | None = None
 
@@ -187,7 +194,9 @@ class Experiment(Strict):
     cluster: ClusterChange = Field(
         ClusterChange(), description="what its jobs ask of the cluster, where that differs from the algorithm's file"
     )
-    preset: Text | None = Field(None, description="file of config/scales on which `scales` is laid")
+    preset: Names | None = Field(
+        None, description="files of config/scales on which `scales` and `set` are laid; the last is uppermost"
+    )
     scales: dict[Literal["smoke", "reduced"], Scale] = Field(
         default_factory=dict, description="how it shrinks at the smaller scales"
     )

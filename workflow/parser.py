@@ -106,6 +106,9 @@ def _look(add: _Commands) -> None:
         json=True,
     )
     _run(one)
+    one = add("sheet", "a paper's figures and tables that there are, in one small picture", "sheet demo")
+    _complete(one.add_argument("paper", metavar="PAPER"), completion.papers)
+    one.add_argument("--out", type=Path, metavar="FILE", help="PNG (results/<scale>/sheets/<paper>.png)")
     one = add("done", "the paths of a paper's figures and report; 1 if something is missing", "done demo")
     _complete(one.add_argument("paper", metavar="PAPER"), completion.papers)
 

@@ -1,4 +1,4 @@
-"""A paper's experiments with what they take from elsewhere laid in: another experiment, a preset of scales."""
+"""A paper's experiments with what they take from elsewhere laid in: another experiment, presets of scales and rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ def named_presets(document: Document) -> set[str]:
     """The presets that a paper's experiments name."""
     experiments = document.data.get("experiments")
     described = experiments.values() if isinstance(experiments, dict) else ()
-    return {str(each["preset"]) for each in described if isinstance(each, dict) and "preset" in each}
+    return {name for each in described if isinstance(each, dict) for _, name in _named(each.get("preset"), ())}
+
+
+def _named(said: object, at: Location) -> list[tuple[Location, str]]:
+    """(where it stands, name) of what `preset` names: one or several."""
+    if isinstance(said, str):
+        return [(at, said)]
+    return [((*at, i), name) for i, name in enumerate(said) if isinstance(name, str)] if isinstance(said, list) else []
 
 
 def _whole(document: Document, named: Document, key: str, presets: Presets) -> tuple[Document, list[Problem]]:
@@ -49,11 +56,19 @@ def _whole(document: Document, named: Document, key: str, presets: Presets) -> t
             problems.append(document.problem((*at, "extends"), message))
         else:
             own = laid(part(named, (other,)), own)
-    if isinstance(name := own.data.get("preset"), str):
+    for where, name in reversed(_named(own.data.get("preset"), (*at, "preset"))):
         try:
-            preset = presets((*at, "preset"), name)
+            preset = presets(where, name)
         except ConfigError as error:
             return own, [*problems, *error.problems]
-        scales = part(own, ("scales",))
-        own = placed(own, ("scales",), preset if scales.data is None else laid(preset, scales))
+        for key, shared in (("scales", _scales(preset)), ("set", part(preset, ("set",)))):
+            mine = part(own, (key,))
+            if shared.data is not None:
+                own = placed(own, (key,), shared if mine.data is None else laid(shared, mine))
     return own, problems
+
+
+def _scales(preset: Document) -> Document:
+    """What a preset says of scales."""
+    said = {key: value for key, value in preset.data.items() if key != "set"}
+    return Document(preset.file, said, {at: place for at, place in preset.places.items() if at[:1] != ("set",)})

@@ -113,8 +113,23 @@ class MiniGrid(Suite):
     cap_frames: Length | None = Field(description="a lower limit on episodes; null: the game's own")
 
 
+class Patience(Part):
+    """A limit that is reached only where something is scored now and then."""
+
+    kind: Literal["patience"]
+    frames: Length = Field(description="episodes are truncated at this length")
+    unrewarded_frames: Length = Field(description="and after so many frames in a row without a reward")
+
+
+Cap = Annotated[  # told apart before they are read, so that a mistake is told once
+    Annotated[Length, Tag("number")] | Annotated[Patience, Tag("patience")],
+    Discriminator(lambda value: "patience" if isinstance(value, dict | Patience) else "number"),
+]
+
+
 class Atari(Suite):
     code: ClassVar[str] = "agents.envs.atari:Atari"
+    patient: ClassVar[str] = "agents.envs.patient:Patient"
     channels: ClassVar[int] = 1
     binary: ClassVar[bool] = False
     suite: Literal["atari"] = Field(description="Atari 2600 games by ale-py")
@@ -137,7 +152,7 @@ class Atari(Suite):
         description="full: all 18; minimal: those that do something in the game"
     )
     screen: Count = Field(description="pixels: side of the square grey observation")
-    cap_frames: Length = Field(description="episodes are truncated at this length")
+    cap_frames: Cap = Field(description="episodes are truncated at this length")
     reseed_every_steps: Period = Field(
         description="agent steps after which the next episode starts from a fresh seed; bounds the replay at resume"
     )
@@ -145,6 +160,15 @@ class Atari(Suite):
     @property
     def side(self) -> int:
         return self.screen
+
+    def codes(self) -> Iterator[str]:
+        yield from super().codes()
+        if isinstance(self.cap_frames, Patience):
+            yield self.patient
+
+    def make(self, *given: Any, **named: Any) -> Any:
+        code = self.patient if isinstance(self.cap_frames, Patience) else self.code
+        return load(code)(self, *given, **named)
 
 
 class CartPole(Suite):

@@ -21,6 +21,7 @@ from analysis.load import Scores, chosen, select, varied_keys
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import AggregateCurves
+from analysis.text import algorithm_name
 
 TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "Optimality gap"}
 
@@ -40,10 +41,10 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     views = [_view(each, name, scores, reference) for name, each in _parts(spec, scores).items()]
     lines = some({label: curves for view in views for label, curves in view.lines.items()}, spec.id)
     levels = {label: curves for view in views for label, curves in view.levels.items()}
-    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    printed = {p.algorithm: algorithm_name(p.algorithm) for p in spec.published}
     marks = style.marks([*lines, *levels, *printed.values()])
     sheet = common.Sheet()
-    overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
+    overlays = [*map(common.overlay, spec.published)]
     panels = [(view, statistic) for view in views for statistic in spec.statistics]
     per_row = (2 if len(panels) == 4 else 3) if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(panels), per_row, 2.1, [*lines, *levels, *overlays])

@@ -25,8 +25,11 @@ from analysis.intervals import Estimate
 from analysis.load import Scores, planned_variants
 from analysis.reference import Reference
 from analysis.spec import PublishedCurve
+from analysis.text import algorithm_name
 
 MARKERS = 8  # on a curve, at most about so many
+PAGE, LEAST = 8.3, 0.68  # inches: of a page's rows of panels, and of such a row
+SMALL = 1.6  # inches of a panel's width below which titles and labels would reach into the next one
 
 
 @dataclass
@@ -71,14 +74,20 @@ def check_reference_lines(spec: Any, scores: Scores) -> None:
         raise UserError(f"{spec.id}: reference_lines names {name!r}, which is no variant of its experiments")
 
 
-def grid(spec: Any, panels: int, across: int, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def grid(
+    spec: Any, panels: int, across: int, height: float, legend: Sequence[str], least: float = LEAST
+) -> tuple[Figure, list[Axes]]:
     """A figure of `panels` axes, `across` per row of `height` inches, with room below for a legend of these labels.
 
-    As wide as the spec's venue and column are; unused axes are removed.
+    As wide as the spec's venue and column are; unused axes are removed. Rows are lower where a page has no room for all
+    of them, but not below `least`; what stands around small panels has small letters.
     """
     across = min(across, panels)
     rows = math.ceil(panels / across)
     wide = style.width(spec.venue, spec.column)
+    height = min(height, max(least, PAGE / rows))
+    if wide / across < SMALL:
+        plt.rcParams.update(style.SMALL)  # of this figure: each has a context of its own
     tall = rows * height + 0.17 * legend_rows(legend, wide) + 0.15
     figure, axes = plt.subplots(rows, across, figsize=(wide, tall), squeeze=False, layout="constrained")
     for extra in axes.flat[panels:]:
@@ -138,6 +147,12 @@ def line(
         sheet.rows.append(row(panel, label, "curve", x.item(), y, bottom, top, value.n[1]))
 
 
+def whisker(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """The interval of a bar, from one end to the other: dark on white, so that it is seen on bars of any colour."""
+    for shade, wide in (("white", 2.2), ("#222222", 0.8)):
+        axes.plot(x, y, color=shade, linewidth=wide, solid_capstyle="butt")
+
+
 def seed_lines(axes: Axes, sheet: Sheet, panel: str, label: str, curves: Curves, shade: str) -> None:
     """Each run of a label as a thin line behind its mean; the numbers go to the sheet."""
     for seed, values in zip(curves.seeds, curves.values, strict=True):
@@ -155,9 +170,9 @@ def reference_line(axes: Axes, sheet: Sheet, panel: str, label: str, value: Esti
     sheet.rows.append(row(panel, label, "reference", None, y, low, high, value.n[1]))
 
 
-def algorithm_name(algorithm: str) -> str:
-    """The label that has the colour of a published algorithm."""
-    return algorithm.replace("_", " ")
+def overlay(wanted: PublishedCurve) -> str:
+    """What the legend calls a published curve."""
+    return f"{wanted.label or algorithm_name(wanted.algorithm)} ({wanted.source})"
 
 
 def published_curve(
@@ -187,9 +202,9 @@ def published_curve(
             end = float(np.interp(last, table.frames, table["mean"]))
             inside = pd.concat([inside[inside.frames < last], pd.DataFrame({"frames": [last], "mean": [end]})])
     if inside.empty:
-        sheet.note(f"The published curve of {wanted.algorithm} begins after our last frame.")
+        sheet.note(f"The published curve of {algorithm_name(wanted.algorithm)} begins after our last frame.")
         return
-    label = f"{wanted.label or wanted.algorithm} ({wanted.source})"
+    label = overlay(wanted)
     (handle,) = axes.plot(
         inside.frames, inside["mean"], color=shade, linestyle=style.PUBLISHED_DASH, linewidth=1.1, zorder=2.2
     )

@@ -46,7 +46,7 @@ def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawin
             bar = axes.bar(at, float(e.point), width=thick * 0.92, **style.fill(marks[variant]))
             sheet.legend.setdefault(variant, bar)
             if e.low is not None:
-                axes.plot([at, at], [e.low, e.high], color="#222222", linewidth=0.8, solid_capstyle="butt")
+                common.whisker(axes, [at, at], [e.low, e.high])
             sheet.rows.append(
                 common.row("", variant, "bar", None, e.point, e.low, e.high, e.n[1]) | {spec.x: tick(value)}
             )

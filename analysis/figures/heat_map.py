@@ -92,7 +92,7 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
     tight = (0.85 * style.width(spec.venue, spec.column) / across - 0.45) / len(xs) < NARROW
     least = 1.5 if len(panels) == across else 1.2  # a single row has the whole length of the bar's label beside it
     height = max(least, (0.6 if spec.by else 0.75) + (0.24 if spec.by else 0.36) * len(ys)) + 0.25 * tight
-    figure, axes = common.grid(spec, len(panels), across, height, [])
+    figure, axes = common.grid(spec, len(panels), across, height, [], least=height)
     colours = style.plt.get_cmap("cividis")
     for i, (panel, (row, variant)) in enumerate(zip(axes, panels, strict=True)):
         grid = grids.get((row, variant), {})

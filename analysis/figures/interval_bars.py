@@ -22,7 +22,8 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
     scale = SCALES[spec.normalisation]
     sheet = common.Sheet()
     across = min(len(spec.statistics), 4 if spec.column == "double" else 2)
-    figure, axes = common.grid(spec, len(spec.statistics), across, 0.75 + 0.24 * len(curves), [])
+    height = 0.75 + 0.24 * len(curves)
+    figure, axes = common.grid(spec, len(spec.statistics), across, height, [], least=height)
     labels = list(curves)
     shades = style.shades(labels)
     for i, (statistic, panel) in enumerate(zip(spec.statistics, axes, strict=True)):

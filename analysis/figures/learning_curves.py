@@ -11,7 +11,7 @@ from analysis.load import Scores, select
 from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import LearningCurves
-from analysis.text import game_title
+from analysis.text import algorithm_name, game_title
 
 
 def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.Drawing:
@@ -30,8 +30,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     }
     labels = list(dict.fromkeys(label for parts in per_game.values() for label in parts["lines"]))
     references = list(dict.fromkeys(label for parts in per_game.values() for label in parts["references"]))
-    overlays = [f"{p.label or p.algorithm} ({p.source})" for p in spec.published]
-    printed = {p.algorithm: common.algorithm_name(p.algorithm) for p in spec.published}
+    overlays = [*map(common.overlay, spec.published)]
+    printed = {p.algorithm: algorithm_name(p.algorithm) for p in spec.published}
     marks = style.marks([*labels, *references, *printed.values()])
     sheet = common.Sheet()
     per_row = spec.panels if spec.column == "double" else min(spec.panels, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from analysis.curves import Curves, by_label, some
 from analysis.errors import UserError
-from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.normalise import short
 from analysis.reference import Reference
+from analysis.text import algorithm_name, citation, game_title
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def series(spec: Any, scores: Scores, reference: Reference) -> tuple[list[Series
     found = [Series(label, label, _by_game(c), False) for label, c in curves.items()]
     for wanted in spec.published:
         printed = reference.per_game(wanted, spec.game_set)
-        label = wanted.label or f"{wanted.algorithm} ({wanted.paper})"
-        name = wanted.label or common.algorithm_name(wanted.algorithm)
+        label = wanted.label or f"{algorithm_name(wanted.algorithm)} ({citation(wanted.paper)})"
+        name = wanted.label or algorithm_name(wanted.algorithm)
         found.append(Series(label, name, {g: np.array([s]) for g, s in printed.items()}, True, wanted.regime))
     labels = [s.label for s in found]
     if len(set(labels)) < len(labels):
@@ -52,11 +53,18 @@ def _by_game(curves: Curves) -> dict[str, np.ndarray]:
     return {str(game): curves.numbers[names == game] for game in np.unique(names)}
 
 
+def titles(games: Iterable[str], curves: Mapping[str, Curves]) -> dict[str, str]:
+    """Game without its suite -> its title, with the suite of our runs: MinAtar has games of the same names."""
+    full = {short(game): game for each in curves.values() for game in each.games}
+    return {game: game_title(full.get(game, game)) for game in games}
+
+
 def sources(spec: Any, reference: Reference) -> str:
     """Where each of the published scores is from."""
     texts = []
     for wanted in spec.published:
         table = reference.published
         rows = table[(table.paper == wanted.paper) & (table.algorithm == wanted.algorithm)]
-        texts.append(f"{wanted.label or wanted.algorithm} from {rows.source.iloc[0]} ({wanted.regime})")
+        name = wanted.label or algorithm_name(wanted.algorithm)
+        texts.append(f"{name} from {citation(wanted.paper)}, {wanted.regime} ({rows.source.iloc[0]})")
     return "; ".join(texts)

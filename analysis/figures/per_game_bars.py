@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
+
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import caption, style
@@ -17,6 +22,8 @@ from analysis.spec import PerGameBars
 from analysis.text import game_title, number
 
 IMPROVEMENT = "abs"  # scale of improvements: a human below the random policy will do where the baseline is above it
+AROUND, TALLEST = 0.6, 8.6  # inches: of a figure beside its rows of bars, and of a page without the legend
+NARROW = 36  # letters of an axis text below half of a page
 
 
 def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Drawing:
@@ -40,7 +47,8 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
     else:
         shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
     marks = style.marks([s.name for s in series])
-    figure = _bars(spec, shown, games, axis, {s.label: marks[s.name] for s in series})
+    titles = per_game.titles(games, curves)
+    figure = _bars(spec, shown, titles, axis, {s.label: marks[s.name] for s in series})
     notes = []
     if spec.published:
         notes.append("Bars with a white ground are published scores: " + per_game.sources(spec, reference) + ".")
@@ -156,46 +164,93 @@ def _keep(shown: dict, sheet: common.Sheet, s: Series, game: str, point: float, 
 
 
 def _bars(
-    spec: PerGameBars, shown: dict[str, list], games: list[str], axis: str, marks: dict[str, style.Mark]
+    spec: PerGameBars, shown: dict[str, list], titles: dict[str, str], axis: str, marks: dict[str, style.Mark]
 ) -> Figure:
-    """Horizontal groups, games from best to worst of the first label."""
-    first = {game: point for game, point, *_ in next(iter(shown.values()))}
-    games = sorted(games, key=lambda game: (-first.get(game, -np.inf), game))
+    """Horizontal groups, games from best to worst of the first label that has them; in two halves where a page is too
+    short."""
+    points = [{game: point for game, point, *_ in bars} for bars in shown.values()]
+    games = sorted(titles, key=lambda game: (*(-each.get(game, -np.inf) for each in points), game))
     games = [game for game in games if any(game == bar[0] for bars in shown.values() for bar in bars)]
-    place = {game: i for i, game in enumerate(games)}
-    thick = 0.8 / len(shown)
-    labels = list(shown)
+    labels = list(shown) if len(shown) > 1 else []
     row_height = max(0.15, 0.1 * len(shown) + 0.05)
-    figure, (axes,) = common.grid(spec, 1, 1, 0.6 + row_height * len(games), labels if len(labels) > 1 else [])
-    legend = {}
-    for k, (label, bars) in enumerate(shown.items()):
-        y = np.array([place[bar[0]] for bar in bars]) + (k - (len(shown) - 1) / 2) * thick
-        point = np.array([bar[1] for bar in bars])
-        look = style.outline if bars[0][4] else style.fill
-        legend[label] = axes.barh(y, point, height=thick * 0.92, **look(marks[label]))
-        spread = [(at, bar[1], bar[2], bar[3]) for at, bar in zip(y, bars, strict=True) if bar[2] is not None]
-        for at, _, low, high in spread:
-            axes.plot([low, high], [at, at], color="#222222", linewidth=0.8, solid_capstyle="butt")
-    sizes = np.abs([bar[1] for bars in shown.values() for bar in bars])
-    percent = spec.baseline is not None and (_improves(spec) or SCALES[spec.normalisation].factor == 100.0)
-    if spec.baseline is not None or sizes.max() > 25 * max(np.median(sizes), 1e-12):
-        axes.set_xscale("symlog", linthresh=100 if percent else max(float(np.median(sizes)), 1e-6))
-        ticks = _symlog_ticks(axes.get_xlim())
-        if percent and ticks:
-            axes.set_xticks(ticks)
-            axes.xaxis.set_minor_locator(style.MaxNLocator(1))
-    axes.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
-    axes.axvline(0, color="#444444", linewidth=0.7)
-    axes.set_yticks(range(len(games)), [game_title(game) for game in games])
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", visible=False)
-    axes.set_ylim(len(games) - 0.45, -0.55)
-    axes.set_xlabel(axis)
-    if len(legend) > 1:
+    halves = 2 if spec.column == "double" and AROUND + row_height * len(games) > TALLEST else 1
+    rows = math.ceil(len(games) / halves)
+    figure, panels = common.grid(spec, halves, halves, AROUND + min(row_height * rows, TALLEST - AROUND), labels)
+    legend: dict[str, Artist] = {}
+    for k, panel in enumerate(panels):
+        mine = games[k * rows : (k + 1) * rows]
+        _half(panel, shown, mine, marks, legend)
+        panel.set_yticks(range(len(mine)), [titles[game] for game in mine])
+    _same_axis(spec, panels, np.abs([bar[1] for bars in shown.values() for bar in bars]))
+    for panel in panels:
+        panel.axvline(0, color="#444444", linewidth=0.7)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="y", visible=False)
+        panel.set_ylim(rows - 0.45, -0.55)
+        panel.set_xlabel(axis if halves == 1 else _evenly(axis, NARROW))
+    if labels:
         common.legend_below(figure, legend)
     return figure
 
 
-def _symlog_ticks(limits: tuple[float, float]) -> list[float]:
-    powers = [-1e5, -1e4, -1e3, -100, 0, 100, 1e3, 1e4, 1e5]
-    return [p for p in powers if limits[0] <= p <= limits[1]]
+def _half(
+    panel: Axes, shown: dict[str, list], games: list[str], marks: dict[str, style.Mark], legend: dict[str, Artist]
+) -> None:
+    """The bars of some of the games, the first of them at the top."""
+    place = {game: i for i, game in enumerate(games)}
+    thick = 0.8 / len(shown)
+    for k, (label, every) in enumerate(shown.items()):
+        bars = [bar for bar in every if bar[0] in place]
+        y = np.array([place[bar[0]] for bar in bars]) + (k - (len(shown) - 1) / 2) * thick
+        look = style.outline if every[0][4] else style.fill
+        handle = panel.barh(y, [bar[1] for bar in bars], height=thick * 0.92, **look(marks[label]))
+        if bars:
+            legend.setdefault(label, handle)
+        for at, (_, _, low, high, _) in zip(y, bars, strict=True):
+            if low is not None:
+                common.whisker(panel, [low, high], [at, at])
+
+
+def _same_axis(spec: PerGameBars, panels: list[Axes], sizes: np.ndarray) -> None:
+    """One x axis for all panels: of differences, and where sizes lie far apart, symmetric and logarithmic."""
+    percent = spec.baseline is not None and (_improves(spec) or SCALES[spec.normalisation].factor == 100.0)
+    if spec.baseline is not None or sizes.max() > 25 * max(np.median(sizes), 1e-12):
+        usual = 100.0 if percent else 10.0 ** np.round(np.log10(max(float(np.median(sizes)), 1e-6)))
+        for panel in panels:
+            panel.set_xscale("symlog", linthresh=usual)
+        limits = _limits(panels)
+        for panel in panels:
+            panel.set_xticks(symlog_ticks(limits, usual, most=9 if len(panels) == 1 else 5))
+            panel.minorticks_off()
+    limits = _limits(panels)
+    for panel in panels:
+        panel.set_xlim(limits)
+        panel.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
+
+
+def _evenly(text: str, wide: int) -> str:
+    """In lines of at most so many letters, about as long as each other."""
+    return textwrap.fill(text, min(wide, math.ceil(len(text) / math.ceil(len(text) / wide)) + 6))
+
+
+def _limits(panels: list[Axes]) -> tuple[float, float]:
+    """Of the axis that shows what each of them shows."""
+    return min(panel.get_xlim()[0] for panel in panels), max(panel.get_xlim()[1] for panel in panels)
+
+
+def symlog_ticks(limits: tuple[float, float], usual: float, most: int) -> list[float]:
+    """Ticks of an axis that is linear up to +-`usual`: 0 and powers of ten from there on, about `most` of them; parts
+    of `usual` where few powers are in sight."""
+    beyond = max(1, math.ceil(math.log10(max(np.abs(limits)) / usual)) + 1)
+    sizes = [usual * 10.0**power for power in range(beyond)]
+    inside = [each for each in (-s for s in reversed(sizes)) if each >= limits[0]]
+    inside += [0.0, *(each for each in sizes if each <= limits[1])]
+    if len(inside) > most:
+        return [each for each in inside if each == 0 or round(math.log10(abs(each) / usual)) % 2 == 0]
+    if len(inside) == 1 and max(np.abs(limits)) < usual / 4:
+        largest = 10.0 ** math.floor(math.log10(max(np.abs(limits))))
+        inside = [each for each in (-largest, 0.0, largest) if limits[0] <= each <= limits[1]]
+    elif len(inside) <= 3:
+        parts = [side * share * usual for side in (-1, 1) for share in (0.25, 0.5)]
+        inside = sorted([*inside, *(each for each in parts if limits[0] <= each <= limits[1])])
+    return inside

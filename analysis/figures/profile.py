@@ -109,6 +109,9 @@ def _one(spec: Profile, panel: ProfilePanel, columns: list, area, sheet: common.
     names = list(panel.metrics)
     for i, x, value in zip(places, at, values, strict=True):
         if value.low is not None:
-            area.plot([x, x], [value.low, value.high], color="#222222" if bars else mark.colour, linewidth=0.8)
+            if bars:
+                common.whisker(area, [x, x], [value.low, value.high])
+            else:
+                area.plot([x, x], [value.low, value.high], color=mark.colour, linewidth=0.8)
         entry = common.row(panel.title, label, "point", None, value.point, value.low, value.high, value.n[1])
         sheet.rows.append(entry | {"metric": panel.metrics[names[i]], "position": names[i]})

@@ -16,7 +16,7 @@ from analysis.metrics import SCORES, axis
 from analysis.normalise import short
 from analysis.reference import Reference
 from analysis.spec import Sensitivity
-from analysis.text import frames_text, game_title
+from analysis.text import algorithm_name, frames_text, game_title
 
 
 def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Drawing:
@@ -28,7 +28,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
     for value in {str(v) for lines in per_game.values() for p in lines.values() for v, _ in p if not _number(v)}:
         raise UserError(f"{spec.id}: {spec.x} has the value {value}, which is no number")
     labels = list(dict.fromkeys(variant for lines in per_game.values() for variant in lines))
-    marks = style.marks([*labels, *map(common.algorithm_name, spec.published)])
+    marks = style.marks([*labels, *map(algorithm_name, spec.published)])
     overlays = [_overlay_label(name) for name in spec.published]
     sheet = common.Sheet()
     figure, axes = common.grid(spec, len(games), 3 if spec.column == "double" else 1, 1.9, labels + overlays)
@@ -39,7 +39,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
             curves |= {f"{game} {cell.label}": cell.curves for _, cell in points if cell.curves is not None}
             _line(spec, panel, sheet, game, variant, shown, marks[variant])
         for name in spec.published:
-            _overlay(spec, panel, sheet, game, name, reference, marks[common.algorithm_name(name)].colour)
+            _overlay(spec, panel, sheet, game, name, reference, marks[algorithm_name(name)].colour)
         if spec.log:
             style.logarithmic(panel.xaxis)
         _ticks(panel, {x for points in per_game[game].values() for x, _ in points})
@@ -99,7 +99,7 @@ def _identity(spec: Sensitivity, panel: Axes, sheet: common.Sheet, game: str, va
 
 
 def _overlay_label(name: str) -> str:
-    return f"{common.algorithm_name(name)} (Young & Tian 2019)"
+    return f"{algorithm_name(name)} (Young & Tian 2019)"
 
 
 def _overlay(spec, panel, sheet: common.Sheet, game: str, name: str, reference: Reference, shade: str) -> None:

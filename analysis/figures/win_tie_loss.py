@@ -18,7 +18,7 @@ from analysis.load import Scores
 from analysis.normalise import SCALES, normalise
 from analysis.reference import Reference
 from analysis.spec import WinTieLoss
-from analysis.text import game_title, number
+from analysis.text import number
 
 SHADES = {1: style.BLUE, 0: style.GREY, -1: style.ORANGE}
 NAMES = {1: "better", 0: "tied", -1: "worse"}
@@ -47,12 +47,14 @@ def draw(spec: WinTieLoss, scores: Scores, reference: Reference) -> common.Drawi
     duels = [duel for duel in duels if duel.games]
     if not duels:
         raise (NoData if spec.experiments else UserError)(f"{spec.id}: nothing to compare {spec.a!r} with")
-    longest = max(len(game_title(game)) for duel in duels for game in duel.games)
+    titles = per_game.titles({game for duel in duels for game in duel.games}, curves)
+    longest = max(map(len, titles.values()))
     legend = list(NAMES.values())
-    figure, axes = common.grid(spec, len(duels), 1, TITLE + BARS + NAME * longest, legend)
+    height = TITLE + BARS + NAME * longest
+    figure, axes = common.grid(spec, len(duels), 1, height, legend, least=height)
     sheet = common.Sheet()
     for duel, panel in zip(duels, axes, strict=True):
-        _panel(spec, duel, panel, sheet)
+        _panel(spec, duel, panel, sheet, titles)
     common.legend_below(figure, {name: sheet.legend[name] for name in legend if name in sheet.legend})
     notes = [
         f"Bars: mean score of {spec.a} less that of the other, in each game; {SCALES[spec.normalisation].text}.",
@@ -85,7 +87,7 @@ def _duel(spec: WinTieLoss, a: per_game.Series, b: per_game.Series, reference: R
     return Duel(b.label, [games[i] for i in order], difference[order], won[order])
 
 
-def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet) -> None:
+def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet, titles: dict[str, str]) -> None:
     """Bars of one rival; the tally above them, beside the paper's where it gives one."""
     places = np.arange(len(duel.games))
     for kind, name in NAMES.items():
@@ -106,7 +108,7 @@ def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet) -> No
     panel.set_yscale("symlog", linthresh=10.0 ** np.round(np.log10(usual)))
     panel.yaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     panel.axhline(0, color="#444444", linewidth=0.7)
-    panel.set_xticks(places, [game_title(game) for game in duel.games], rotation=90, fontsize=6)
+    panel.set_xticks(places, [titles[game] for game in duel.games], rotation=90, fontsize=6)
     panel.tick_params(axis="x", length=0)
     panel.grid(axis="x", visible=False)
     panel.set_xlim(-0.6, max(len(duel.games), FEW) - 0.4)

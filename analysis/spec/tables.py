@@ -149,7 +149,9 @@ class PrintedRow(Strict):
     """One row of a printed table."""
 
     label: str = Field(description="row head")
-    values: list[float | str | None] = Field(min_length=1, description="one for each column; null: not given")
+    values: list[int | float | str | None] = Field(
+        min_length=1, description="one for each column, with its decimals; null: not given"
+    )
 
 
 class Printed(Shown):

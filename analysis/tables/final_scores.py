@@ -7,17 +7,18 @@ import pandas as pd
 
 from analysis import caption
 from analysis.curves import by_label, some
+from analysis.errors import UserError
 from analysis.intervals import estimate
 from analysis.load import Scores, select
 from analysis.normalise import SCALES, normalise, short
 from analysis.reference import Reference
 from analysis.spec import FinalScores
 from analysis.table import Sheet
-from analysis.text import game_title, number
+from analysis.text import algorithm_name, game_title, number
 
 
 def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
-    """UserError for unknown names. A game that a variant lacks gets a dash."""
+    """UserError for unknown names, and for two columns of one name. A game that a variant lacks gets a dash."""
     rows = select(scores, spec)
     curves = some(by_label(rows, spec.variants, spec.window, spec.score), spec.id)
     games = spec.games or sorted(rows.game.unique())
@@ -37,7 +38,9 @@ def build(spec: FinalScores, scores: Scores, reference: Reference) -> Sheet:
             data.append((game, label, "ours", float(value.point), low, high, len(mine)))
     labels = list(curves)
     for wanted in spec.published:
-        label = f"{wanted.label or wanted.algorithm} (published)"
+        label = f"{wanted.label or algorithm_name(wanted.algorithm)} (published)"
+        if label in labels:
+            raise UserError(f"{spec.id}: two columns are named {label!r}; give one a 'label'")
         labels.append(label)
         printed = reference.per_game(wanted)
         for game in (g for g in games if not g.startswith("minatar/") and short(g) in printed.index):

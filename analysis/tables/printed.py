@@ -24,7 +24,11 @@ def build(spec: Printed, scores: Scores, reference: Reference) -> Sheet:
 
 
 def _text(value: float | str | None) -> str:
-    """Numbers below a million with all their digits, as printed."""
+    """Numbers with all their digits, as printed: 62.0 is not 62. Of 200e6 alone the shortest text."""
     if isinstance(value, str) or value is None:
         return value or "–"
-    return f"{value:,.10g}" if abs(value) < 1e6 else number(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) >= 1e6:
+        return number(value)
+    return f"{value:,.1f}" if value.is_integer() else f"{value:,.10g}"

@@ -223,17 +223,51 @@ def test_fire_is_pressed_for_one_frame_where_it_is_asked_for(fire):
     assert ball == fire
 
 
-@pytest.mark.parametrize("kind", ["minatar", "atari"])
+def patience(frames: int, unrewarded: int) -> dict:
+    return {"kind": "patience", "frames": frames, "unrewarded_frames": unrewarded}
+
+
+def test_a_patient_game_ends_after_so_many_frames_without_a_reward():
+    """Nobody serves in Breakout: nothing is ever scored. Each episode is cut after 25 steps of 4 frames."""
+    cap = {"environment__cap_frames": patience(10_000, 100), "environment__life_loss": False}
+    environment = spec("dqn_nature", **cap, environment__noop_max=0).environment
+    stream = make_streams(environment, 2, environment.cap_frames, 3, "environment")
+    rows = [stream.step(np.zeros(2, np.int64)) for _ in range(53)]
+    assert [i for i, row in enumerate(rows) if row.last.all()] == [25, 51]
+    assert [i for i, row in enumerate(rows) if row.first.any()] == [0, 26, 52]
+    assert all((row.discount == 1).all() for row in rows)
+    found = stream.statistics.take()
+    assert [(each.length, each.truncated, each.score) for each in found] == [(100, True, 0.0)] * 4
+    assert np.array_equal(rows[26].obs, rows[0].obs)  # anew from the start
+    assert list(environment.codes()) == ["agents.envs.atari:Atari", "agents.envs.patient:Patient"]
+    assert list(spec("dqn_nature").environment.codes()) == ["agents.envs.atari:Atari"]
+
+
+def test_rewards_keep_a_patient_game_going_and_its_cap_still_holds():
+    """In Pong a point is lost every 70 steps or so: sooner than after 600 frames, later than after 160."""
+    for unrewarded, given, lengths in ((600, None, {1_600}), (600, 800, {800}), (160, None, {160})):
+        cap = {"environment__cap_frames": patience(1_600, unrewarded), "environment__noop_max": 0}
+        environment = spec("dqn_nature", "pong", **cap).environment
+        stream = make_streams(environment, 1, given or environment.cap_frames, 3, "environment")
+        for _ in range(410):
+            stream.step(np.array([0]))
+        assert {each.length for each in stream.statistics.take()} == lengths
+
+
+@pytest.mark.parametrize("kind", ["minatar", "atari", "patient"])
 def test_a_stream_goes_on_from_its_state(kind):
     def make():
         if kind == "minatar":
             return minatar("seaquest", 3)
         changes = {
             "environment__reseed_every_steps": 40,
-            "environment__cap_frames": 200,
+            "environment__cap_frames": 200 if kind == "atari" else patience(300, 80),
             "environment__sticky": 0.25,
         }
-        return pong(3, "breakout", **changes)
+        if kind == "atari":
+            return pong(3, "breakout", **changes)
+        environment = spec("dqn_nature", "breakout", **changes).environment
+        return make_streams(environment, 3, environment.cap_frames, 3, "environment")
 
     one, two, rng = make(), make(), np.random.default_rng(2)
     for _ in range(130):

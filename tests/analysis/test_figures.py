@@ -8,10 +8,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis import style
 from analysis.errors import UserError
 from analysis.figure import make_figure
+from analysis.figures.per_game_bars import symlog_ticks
+from analysis.files import resolve
+from analysis.load import read_scores
+from analysis.reference import Reference
 from analysis.spec import FIGURES, figure_adapter
-from tests.analysis import fake
+from tests.analysis import fake, layout
 
 RAINBOW = {"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}
 SPECS = {
@@ -83,6 +88,41 @@ def test_games_are_won_tied_and_lost(drawn):
     assert counts.loc["DQN"].to_dict() == {"better": 1, "tied": 1, "worse": 0}
     assert set(table[table.panel == "DQN"].label) == {"pong", "qbert", "better", "tied", "worse"}
     assert "Without a score here: no dueling." in caption["text"]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_no_text_is_cut_off_or_lies_on_other_text(kind, house, reference):
+    spec = figure_adapter.validate_python(SPECS[kind] | {"id": kind, "kind": kind, "title": kind})
+    with style.context():
+        figure = resolve(FIGURES[kind])(spec, read_scores(house.scores), Reference(reference)).figure
+        figure.draw_without_rendering()
+        found = layout.cut_off(figure), layout.overlapping(figure), layout.over_data(figure)
+        style.plt.close(figure)
+    assert found == ([], [], [])
+
+
+def test_ticks_of_differences_are_told_apart():
+    assert symlog_ticks((-35, 130), 100, 9) == [-25, 0, 25, 50, 100]
+    assert symlog_ticks((-3000, 40_000), 100, 9) == [-1000, -100, 0, 100, 1000, 10_000]
+    assert symlog_ticks((-3000, 40_000), 100, 5) == [-100, 0, 100, 10_000]
+    assert symlog_ticks((-0.05, 0.05), 100, 9) == [-0.01, 0, 0.01]
+
+
+def test_bars_of_many_games_stand_in_two_halves_of_a_page(reference):
+    """57 games, three agents: 20 inches of bars."""
+    published = [RAINBOW | {"algorithm": name, "label": name} for name in ("Rainbow", "DQN", "DDQN")]
+    spec = {"id": "b", "kind": "per_game_bars", "title": "B", "published": published, "normalisation": "standard"}
+    with style.context():
+        figure = resolve(FIGURES["per_game_bars"])(
+            figure_adapter.validate_python(spec), read_scores([]), Reference(reference)
+        ).figure
+        figure.draw_without_rendering()
+        found = layout.cut_off(figure), layout.overlapping(figure), layout.over_data(figure)
+        left, right = ([tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes)
+        style.plt.close(figure)
+    assert found == ([], [], []) and figure.get_figheight() < 9.01
+    assert (len(left), len(right)) == (29, 28) and left[0] == "Video Pinball"
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
 
 
 def test_every_kind_has_a_test():

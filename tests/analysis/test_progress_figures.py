@@ -158,7 +158,7 @@ def test_ablation_drops_lie_between_the_base_and_the_full_agent(table, reference
     # pong, trapezoids over 3 intervals: Rainbow 1.7, DQN .75, no double 1.25; breakout: the ablation loses nothing
     assert drops["atari/pong", "no double"] == pytest.approx(100 * (1.7 - 1.25) / (1.7 - 0.75))
     assert drops["atari/breakout", "no double"] == pytest.approx(0, abs=1e-9)
-    assert len(drops) == 2 and "Left out, since DQN is not below Rainbow: Qbert." in caption["text"]
+    assert len(drops) == 2 and "Left out, since DQN is not below Rainbow: Q*bert." in caption["text"]
     with pytest.raises(UserError, match="unknown variant 'Rainbo'"):
         make(table, reference, tmp_path, "ablation_drops", full="Rainbo", base="DQN")
     none, caption = make(

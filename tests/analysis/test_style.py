@@ -97,4 +97,19 @@ def test_widths_and_titles():
     assert style.width("icml", "single") == 3.25 and style.width("icml", "double") == 6.75
     assert style.width("neurips", "double") == 5.5 and style.width("jmlr", "double") == 6.0
     assert text.game_title("minatar/space_invaders") == "Space Invaders (MinAtar)"
-    assert text.game_title("atari/ms_pacman") == "Ms Pacman"
+    titles = [text.game_title(game) for game in ("atari/ms_pacman", "qbert", "atari/up_n_down", "atari/road_runner")]
+    assert titles == ["Ms. Pac-Man", "Q*bert", "Up'n Down", "Road Runner"]
+
+
+@pytest.mark.parametrize(
+    ("paper", "shown"),
+    [
+        ("mnih2015", "Mnih et al. 2015"),
+        ("nair2015_gorila", "Nair et al. 2015"),
+        ("vanhasselt2016_ddqn", "van Hasselt et al. 2016"),
+        ("hausknecht2015_drqn", "Hausknecht & Stone 2015"),
+        ("openai_baselines_cbd21ef", "openai baselines cbd21ef"),
+    ],
+)
+def test_papers_are_cited_as_readers_know_them(paper, shown):
+    assert text.citation(paper) == shown

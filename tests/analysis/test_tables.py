@@ -66,11 +66,16 @@ def test_printed_facts_stand_as_they_are(reference, tmp_path):
         "title": "Costs",
         "head": "Algorithm",
         "columns": ["Frames", "Days"],
-        "lines": [{"label": "DreamerV2", "values": [200e6, 101.5]}, {"label": "SimPLe", "values": ["few", None]}],
+        "lines": [
+            {"label": "DreamerV2", "values": [200e6, 101.5]},
+            {"label": "SimPLe", "values": ["few", None]},
+            {"label": "Rainbow", "values": [1_000_000, 62.0]},
+        ],
     }
     data, caption = build(spec, [], reference, tmp_path / "t")
     assert caption["head"] == ["Algorithm", "Frames", "Days"]
-    assert caption["body"] == [["DreamerV2", "200M", "101.5"], ["SimPLe", "few", "–"]]
+    assert caption["body"][:2] == [["DreamerV2", "200M", "101.5"], ["SimPLe", "few", "–"]]
+    assert caption["body"][2] == ["Rainbow", "1,000,000", "62.0"]
     assert data.printed.tolist()[:3] == ["200000000.0", "101.5", "few"]
     with pytest.raises(ValueError, match="SimPLe: 1 values for 2 columns"):
         table_adapter.validate_python(spec | {"lines": [{"label": "SimPLe", "values": [1]}]})
@@ -128,7 +133,7 @@ def test_final_scores_with_published_columns(house, reference, tmp_path):
             "published": [{"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}]}  # fmt: skip
     data, caption = build(spec, house.scores, reference, tmp_path / "f")
     assert caption["head"] == ["Game", "C51", "DQN", "Rainbow (published)"]
-    assert [line[0] for line in caption["body"]] == ["Breakout", "Pong", "Qbert"]
+    assert [line[0] for line in caption["body"]] == ["Breakout", "Pong", "Q*bert"]
     assert caption["body"][0][3] == "418"  # 417.5
     ours = data[(data.label == "DQN") & (data.game == "atari/pong")].iloc[0]
     assert ours.low <= ours.value <= ours.high and ours.n == 2

@@ -76,7 +76,7 @@ def test_the_sweep_varies_what_the_paper_varied():
         ("dreamerv2", {"atari": 2 * 55 * 5, "model_free": 4 * 55 * 5, "sources": 4 * 55 * 2, "montezuma": 6,
                        "minatar": 10 * 5 * 5, "minatar_games": 5 * 5}
          | dict.fromkeys(("latents", "gradients", "policy", "rest"), 3 * 55 * 2)),
-        ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "a3c": 57, "minatar": 400}),
+        ("rainbow", {"atari": 7 * 57, "ablations": 8 * 57, "a3c": 57, "saber": 330, "minatar": 400}),
         (
             "apex",
             {"atari": 57, "capacity_atari": 6 * 4, "exploration_atari": 6 * 2,

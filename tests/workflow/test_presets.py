@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflow.house import ROOT
 from workflow.config import Project
 from workflow.expand import Papers, expand
 from workflow.overlay import laid, merge, nested, of_budget, part, placed, unwritten
@@ -81,6 +82,34 @@ def test_an_experiment_lays_its_own_scales_on_the_preset(project: Path):
     assert expansion.reduced == "1 of 2 seeds, 800 of 1k frames; all shortened."
 
 
+def test_presets_lie_on_each_other_and_may_say_what_holds_at_every_scale(project: Path):
+    """The last one is uppermost, and what the experiment says itself lies on both."""
+    small(project, ("preset: small", "preset: [small, rules]"))
+    paper = (project / PAPER).read_text()
+    (project / PAPER).write_text(paper.replace("optimizer.lr: 1e-3 }", "optimizer.lr: 1e-3, learning.batch: 9 }", 1))
+    (project / "config/scales/rules.yaml").write_text(
+        "set: { learning: { batch: 5, target_every_frames: 80 } }\nreduced: { seeds: 2 }\n"
+    )
+    for scale, seeds in (("paper", [0, 1]), ("reduced", [0, 1]), ("smoke", [0])):
+        expansion, spec = at(project, scale)
+        assert (spec["learning"]["batch"], spec["learning"]["target_every_frames"]) == (9, 80)
+        assert expansion.seeds == seeds
+    assert not any("rules" in problem.file or "small" in problem.file for problem in Project(project).unused_presets())
+
+
+def test_saber_is_one_word():
+    """Toromanoff et al. 2019: sticky actions, 18 buttons, a lost life is no end, 100 hours, 5 minutes without a reward."""
+    expansion = Papers(Project(ROOT, {"scale": "paper"})).experiment("rainbow.saber")
+    for point in expansion.points:
+        environment = json.loads(point.template)["environment"]
+        assert environment["cap_frames"] == {"kind": "patience", "frames": 21_600_000, "unrewarded_frames": 18_000}
+        chosen = ("sticky", "actions", "noop_max", "life_loss", "fire_reset", "repeat", "stack")
+        assert [environment[key] for key in chosen] == [0.25, "full", 0, False, False, 4, 4]
+        assert expansion.budget_frames == 200_000_000 and not expansion.doubts
+    small = Papers(Project(ROOT, {"scale": "smoke"})).experiment("rainbow.saber")
+    assert small.games == ["atari/pong"] and json.loads(small.points[0].template)["environment"]["actions"] == "full"
+
+
 def test_an_experiment_extends_another(project: Path):
     child = (
         "  sweep:\n",
@@ -98,6 +127,7 @@ BASE = f"(for {PAPER}: experiments.base.scales.reduced."
 # What is edited, and the one problem that follows.
 BAD = {
     "preset": ({"paper": ("preset: small", "preset: smal")}, f"{PAPER}:17: experiments.base.preset: unknown preset 'smal'; did you mean 'small'?"),
+    "preset of several": ({"paper": ("preset: small", "preset: [small, smal]")}, f"{PAPER}:17: experiments.base.preset.1: unknown preset 'smal'; did you mean 'small'?"),
     "key of a preset": ({"preset": ("budget_frames", "budget")}, f"{PRESET}:5: reduced.budget: unknown key; did you mean 'budget_frames'?"),
     "scale of a preset": ({"preset": ("smoke:", "smoky:")}, f"{PRESET}:9: smoky: unknown key; did you mean 'smoke'?"),
     "key of the spec": ({"preset": ("learning.clock.start_frames", "learning.clock.start_frame")}, f"{PRESET}:8: reduced.set.learning.clock.start_frame: unknown key of the spec; did you mean 'learning.clock.start_frames'? {BASE}set.learning.clock.start_frame)"),
