@@ -18,7 +18,6 @@ help: ## this list
 
 demo: venv ## train the demo's runs here, on all cores, and draw its figures and report
 	@python -m workflow run demo -- $(ARGS)
-	python -m workflow done demo
 
 test: venv ## all tests (as root, installs SLURM and Chromium for those that need them); ARGS="-k name" selects, "-n 4" takes 4 workers
 	@tests/setup.sh

@@ -14,6 +14,7 @@ rule figure:
     log:
         f"{SHOWN}/logs/figure/{{paper}}.{{id}}.log",
     localrule: True
+    priority: lambda wildcards: drawn.priority(P, "figures", wildcards)
     params:
         spec=lambda wildcards: drawn.spec(P, "figures", wildcards),
         code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "figures", wildcards)),
@@ -62,6 +63,7 @@ rule table:
     log:
         f"{SHOWN}/logs/table/{{paper}}.{{id}}.log",
     localrule: True
+    priority: lambda wildcards: drawn.priority(P, "tables", wildcards)
     params:
         spec=lambda wildcards: drawn.spec(P, "tables", wildcards),
         code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "tables", wildcards)),

@@ -13,7 +13,7 @@ from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
 from analysis.spec import Milestones
 from analysis.table import Sheet
-from analysis.text import game_title, number
+from analysis.text import game_title, number, numbers
 
 
 def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
@@ -30,17 +30,18 @@ def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
     for game in games:
         line = [game_title(game), number(wanted[game])]
         medians = {label: _median(each, game) for label, each in found.items()}
+        text = numbers([*medians.values(), *(values.get(game) for values in spec.printed.values())])
         for label, each in found.items():
             mine = each.on(game)
             reached = int(np.isfinite(mine).sum())
-            line.append("–" if not len(mine) else f"{number(medians[label])} ({reached} of {len(mine)})")
+            line.append("–" if not len(mine) else f"{text(medians[label])} ({reached} of {len(mine)})")
             data.append((game, label, "ours", medians[label], reached, len(mine)))
         for label in others:
             times = medians[label] / medians[str(spec.baseline)]
             line.append(number(times))
             data.append((game, f"{label} / {spec.baseline}", "ratio", times, None, None))
         for name, values in spec.printed.items():
-            line.append(number(values[game]) if game in values else "–")
+            line.append(text(values.get(game)))
             data.append((game, name, "published", values.get(game), None, None))
         body.append(line)
     head = ["Game", "Level", *(f"{label} ({spec.count})" for label in found)]
