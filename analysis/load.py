@@ -305,7 +305,7 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     that it is counted. UserError names an experiment, metric, variant, game or key that is unknown; NoData says why
     none of the runs has a value.
     """
-    rows, _ = chosen(scores, spec)
+    rows, missing = chosen(scores, spec)
     metric = metric or spec.metric
     names = set(scores.rows.metric[scores.rows.experiment.isin(spec.experiments)]) - {""}
     where = ", ".join(spec.experiments)
@@ -318,7 +318,7 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     rows = pd.concat([rows[rows.metric == metric], silent])
     if not np.isfinite(rows["mean"]).any():
         raise NoData(f"no run in {where} has a value of {metric}: {metrics.absence(metric)}")
-    rows["label"] = _labels(rows)
+    rows["label"] = _labels(rows, missing)
     seen = rows.drop_duplicates(["label", "game", "seed", "run"])
     twice = seen[seen.duplicated(["label", "game", "seed"], keep=False)]
     if len(twice):
@@ -330,13 +330,14 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     return rows
 
 
-def _labels(rows: pd.DataFrame) -> pd.Series:
-    """Variant, with its differing varied values where it has several settings."""
+def _labels(rows: pd.DataFrame, missing: Sequence[Mapping[str, Any]]) -> pd.Series:
+    """Variant, with its differing varied values where it has several settings, finished or not."""
     labels = rows.variant.astype(object)
     for variant, texts in rows.drop_duplicates(["variant", "vary"]).groupby("variant").vary:
         settings = {text: json.loads(text) for text in texts}
-        keys = sorted({key for values in settings.values() for key in values})
-        differing = [k for k in keys if len({canonical(v.get(k)) for v in settings.values()}) > 1]
+        planned = [*settings.values(), *(entry.get("vary") or {} for entry in missing if entry["variant"] == variant)]
+        keys = sorted({key for values in planned for key in values})
+        differing = [k for k in keys if len({canonical(v.get(k)) for v in planned}) > 1]
         if not differing:
             continue
         for text, values in settings.items():

@@ -16,7 +16,7 @@ VERDICTS = {  # verdict -> what the front of the page says of its claims
     "not run at this scale": "not run at this scale",
 }
 FEW = 2  # seeds of a game, at most, of evidence that is marked as weak
-REASONS, SHOWN = 2, 3  # told of one verdict; linked from one claim
+REASONS, SHOWN = 2, 2  # told of one verdict; linked from one claim
 MANY = 100  # runs behind a figure that are named one by one, at most
 UNRUN = "not run at this scale"
 
