@@ -70,17 +70,18 @@ COLOURS: dict[str, str] = {
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip
 _KNOWN = {label.casefold(): shade for label, shade in COLOURS.items()}
-# dash of a line, its marker, hatch of a bar: what tells labels apart beside the colour
+# dash of a line, its marker, hatch of a bar: what tells labels apart beside the colour; circles are left for points
+# that need a marker where the first pattern has none
 PATTERNS: list[tuple[object, str, str]] = [
     ("-", "", ""),
-    ((0, (6, 2)), "o", "////"),
-    ((0, (2, 1.2)), "s", "...."),
-    ((0, (6, 1.5, 1.5, 1.5)), "^", "xxxx"),
-    ((0, (9, 2, 2, 2, 2, 2)), "D", "----"),
-    ((0, (3, 1, 1, 1)), "v", "\\\\\\\\"),
-    ((0, (12, 2)), "P", "||||"),
-    ((0, (5, 1, 1, 1, 1, 1)), "X", "oooo"),
-    ((0, (4, 1)), "*", "++++"),
+    ((0, (6, 2)), "s", "////"),
+    ((0, (2, 1.2)), "^", "...."),
+    ((0, (6, 1.5, 1.5, 1.5)), "D", "xxxx"),
+    ((0, (9, 2, 2, 2, 2, 2)), "v", "----"),
+    ((0, (3, 1, 1, 1)), "P", "\\\\\\\\"),
+    ((0, (12, 2)), "X", "||||"),
+    ((0, (5, 1, 1, 1, 1, 1)), "*", "oooo"),
+    ((0, (4, 1)), "<", "++++"),
 ]
 SOLID = PATTERNS[0][0]
 APART = 0.12  # distance of two colours that are told apart at a glance; `distance` of orange and red is 0.11
@@ -99,7 +100,7 @@ def context() -> AbstractContextManager[None]:
             # labels come from the user's YAML: a dollar in them is a dollar, never the start of a formula
             "text.parse_math": False,
             "axes.titlesize": 8.5,
-            "axes.titlepad": 8.5,  # room for the number of runs (common.stamp)
+            "axes.titlepad": 9.5,  # room for the number of runs (common.stamp)
             "axes.labelsize": 8,
             "xtick.labelsize": 7,
             "ytick.labelsize": 7,

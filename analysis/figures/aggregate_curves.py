@@ -18,6 +18,7 @@ from analysis.figures import common
 from analysis.figures.depth_bars import setting
 from analysis.intervals import estimate
 from analysis.load import Scores, chosen, select, varied_keys
+from analysis.metrics import axis
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import AggregateCurves
@@ -66,7 +67,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
         panel.set_title(title)
         style.frame_axis(panel, text=x.text, whole=x.unit is None, last=common.budget(spec, scores, last, x.unit))
         if i % min(per_row, len(panels)) == 0:
-            panel.set_ylabel(SCALES[spec.normalisation].axis)
+            panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     shown = _named([(view.name, view.lines | view.levels) for view in views])
     notes = [*_games(_named([(view.name, view.lines) for view in views])), *x.notes, *sheet.notes]

@@ -58,6 +58,7 @@ def draw(spec: PublishedBars, scores: Scores, reference: Reference) -> common.Dr
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(style.MaxNLocator(4))
+    axes.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     axes.set_xlabel(spec.axis)
     common.legend_below(figure, legend)
     notes = ["Published numbers only; no run of ours is shown."]
