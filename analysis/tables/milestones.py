@@ -30,7 +30,7 @@ def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
     for game in games:
         line = [game_title(game), number(wanted[game])]
         medians = {label: _median(each, game) for label, each in found.items()}
-        text = numbers([*medians.values(), *(values.get(game) for values in spec.printed.values())])
+        text = numbers(medians.values())
         for label, each in found.items():
             mine = each.on(game)
             reached = int(np.isfinite(mine).sum())
@@ -41,7 +41,7 @@ def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
             line.append(number(times))
             data.append((game, f"{label} / {spec.baseline}", "ratio", times, None, None))
         for name, values in spec.printed.items():
-            line.append(text(values.get(game)))
+            line.append(number(values[game]) if game in values else "–")
             data.append((game, name, "published", values.get(game), None, None))
         body.append(line)
     head = ["Game", "Level", *(f"{label} ({spec.count})" for label in found)]

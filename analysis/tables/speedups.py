@@ -48,8 +48,11 @@ def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
         for value in values:
             printed = spec.printed.get(variant, {}).get(f"{value:g}")
             data.append((variant, value, "published", printed, None))
-    text = numbers(mean for _, _, _, mean, _ in data)
-    cells = [text(mean) + (f" ({count} of {len(games)})" if count else "") for _, _, _, mean, count in data]
+    text = numbers(mean for _, _, role, mean, _ in data if role == "ours")
+    cells = [
+        (text(mean) + f" ({count} of {len(games)})" * bool(count)) if role == "ours" else _printed(mean)
+        for _, _, role, mean, count in data
+    ]
     body = [[variant, *cells[i * 2 * len(values) :][: 2 * len(values)]] for i, variant in enumerate(variants)]
     heads = [f"{spec.axis}: {value:g}" for value in values]
     frame = pd.DataFrame(data, columns=["variant", spec.x, "role", "value", "games"])
@@ -62,6 +65,10 @@ def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
     ]
     head = ["Method", *heads, *(f"{text} (published)" for text in heads)]
     return Sheet(head, body, frame, caption.from_runs(spec, scores, curves, notes, interval=False))
+
+
+def _printed(value: float | None) -> str:
+    return "–" if value is None else number(value)
 
 
 def _at(spec: Speedups, value: float) -> Callable[[dict[str, Any]], bool]:
