@@ -13,7 +13,7 @@ from analysis.curves import Curves, by_label, some
 from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.intervals import estimate
-from analysis.load import Scores, planned_variants, select
+from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
 from analysis.spec import LearningSpeed
 from analysis.text import frames_text
@@ -25,7 +25,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     """UserError for unknown names. A panel is empty where the baseline ends above zero in no game."""
     rows = select(scores, spec)
     lines = some(by_label(rows, spec.variants, spec.window), spec.id)
-    names = planned_variants(scores, spec) | set(rows.label)
+    names = planned_labels(scores, spec)
     if spec.baseline not in names:
         raise unknown("baseline", spec.baseline, names, spec.id)
     if spec.baseline not in lines:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis import caption
 from analysis.curves import by_label, some
-from analysis.errors import unknown
-from analysis.load import Scores, select
+from analysis.errors import NoData, unknown
+from analysis.load import Scores, planned_labels, select
 from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
 from analysis.spec import Milestones
@@ -24,7 +24,10 @@ def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
     wanted = levels(spec, games, spec.levels, spec.human, reference)
     found = passages(spec, scores, spec.count, wanted)
     if spec.baseline is not None and spec.baseline not in found:
-        raise unknown("baseline", spec.baseline, found, spec.id)
+        names = planned_labels(scores, spec)
+        if spec.baseline in names:
+            raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
+        raise unknown("baseline", spec.baseline, names, spec.id)
     others = [label for label in found if spec.baseline is not None and label != spec.baseline]
     body, data = [], []
     for game in games:
