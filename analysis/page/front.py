@@ -44,7 +44,9 @@ def reasons(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int, st
     found = []
     for verdict, words in VERDICTS.items():
         why = Counter(claim["why"].partition(";")[0] for claim in claims if claim["verdict"] == verdict)
-        told = [f"{text}{f' ({count})' * (len(why) > 1)}" for text, count in why.most_common(REASONS) if text]
+        told = [
+            f"{text}{f' ({count})' * (1 < count < why.total())}" for text, count in why.most_common(REASONS) if text
+        ]
         if why:
             found.append((verdict, words, why.total(), "; ".join(told) + "; …" * (len(why) > REASONS)))
     return found
@@ -94,6 +96,11 @@ def marks(
     return found + [f"preliminary: {made} of {planned} runs"] * (made < planned)
 
 
+def _distance(about: Mapping[str, Any], experiments: set[str]) -> tuple[bool, int]:
+    """How far a figure is from showing these experiments and no more."""
+    return set(about["experiments"]) != experiments, len(about["runs"])
+
+
 def _seeds(claim: Mapping[str, Any]) -> list[int]:
     """'1 to 3 seeds' -> [1, 3]."""
     return [int(word) for word in str(claim.get("n") or "").split() if word.isdigit()]
@@ -114,7 +121,7 @@ def shown_in(
     runs, experiments = set(claim["runs"]), set(claim["experiments"])
     if not found and runs:
         found = [(part, item) for part, item in made if runs <= set(item["caption"].get("runs") or ())]
-        found.sort(key=lambda each: len(each[1]["caption"]["runs"]))
+        found.sort(key=lambda each: _distance(each[1]["caption"], experiments))
     if not found and experiments:
         found = [(part, item) for part, item in made if experiments & set(item["caption"].get("experiments") or ())]
     if not found and claim["source"]:

@@ -1,7 +1,7 @@
 // Curves to explore: values under the pointer or the arrow keys, series on and off, raw or normalised, linear or
 // logarithmic, over frames or hours. A panel is drawn when it comes into view, by uPlot.
 (() => {
-  const HEIGHT = 200, NEAREST = 8;
+  const HEIGHT = 200, NEAREST = 8, FIRST = 6;
   const DASHES = { published: [7, 4], reference: [2, 3] };
   const SUFFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
@@ -163,6 +163,14 @@
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
     }
 
+    // The first panels at once, the others when they come into view.
+    begin() {
+      for (const panel of this.panels.slice(0, FIRST)) {
+        panel.seen = true;
+        panel.refresh();
+      }
+    }
+
     refresh() { this.panels.forEach((panel) => panel.refresh(true)); }
 
     place(x) { return this.state.hours ? `${number(x)} hours` : `${this.data.x}: ${frames(x)}`; }
@@ -237,6 +245,7 @@
       }
       picture.hidden = open;
       explorer.element.hidden = !open;
+      if (open) explorer.begin();
     });
     picture.before(make("div", { class: "tools" }, button));
   });

@@ -91,7 +91,7 @@ def test_weak_evidence_is_marked_where_the_verdict_stands():
     ]
     assert front.marks(CLAIM | {"basis": "published"}, SCALES, {}) == []
     assert front.reasons([CLAIM, CLAIM | {"why": "b"}]) == [
-        ("reproduced", "reproduced by our runs", 2, "the whole interval is above 0 (1); b (1)")]  # fmt: skip
+        ("reproduced", "reproduced by our runs", 2, "the whole interval is above 0; b")]  # fmt: skip
     told = front.sureness([CLAIM | {"marks": marks}], SCALES)
     assert told == ["2 seeds a game", "reduced scale: 60k of 5M frames", "1 of 1 verdict on weak evidence"]
 
