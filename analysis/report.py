@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from analysis import caption
 from analysis.errors import UserError
@@ -207,7 +209,7 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     smaller = len(svg) > LARGE and png.exists() and png.stat().st_size < len(svg)
     moving = folder / f"{shown['id']}.gif"
     return shown | {
-        "image": _embedded("png", png.read_bytes()) if smaller else _embedded("svg+xml", svg),
+        "image": _embedded("png", _fewer_colours(png)) if smaller else _embedded("svg+xml", svg),
         "alt": alt.seen(shown["caption"], table),
         "curves": curves.explorable(shown["caption"], table, reference),
         "animation": films.embedded(moving),
@@ -226,6 +228,14 @@ def _numbers(path: Path) -> pd.DataFrame:
 
 def _embedded(kind: str, data: bytes) -> Markup:
     return Markup(f"data:image/{kind};base64," + base64.b64encode(data).decode())
+
+
+def _fewer_colours(png: Path) -> bytes:
+    """A picture of lines and letters with 256 colours, in a third of the bytes."""
+    out = io.BytesIO()
+    with Image.open(png) as picture:
+        picture.convert("RGB").quantize(256).save(out, "png", optimize=True)
+    return out.getvalue()
 
 
 def _points(svg: bytes, key: bytes) -> float:

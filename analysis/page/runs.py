@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from analysis.curves import scored
+import pyarrow.compute as pc
+
 from analysis.load import read_parquet, read_sealed
 from analysis.page.cost import cores
 from analysis.text import number
@@ -87,11 +88,12 @@ def _link(path: Path, page: Path) -> str:
 
 
 def _last_return(path: Path) -> float | None:
-    table = scored(read_parquet(path, ("metric", "frame", "mean"), read_sealed(path.parent, path.name)).to_pandas())
+    table = read_parquet(path, ("metric", "frame", "mean"), read_sealed(path.parent, path.name))
+    table = table.filter(pc.is_finite(table["mean"]))
     for metric in RETURNS:
-        mine = table[table.metric == metric]
+        mine = table.filter(pc.equal(table["metric"], metric))
         if len(mine):
-            return float(mine.loc[mine.frame.idxmax(), "mean"])
+            return float(mine["mean"][int(mine["frame"].to_numpy().argmax())].as_py())
     return None
 
 
