@@ -13,8 +13,8 @@ rule figure:
         svg=report(f"{SHOWN}/figures/{{paper}}/{{id}}.svg", category="{paper}", labels={"figure": "{id}"}),
     log:
         f"{SHOWN}/logs/figure/{{paper}}.{{id}}.log",
-    localrule: True
     priority: lambda wildcards: drawn.priority(P, "figures", wildcards)
+    localrule: True
     params:
         spec=lambda wildcards: drawn.spec(P, "figures", wildcards),
         code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "figures", wildcards)),
@@ -62,8 +62,8 @@ rule table:
         csv=report(f"{SHOWN}/tables/{{paper}}/{{id}}.csv", category="{paper}", labels={"table": "{id}"}),
     log:
         f"{SHOWN}/logs/table/{{paper}}.{{id}}.log",
-    localrule: True
     priority: lambda wildcards: drawn.priority(P, "tables", wildcards)
+    localrule: True
     params:
         spec=lambda wildcards: drawn.spec(P, "tables", wildcards),
         code=lambda wildcards: P.inputs.code_sum(drawn.code(P, "tables", wildcards)),

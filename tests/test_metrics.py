@@ -69,7 +69,7 @@ def test_scores_percentiles_and_brackets():
         metrics.METRICS[n] for n in metrics.PERCENTILES
     }
     assert metrics.axis("evaluation_return", "standard") == "Human-normalised score (%)"
-    assert metrics.axis("training_return", "raw") == SCALES["raw"].axis == "Score"
+    assert metrics.axis("training_return", "raw") == "Training return"
     assert metrics.meaning("training_return_100") == "mean return of the last 100 training episodes, exploring policy"
     assert metrics.known("evaluation_return")
 

@@ -57,9 +57,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             shade = marks[printed[wanted.algorithm]].colour
             common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
-        style.frame_axis(
-            panel, i + per_row >= len(games), x.text, x.unit is None, common.budget(spec, scores, last, x.unit)
-        )
+        end = common.budget(spec, scores, last, x.unit)
+        style.frame_axis(panel, i + per_row >= len(games), x.text, x.unit is None, end)
         if i % per_row == 0:
             panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
@@ -68,10 +67,13 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
         for game, parts in per_game.items()
         for label, curves in (parts["lines"] | parts["references"]).items()
     }
-    notes = [f"Lines: {spec.statistic} over seeds" + ("; thin lines: single seeds." if spec.seeds else ".")]
-    if references:
-        notes.append(f"Dotted: {', '.join(references)}, mean over all checkpoints.")
-    if spec.published:
-        notes.append("Dashed: published curves, named with their source.")
-    about = caption.from_runs(spec, scores, used, [*notes, *x.notes, *sheet.notes], unit=x.unit)
+    notes = [*_notes(spec, references), *x.notes, *sheet.notes]
+    about = caption.from_runs(spec, scores, used, notes, unit=x.unit)
     return common.Drawing(figure, sheet.table(x.name), about, common.by_game(axes, games))
+
+
+def _notes(spec: LearningCurves, references: list[str]) -> list[str]:
+    """What the looks of the lines mean."""
+    notes = [f"Lines: {spec.statistic} over seeds" + ("; thin lines: single seeds." if spec.seeds else ".")]
+    notes += [f"Dotted: {', '.join(references)}, mean over all checkpoints."] * bool(references)
+    return notes + ["Dashed: published curves, named with their source."] * bool(spec.published)
