@@ -10,7 +10,6 @@ import pytest
 from agents.run import metrics as recorded
 from agents.run.record import Recorder
 from analysis import metrics
-from analysis.normalise import SCALES
 
 ROOT = Path(__file__).resolve().parents[1]
 
