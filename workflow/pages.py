@@ -60,9 +60,9 @@ def inputs(context: Context, page: str) -> dict[str, Any]:
 
 def films(context: Context, experiments: Iterable[Expansion]) -> list[str]:
     """What `arcade video` made of their runs."""
-    made = {path.stem: path for path in sorted(Path(context.results, "videos").glob("*.*"))}
-    asked = {run for e in experiments for run in context.papers.runs(e.name)} if made else set()
-    return [str(path) for name, path in made.items() if name in asked and path.suffix in (".gif", ".mp4")]
+    found = [path for path in sorted(Path(context.results, "videos").glob("*.*")) if path.suffix in (".gif", ".mp4")]
+    asked = {run for e in experiments for run in context.papers.runs(e.name)} if found else set()
+    return [str(path) for path in found if path.stem in asked]
 
 
 def made(context: Context, words: list[str]) -> list[str]:

@@ -168,3 +168,16 @@ def test_what_became_of_runs_without_a_result(tmp_path):
     (tmp_path / "logs/train/d.log").write_text("x")
     assert runs.rows([about], tmp_path / "store", tmp_path)[3]["status"] == "failed"
     assert runs.done(found) == {"p.e": (0, 4)} and runs.statuses(found)["lost"] == 1
+
+
+def test_films_are_embedded_where_they_are_small(tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.gif").write_bytes(b"small")
+    (tmp_path / "videos/b.gif").write_bytes(b"1234567890")
+    (tmp_path / "videos/a.mp4").write_bytes(b"film")
+    found = runs.videos([{"run": "a"}, {"run": "b"}, {"run": "c"}], tmp_path, tmp_path / "reduced/report", most=9)
+    assert [(film["href"], film["path"] is not None) for film in found] == [
+        ("../../videos/a.gif", True),
+        ("../../videos/a.mp4", False),
+        ("../../videos/b.gif", False),
+    ]
