@@ -20,7 +20,6 @@ help: ## this list
 
 demo: venv ## train the demo's runs here, on all cores, and draw its figures and report
 	@python -m workflow run demo -- $(ARGS)
-	python -m workflow done demo
 
 docs: venv ## build the site from docs/ and the code, into site/
 	@python -m workflow docs

@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--claims", nargs="*", default=[], type=Path, metavar="JSON", help="<paper>.json of claims")
     report.add_argument("--experiments", nargs="*", default=[], type=Path, metavar="JSON", help="experiments' files")
     report.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the sealed results")
+    report.add_argument("--reference", type=Path, metavar="DIR", help="config/reference: other scales of its curves")
+    report.add_argument("--energy", metavar="JSON", help="core_watts, gpu_watts and overhead, for an estimate")
     return top
 
 
@@ -125,6 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
         claims = _validate(specs.claims_adapter, list[specs.ClaimSpec], _json(arguments.spec, "--spec"))
         check(claims, arguments.scores, arguments.reference, arguments.out)
     else:
+        from analysis.page.cost import watts
         from analysis.report import make_report
 
         papers = _json(arguments.papers, "--papers")
@@ -132,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError("--papers: needs a list of objects with at least the key 'paper'")
         make_report(
             papers, arguments.figures, arguments.claims, arguments.experiments, arguments.store, arguments.out,
-            arguments.tables,
+            arguments.tables, arguments.reference, watts(_json(arguments.energy or "null", "--energy")),
         )  # fmt: skip
 
 

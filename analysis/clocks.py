@@ -5,7 +5,7 @@ A scores file holds each of them as a metric of the run, counted from its start,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,3 +93,20 @@ def across(rows: pd.DataFrame, spec: Curved, everything: pd.DataFrame, clock: st
     return joined.assign(frame=joined.x.fillna(0.0) * factor).drop(columns="x"), X(
         unit, text, unit, (f"x: {spec.x} {meaning(spec.x)}.",)
     )
+
+
+Took = Mapping[str, tuple[np.ndarray, np.ndarray]]  # run -> frames, and the hours that it took to each of them
+
+
+def took(everything: pd.DataFrame) -> Took:
+    """The wall clock of each run that has it. `everything`: the rows of all metrics."""
+    mine = everything[everything.metric == "hours"].drop_duplicates(["run", "frame"]).sort_values("frame")
+    return {str(run): (rows.frame.to_numpy(), rows["mean"].to_numpy()) for run, rows in mine.groupby("run", sort=False)}
+
+
+def hours(known: Took, runs: Iterable[str], frames: np.ndarray) -> np.ndarray | None:
+    """Mean hours that runs took to frames [T], each by its own clock; None where one of them has none."""
+    each = [known.get(run) for run in runs]
+    if not each or None in each:
+        return None
+    return np.mean([np.interp(frames, *one) for one in each], axis=0)

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis import caption, style
 from analysis.errors import NoData
 from analysis.figures import common
+from analysis.figures.stamp import stamp
 from analysis.files import csv_text, dump_json, resolve, target, write_atomic, write_text
 from analysis.load import Scores, read_scores
 from analysis.reference import Reference
-from analysis.spec import FIGURES, FigureSpec
+from analysis.spec import FIGURES, FigureSpec, FromRuns
 
 # no dates: equal content gives equal bytes
 _METADATA: dict[str, dict[str, Any]] = {
@@ -39,12 +43,15 @@ def make_figure(
         loaded = replace(read_scores(scores), dreams=dreams)
         try:
             drawing = resolve(FIGURES[spec.kind])(spec, loaded, Reference(reference))
+            if isinstance(spec, FromRuns) and spec.experiments:
+                stamp(drawing, spec, loaded)
         except NoData as reason:
             plt.close("all")  # a figure may have been begun
             drawing = placeholder(spec, loaded, str(reason))
         try:
             # lay out once: all formats show the same, and the layout is most of the time
             drawing.figure.draw_without_rendering()
+            about = drawing.caption | {"axes": axis_texts(drawing.figure), "colours": colours(drawing.figure)}
             drawing.figure.set_layout_engine("none")
             for suffix, metadata in _METADATA.items():
                 save = partial(drawing.figure.savefig, format=suffix, metadata=metadata)
@@ -52,8 +59,25 @@ def make_figure(
         finally:
             plt.close(drawing.figure)
     write_text(target(out, "csv"), csv_text(drawing.data))
-    write_text(target(out, "json"), dump_json(drawing.caption))
+    write_text(target(out, "json"), dump_json(about))
     return [target(out, suffix) for suffix in (*_METADATA, "csv", "json")]
+
+
+def axis_texts(figure: Figure) -> list[str]:
+    """What the figure says beside its x and y axes, '' where that is nothing."""
+    x = [axes.get_xlabel() for axes in figure.axes] + [figure.get_supxlabel()]
+    y = [axes.get_ylabel() for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    return [" ".join(next(filter(None, texts), "").split()) for texts in (x, y)]
+
+
+def colours(figure: Figure) -> dict[str, str]:
+    """Label in the legend -> its colour, '#rrggbb'."""
+    found = {}
+    for legend in figure.legends:
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            shade = handle.get_color() if isinstance(handle, Line2D) else handle.get_facecolor()
+            found[text.get_text()] = to_hex(shade)
+    return found
 
 
 def placeholder(spec: FigureSpec, scores: Scores, reason: str) -> common.Drawing:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from analysis import clocks, metrics
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
+from analysis.labels import labels, planned
 from analysis.spec import FromRuns
 
 METADATA = b"paper_arcade"
@@ -290,6 +291,11 @@ def planned_variants(scores: Scores, spec: FromRuns) -> set[str]:
     return set(rows.variant) | {entry["variant"] for entry in missing}
 
 
+def planned_labels(scores: Scores, spec: FromRuns) -> set[str]:
+    """The same, and what figures call each of their settings."""
+    return planned(*chosen(scores, spec))
+
+
 def varied_keys(scores: Scores, spec: FromRuns) -> set[str]:
     """Keys that the runs it asks for vary, finished or not."""
     rows, missing = chosen(scores, spec)
@@ -305,7 +311,7 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     that it is counted. UserError names an experiment, metric, variant, game or key that is unknown; NoData says why
     none of the runs has a value.
     """
-    rows, _ = chosen(scores, spec)
+    rows, missing = chosen(scores, spec)
     metric = metric or spec.metric
     names = set(scores.rows.metric[scores.rows.experiment.isin(spec.experiments)]) - {""}
     where = ", ".join(spec.experiments)
@@ -318,7 +324,7 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
     rows = pd.concat([rows[rows.metric == metric], silent])
     if not np.isfinite(rows["mean"]).any():
         raise NoData(f"no run in {where} has a value of {metric}: {metrics.absence(metric)}")
-    rows["label"] = _labels(rows)
+    rows["label"] = labels(rows, missing)
     seen = rows.drop_duplicates(["label", "game", "seed", "run"])
     twice = seen[seen.duplicated(["label", "game", "seed"], keep=False)]
     if len(twice):
@@ -328,22 +334,3 @@ def select(scores: Scores, spec: FromRuns, metric: str | None = None) -> pd.Data
             f"({', '.join(sorted(twice.run)[:2])}): choose with 'variants' or 'where'"
         )
     return rows
-
-
-def _labels(rows: pd.DataFrame) -> pd.Series:
-    """Variant, with its differing varied values where it has several settings."""
-    labels = rows.variant.astype(object)
-    for variant, texts in rows.drop_duplicates(["variant", "vary"]).groupby("variant").vary:
-        settings = {text: json.loads(text) for text in texts}
-        keys = sorted({key for values in settings.values() for key in values})
-        differing = [k for k in keys if len({canonical(v.get(k)) for v in settings.values()}) > 1]
-        if not differing:
-            continue
-        for text, values in settings.items():
-            tail = ", ".join(f"{key.rsplit('.', 1)[-1]} {_plain(values.get(key))}" for key in differing)
-            labels[(rows.variant == variant) & (rows.vary == text)] = f"{variant} ({tail})"
-    return labels
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

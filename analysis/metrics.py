@@ -21,7 +21,7 @@ class Metric(NamedTuple):
     """What a recorded number is, as a row of metrics.csv says it."""
 
     unit: str
-    axis: str  # with its unit; of scores the normalisation says it
+    axis: str  # with its unit; of scores that are not raw the normalisation says it
     meaning: str  # a phrase for captions
 
 
@@ -61,8 +61,8 @@ def meaning(metric: str) -> str:
 
 
 def axis(metric: str, normalisation: str) -> str:
-    """Axis text; only scores have a normalisation."""
-    if metric in SCORES:
-        return SCALES[normalisation].axis
+    """Axis text; only scores have a normalisation, which says it unless it is raw."""
     found = find(metric)
+    if metric in SCORES and normalisation != "raw":
+        return SCALES[normalisation].axis
     return (found and found.axis) or metric

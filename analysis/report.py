@@ -1,46 +1,46 @@
 """The report: one self-contained HTML page of claims, figures, tables and runs, from file:// and offline.
 
 Everything shown comes from files that earlier steps wrote. Text from configs is escaped by the template;
-images are embedded; a content security policy forbids any request. The page depends on its inputs only.
+images are embedded; a content security policy forbids any request. The page depends on its inputs only, and on the
+commit and the clock, which say what became of runs that left no result.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import math
+import io
 import os
 import re
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from analysis import caption
-from analysis.curves import scored
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
-from analysis.load import canonical, read_parquet, read_sealed
+from analysis.load import canonical
 from analysis.metrics import meaning
 from analysis.normalise import short
-from analysis.text import frames_text, number
+from analysis.page import alt, cite, cost, curves, front, runs, settings
+from analysis.reference import Reference
+from analysis.text import frames_text
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("uPlot.iife.min.js", "report.js", "curves.js")
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
-RETURNS = ("evaluation_return", "training_return_100", "training_return")  # first one found is "last return"
-VERDICTS = {  # verdict -> what the front of the page says of its claims
-    "reproduced": "reproduced by our runs",
-    "recomputed": "recomputed from published numbers",
-    "not reproduced": "not reproduced",
-    "inconclusive": "inconclusive",
-    "not run at this scale": "not run at this scale",
-}
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
+# Bytes. Above the first a picture is embedded as PNG rather than SVG; all animations and films together stay below the
+# last, each below the one before it, and the others are linked.
+LARGE, MOVING, ALL_MOVING = 400_000, 1_000_000, 2_500_000
 
 
 def make_report(
@@ -51,35 +51,52 @@ def make_report(
     store: Path,
     out: Path,
     tables: Path | None = None,
+    reference: Path | None = None,
+    watts: cost.Watts | None = None,
 ) -> None:
     """Write the page to `out`. `figures` (and `tables`, the same folder by default) hold <paper>/<id>.<suffix>.
 
-    Figures, tables and runs whose files are absent are shown as missing. UserError for unreadable JSON, a damaged run
-    and claims of a paper that is not among `papers`.
+    Figures, tables and runs whose files are absent are shown as missing. Logs and films lie beside the store. With
+    `reference` (config/reference) curves may be looked at on another scale; with `watts` there is an estimate of
+    energy. UserError for unreadable JSON, a damaged run and claims of a paper that is not among `papers`.
     """
     loaded = [_experiment(path) for path in experiments]
     results = {path.name.removesuffix(".json"): read_json(path) for path in map(Path, claims)}
-    run_rows = _runs(loaded, Path(store))
-    sections = [_paper(paper, figures, tables or figures, results, out.parent) for paper in papers]
+    rows = runs.rows(loaded, Path(store), out.parent)
+    films = Films(rows, Path(store).parent, out.parent)
+    known = Reference(reference) if reference is not None else None
+    sections = [_paper(paper, figures, tables or figures, results, out.parent, known, films) for paper in papers]
     unknown = sorted(set(results) - {section["paper"] for section in sections})
     if unknown:
         raise UserError(f"claims of papers that the report does not have: {', '.join(unknown)}")
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    _answer(sections, loaded, runs.done(rows))
+    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    commit, devices = _commit(), cost.spent(rows)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["frames"] = lambda value: "–" if value is None else frames_text(value)
+    environment.filters["amount"] = cost.amount
     page = environment.get_template("index.html.j2").render(
         papers=sections,
-        counts=_counts(sections),
+        counts=front.counts(sections),
         scales=_scales(loaded),
-        runs=run_rows,
-        status=_status(run_rows),
+        runs=rows,
+        status=runs.statuses(rows),
         methods=_methods(sections, loaded),
-        versions=_versions(run_rows),
-        known={row["run"] for row in run_rows},
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        bibtex="\n\n".join([*(section["bibtex"] for section in sections), cite.ours(commit)]),
+        settings=settings.tables(rows),
+        devices=devices,
+        energy=cost.estimate(devices, watts),
+        commit=commit,
+        versions=_versions(rows),
+        known={row["run"] for row in rows},
+        many=front.MANY,
+        css=Markup(
+            "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("uPlot.min.css", "report.css"))
+        ),
+        licence=Markup((TEMPLATES / "uPlot.LICENSE").read_text(encoding="utf-8").strip()),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -97,25 +114,72 @@ def _experiment(path: Path) -> dict[str, Any]:
     return about
 
 
+class Films:
+    """Animations and films, embedded as long as there is room for them."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], results: Path, page: Path) -> None:
+        self.room = ALL_MOVING
+        self.shown = runs.videos(rows, results, page, MOVING)
+
+    def embedded(self, path: Path | None) -> Markup | str:
+        """The picture's data, '' for one that is too large."""
+        size = path.stat().st_size if path is not None and path.exists() else ALL_MOVING
+        if path is None or size > min(self.room, MOVING):
+            return ""
+        self.room -= size
+        return _embedded("gif", path.read_bytes())
+
+    def of(self, paper: str) -> list[dict[str, Any]]:
+        """The films of a paper's runs."""
+        mine = [film for film in self.shown if any(name.startswith(f"{paper}.") for name, _ in film["row"]["asked"])]
+        return [film | {"data": self.embedded(film["path"])} for film in mine]
+
+
 def _paper(
-    paper: Mapping[str, Any], figures: Path, tables: Path, results: Mapping[str, list], base: Path
+    paper: Mapping[str, Any],
+    figures: Path,
+    tables: Path,
+    results: Mapping[str, list],
+    base: Path,
+    reference: Reference | None,
+    films: Films,
 ) -> dict[str, Any]:
     name = str(paper["paper"])
     url = str(paper.get("url") or "")
     authors = paper.get("authors") or ""
-    return {
+    about = {
         "paper": name,
         "title": paper.get("title") or name,
         "authors": authors if isinstance(authors, str) else ", ".join(authors),
         "where": ", ".join(str(paper[key]) for key in ("venue", "year") if paper.get(key)),
         # a link of another scheme could run code
         "url": url if re.match(r"https?://", url) else "",
-        "claims": results.get(name, []),
-        "figures": [_figure(item, figures / name, base) for item in paper.get("figures") or []],
-        "tables": [_table(item, tables / name, base) for item in paper.get("tables") or []],
+    }
+    return about | {
+        "bibtex": cite.bibtex(about | {key: paper.get(key) for key in ("year", "venue")}),
+        "claims": [dict(claim) for claim in results.get(name, [])],
+        "figures": [_figure(item, figures / name, base, reference, films) for item in paper.get("figures") or []],
+        "tables": [_item(item, tables / name, base, ("csv", "md", "tex")) for item in paper.get("tables") or []],
+        "films": films.of(name),
+        "contents": [list(each["by"]) for each in paper.get("contents") or []],
         "deviations": list(paper.get("deviations") or []),
         "absent": list(paper.get("absent") or []),
     }
+
+
+def _answer(sections: list[dict[str, Any]], loaded: list[dict[str, Any]], done: Mapping[str, tuple[int, int]]) -> None:
+    """Give each claim its marks and the places that show it, each of these the claim, and each paper its summary."""
+    scales = {f"{about['paper']}.{about['experiment']}": about for about in loaded}
+    for section in sections:
+        backs: dict[str, list[dict[str, Any]]] = {}
+        for claim in section["claims"]:
+            claim["marks"] = front.marks(claim, scales, done)
+            claim["shown_in"] = front.shown_in(claim, section, section["contents"])
+            for anchor, _ in claim["shown_in"]:
+                backs.setdefault(anchor, []).append(claim)
+        section["claims_of"] = backs
+        section["reasons"] = front.reasons(section["claims"])
+        section["surely"] = front.sureness(section["claims"], scales)
 
 
 def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[str, Any]:
@@ -127,31 +191,51 @@ def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[
     about = read_json(path) if path.exists() else None
     links = [
         (suffix.upper(), quote(Path(os.path.relpath(folder / f"{name}.{suffix}", base)).as_posix()))
-        for suffix in suffixes
+        for suffix in (*suffixes, "json")
         if (folder / f"{name}.{suffix}").exists()
     ]
     return {"id": name, "title": title, "source": source, "caption": about, "links": links}
 
 
-def _figure(item: Any, folder: Path, base: Path) -> dict[str, Any]:
+def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, films: Films) -> dict[str, Any]:
     shown = _item(item, folder, base, ("pdf", "svg", "png", "csv", "gif"))
     path = folder / f"{shown['id']}.svg"
     if shown["caption"] is None or not path.exists():
-        return shown | {"caption": None, "image": "", "width": 0, "height": 0, "animation": ""}
-    svg = path.read_bytes()
-    height, width = (_points(svg, key) for key in (b"height", b"width"))
+        return shown | {"caption": None}
+    svg, png, data = path.read_bytes(), path.with_suffix(".png"), path.with_suffix(".csv")
     points = 96 / 72 * ZOOM
+    height, width = (round(points * _points(svg, key)) for key in (b"height", b"width"))
+    table = _numbers(data)
+    smaller = len(svg) > LARGE and png.exists() and png.stat().st_size < len(svg)
     moving = folder / f"{shown['id']}.gif"
     return shown | {
-        "image": _embedded("svg+xml", svg),
-        "animation": _embedded("gif", moving.read_bytes()) if moving.exists() else "",
-        "width": round(width * points),
-        "height": round(height * points),
+        "image": _embedded("png", _fewer_colours(png)) if smaller else _embedded("svg+xml", svg),
+        "alt": alt.seen(shown["caption"], table),
+        "curves": curves.explorable(shown["caption"], table, reference),
+        "animation": films.embedded(moving),
+        "width": width,
+        "height": height,
     }
+
+
+def _numbers(path: Path) -> pd.DataFrame:
+    """A figure's data file; names in it stay text, whatever they look like."""
+    if not path.exists():
+        return pd.DataFrame()
+    names = {name: str for name in ("panel", "label", "role", "row")}
+    return pd.read_csv(path, converters=names)
 
 
 def _embedded(kind: str, data: bytes) -> Markup:
     return Markup(f"data:image/{kind};base64," + base64.b64encode(data).decode())
+
+
+def _fewer_colours(png: Path) -> bytes:
+    """A picture of lines and letters with 256 colours, in a third of the bytes."""
+    out = io.BytesIO()
+    with Image.open(png) as picture:
+        picture.convert("RGB").quantize(256).save(out, "png", optimize=True)
+    return out.getvalue()
 
 
 def _points(svg: bytes, key: bytes) -> float:
@@ -159,87 +243,16 @@ def _points(svg: bytes, key: bytes) -> float:
     return float(found.group(1)) if found else 300.0
 
 
-def _table(item: Any, folder: Path, base: Path) -> dict[str, Any]:
-    return _item(item, folder, base, ("csv", "md", "tex"))
-
-
-# ---------------------------------------------------------------- runs
-
-
-def _runs(experiments: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """One row per run, sorted by variant, game, seed; status 'missing' where it left no run.json."""
-    rows: dict[str, dict[str, Any]] = {}
-    for about in experiments:
-        name = f"{about['paper']}.{about['experiment']}"
-        for entry in about["runs"]:
-            row = rows.setdefault(entry["run"], _run(entry, folder / entry["sealed"]))
-            row["experiments"].append(name)
-            if entry["variant"] not in row["variants"]:
-                row["variants"].append(entry["variant"])
-    return sorted(rows.values(), key=lambda r: (r["variants"][0], r["game"], r["vary"], r["seed"], r["run"]))
-
-
-def _run(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    finished = (folder / "manifest.json").exists()
-    info = json.loads(read_sealed(folder, "run.json")) if finished else {}
-    last = _last_return(folder / "summary.parquet") if finished else None
-    speed = info.get("frames_per_second")
-    vary = entry.get("vary") or {}
-    return {
-        "run": entry["run"],
-        "variants": [],
-        "experiments": [],
-        "game": entry["game"],
-        "seed": entry["seed"],
-        "vary": ", ".join(f"{key}={value}" for key, value in sorted(vary.items())),
-        "status": str(info.get("status", "missing")),
-        "frames": info.get("frames"),
-        "last": last,
-        "last_text": "–" if last is None else number(last),
-        "speed": speed,
-        "speed_text": "–" if speed is None or not math.isfinite(speed) else f"{speed:,.0f}",
-        "seconds": info.get("seconds"),
-        "device": str(info.get("device", "")),
-        "resumes": info.get("resumes"),
-        "versions": info.get("versions") or {},
-    }
-
-
-def _last_return(path: Path) -> float | None:
-    table = scored(read_parquet(path, ("metric", "frame", "mean"), read_sealed(path.parent, path.name)).to_pandas())
-    for metric in RETURNS:
-        rows = table[table.metric == metric]
-        if len(rows):
-            return float(rows.loc[rows.frame.idxmax(), "mean"])
-    return None
-
-
-def _status(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Number of runs by status, finished first; always has 'finished' and 'all'."""
-    names = sorted({row["status"] for row in rows} - {"finished"})
-    counts = {name: sum(row["status"] == name for row in rows) for name in ["finished", *names]}
-    return counts | {"all": len(rows)}
-
-
 # ---------------------------------------------------------------- summaries
 
 
-def _counts(sections: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
-    """What the front says of the claims: (verdict in words, how many, what of them is weaker than it looks).
-
-    Nothing where there is no claim; a verdict of which there is none is told too, but for 'inconclusive'.
-    """
-    claims = [claim for section in sections for claim in section["claims"]]
-    found = []
-    for verdict, text in VERDICTS.items():
-        mine = [claim for claim in claims if claim["verdict"] == verdict]
-        weak = sum(claim["weak"] for claim in mine)
-        printed = sum(claim["basis"] == "published" for claim in mine) if verdict == "not reproduced" else 0
-        notes = [f"{weak} weak, with fewer than three seeds"] * bool(weak)
-        notes += [f"{printed} by published numbers alone"] * bool(printed)
-        if claims and (mine or verdict != "inconclusive"):
-            found.append((text, len(mine), "; ".join(notes)))
-    return found
+def _commit() -> str:
+    """The checkout's commit, with '-dirty' where files differ from it; '' outside of a repository."""
+    words = ["git", "-C", str(TEMPLATES.parents[1]), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _scales(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

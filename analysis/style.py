@@ -70,18 +70,20 @@ COLOURS: dict[str, str] = {
     "DreamerV1": SKY, "DreamerV2": RED,
 }  # fmt: skip
 _KNOWN = {label.casefold(): shade for label, shade in COLOURS.items()}
-# dash of a line, its marker, hatch of a bar: what tells labels apart beside the colour
+# dash of a line, its marker, hatch of a bar: what tells labels apart beside the colour; circles are left for points
+# that need a marker where the first pattern has none
 PATTERNS: list[tuple[object, str, str]] = [
     ("-", "", ""),
-    ((0, (6, 2)), "o", "////"),
-    ((0, (2, 1.2)), "s", "...."),
-    ((0, (6, 1.5, 1.5, 1.5)), "^", "xxxx"),
-    ((0, (9, 2, 2, 2, 2, 2)), "D", "----"),
-    ((0, (3, 1, 1, 1)), "v", "\\\\\\\\"),
-    ((0, (12, 2)), "P", "||||"),
-    ((0, (5, 1, 1, 1, 1, 1)), "X", "oooo"),
-    ((0, (4, 1)), "*", "++++"),
+    ((0, (6, 2)), "s", "////"),
+    ((0, (2, 1.2)), "^", "...."),
+    ((0, (6, 1.5, 1.5, 1.5)), "D", "xxxx"),
+    ((0, (9, 2, 2, 2, 2, 2)), "v", "----"),
+    ((0, (3, 1, 1, 1)), "P", "\\\\\\\\"),
+    ((0, (12, 2)), "X", "||||"),
+    ((0, (5, 1, 1, 1, 1, 1)), "*", "oooo"),
+    ((0, (4, 1)), "<", "++++"),
 ]
+SOLID = PATTERNS[0][0]
 APART = 0.12  # distance of two colours that are told apart at a glance; `distance` of orange and red is 0.11
 PUBLISHED_DASH = (0, (4, 2))
 REFERENCE_DASH = (0, (1.2, 1.6))
@@ -111,6 +113,7 @@ def context() -> AbstractContextManager[None]:
             # labels come from the user's YAML: a dollar in them is a dollar, never the start of a formula
             "text.parse_math": False,
             "axes.titlesize": 8.5,
+            "axes.titlepad": 9.5,  # room for the number of runs (common.stamp)
             "axes.labelsize": 8,
             "xtick.labelsize": 7,
             "ytick.labelsize": 7,
@@ -191,17 +194,21 @@ def _hues() -> list[str]:
 def marks(labels: Iterable[str]) -> dict[str, Mark]:
     """label -> how it is drawn, in the order of the labels.
 
-    Known labels are solid lines and plain bars, unless two have colours that are hard to tell apart; every other label
-    has a dash, marker and hatch of its own beside its colour, as far as there are such.
+    Each has a marker and a hatch of its own beside its colour, as far as there are such, the first of the known ones
+    none. Known labels are solid lines, unless two have colours that are hard to tell apart; every other label has a
+    dash of its own.
     """
     names = list(dict.fromkeys(labels))
     colours = shades(names)
     pattern: dict[str, int] = {}
+    dashes: dict[str, object] = {}
     for label in sorted(names, key=lambda name: name.casefold() not in _KNOWN):
-        close = [k for other, k in pattern.items() if distance(colours[label], colours[other]) < APART]
-        others = [] if label.casefold() in _KNOWN else list(pattern.values())
-        pattern[label] = min(range(len(PATTERNS)), key=lambda k: (close.count(k), others.count(k), k))
-    return {label: Mark(colours[label], *PATTERNS[pattern[label]]) for label in names}
+        near = [other for other in pattern if distance(colours[label], colours[other]) < APART]
+        close, others = [pattern[other] for other in near], list(pattern.values())
+        k = pattern[label] = min(range(len(PATTERNS)), key=lambda k: (close.count(k), others.count(k), k))
+        plain = label.casefold() in _KNOWN and all(dashes[other] != SOLID for other in near)
+        dashes[label] = SOLID if plain else PATTERNS[k][0]
+    return {label: Mark(colours[label], dashes[label], *PATTERNS[pattern[label]][1:]) for label in names}
 
 
 def rgb(shade: str) -> tuple[float, float, float]:
@@ -266,9 +273,26 @@ def logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(_Powers(10.0, labelOnlyBase=False))
 
 
-def frame_axis(axes: Axes, label: bool = True, text: str = "Environment frames", whole: bool = True) -> None:
-    """x axis in environment frames, or what `text` says, with readable units; `whole`: ticks at whole numbers alone."""
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole))
+def frame_axis(
+    axes: Axes, label: bool = True, text: str = "Environment frames", whole: bool = True, last: float | None = None
+) -> None:
+    """x axis from 0 in environment frames, or what `text` says, with readable units; `whole`: ticks at whole numbers
+    alone; `last`: the axis ends there, with a tick."""
+    nice = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole)
+    axes.set_xlim(left=0, right=last)
+    if last is None:
+        axes.xaxis.set_major_locator(nice)
+    else:
+        axes.set_xticks(ends_with(last, nice))
     axes.xaxis.set_major_formatter(FuncFormatter(frames_text))
     if label:
         axes.set_xlabel(text)
+
+
+def ends_with(last: float, nice: MaxNLocator) -> list[float]:
+    """Ticks from 0 to `last`: even steps of a round number where it has such, else round numbers and it."""
+    for parts in (4, 5, 3, 2):
+        step = last / parts
+        if float(f"{step:e}".partition("e")[0]) in (1.0, 2.0, 2.5, 5.0):
+            return [i * step for i in range(parts)] + [last]
+    return [tick for tick in nice.tick_values(0, last) if 0 <= tick < 0.85 * last] + [last]

@@ -44,7 +44,7 @@ def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Pa
     texts = {
         "csv": csv_text(sheet.data),
         "md": markdown(sheet),
-        "tex": latex(sheet),
+        "tex": latex(sheet, f"{out.parent.name}-{out.name}"),
         "json": dump_json(sheet.caption | {"head": sheet.head, "body": sheet.body}),
     }
     for suffix, text in texts.items():
@@ -84,8 +84,8 @@ def tex_escape(text: str) -> str:
     return f"{{}}{text}" if text[:1] in ("[", "*") else text
 
 
-def latex(sheet: Sheet) -> str:
-    """A booktabs table environment, ready for \\input."""
+def latex(sheet: Sheet, label: str) -> str:
+    """A booktabs table environment, ready for \\input; `label` is no other table's in a document."""
     line = lambda cells: " & ".join(map(tex_escape, cells)) + r" \\"  # noqa: E731
     parts = [
         r"\begin{table}[t]",
@@ -98,7 +98,7 @@ def latex(sheet: Sheet) -> str:
         r"\bottomrule",
         r"\end{tabular}",
         rf"\caption{{{tex_escape(sheet.caption['title'])}. {tex_escape(sheet.caption['text'])}}}",
-        rf"\label{{tab:{sheet.caption['id']}}}",
+        rf"\label{{tab:{label}}}",
         r"\end{table}",
     ]
     return "\n".join(parts) + "\n"

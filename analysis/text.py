@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable
 
 TITLES = {
     "cartpole/v0": "CartPole-v0",
@@ -56,6 +57,24 @@ def number(value: float) -> str:
     if size >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if size >= 1 or size == 0 else f"{value:.2g}"
+
+
+def numbers(values: Iterable[float | None]) -> Callable[[float | None], str]:
+    """How to print numbers that stand side by side: all with the decimals of the largest, a dash for none.
+
+    As `number` does it with the largest: 123, 12.3, 1.23, 0.12; millions as 1.23M.
+    """
+    largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0)
+    million, decimals = largest >= 1e6, 2 if largest < 10 else 1 if largest < 100 else 0
+    if 0 < largest < 0.1:
+        decimals = 1 - math.floor(math.log10(largest))
+
+    def text(value: float | None) -> str:
+        if value is None or not math.isfinite(value):
+            return "–"
+        return f"{value / 1e6:.2f}M" if million else f"{value:,.{decimals}f}"
+
+    return text
 
 
 def game_title(game: str) -> str:

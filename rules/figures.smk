@@ -13,6 +13,7 @@ rule figure:
         svg=report(f"{SHOWN}/figures/{{paper}}/{{id}}.svg", category="{paper}", labels={"figure": "{id}"}),
     log:
         f"{SHOWN}/logs/figure/{{paper}}.{{id}}.log",
+    priority: lambda wildcards: drawn.priority(P, "figures", wildcards)
     localrule: True
     params:
         spec=lambda wildcards: drawn.spec(P, "figures", wildcards),
@@ -61,6 +62,7 @@ rule table:
         csv=report(f"{SHOWN}/tables/{{paper}}/{{id}}.csv", category="{paper}", labels={"table": "{id}"}),
     log:
         f"{SHOWN}/logs/table/{{paper}}.{{id}}.log",
+    priority: lambda wildcards: drawn.priority(P, "tables", wildcards)
     localrule: True
     params:
         spec=lambda wildcards: drawn.spec(P, "tables", wildcards),

@@ -1,5 +1,5 @@
 # The page about the papers: index.html for those of config/config.yaml together, <paper>.html for one of several.
-# in:  figures, tables, claims, scores and lists of runs of its papers; analysis/templates/
+# in:  figures, tables, claims, scores and lists of runs of its papers, films of them in results/videos/; analysis/templates/
 # out: results/<scale>/report/<page>.html
 
 
@@ -15,8 +15,10 @@ rule report:
         papers=lambda wildcards: pages.as_json(P, wildcards.page),
         shown=lambda wildcards, output: output[0].rsplit("/report/", 1)[0],
         store=f"{RESULTS}/store",
+        reference=drawn.reference(P),
+        energy=pages.energy(P),
         code=P.inputs.code_sum(pages.CODE),
     shell:
         "python -m analysis report --papers {params.papers:q} --figures {params.shown:q}/figures"
         " --tables {params.shown:q}/tables --claims {input.claims:q} --experiments {input.members:q}"
-        " --store {params.store:q} --out {output:q} > {log:q} 2>&1"
+        " --store {params.store:q} --reference {params.reference:q} --energy {params.energy:q} --out {output:q} > {log:q} 2>&1"

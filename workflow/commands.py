@@ -97,7 +97,7 @@ def _overrides(words: list[str]) -> dict[str, Any]:
 
 
 def _run(context: Context, words: list[str], passed: list[str]) -> int:
-    from workflow import environment, lookahead, targets
+    from workflow import environment, lookahead, pages, targets
     from workflow.invocation import invocation
     from workflow.progress import run
 
@@ -105,7 +105,10 @@ def _run(context: Context, words: list[str], passed: list[str]) -> int:
     environment.set_for_jobs(context)
     asked = invocation(environment.snakemake_command(context, words, *passed)[3:])
     _note(lookahead.look(context, asked))
-    return run(context, words, passed)
+    code = run(context, words, passed)
+    if not code and asked.runs:
+        say("".join(f"{line}\n" for line in pages.made(context, words)))
+    return code
 
 
 def _pilots(context: Context, options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ FILES = {"figures": ("pdf", "svg", "png", "csv", "json"), "tables": ("csv", "md"
 # The modules behind each command of analysis/, to which those of the kinds drawn are added.
 CODE = {"figures": "analysis.figure", "tables": "analysis.table", "claims": "analysis.claims"}
 KINDS = {"figures": FIGURES, "tables": TABLES}
+FIRST = 1_000_000  # priority above that of every run
 DREAM, ANIMATION = ["agents.dream"], ["analysis.animation"]  # where the code of what is imagined begins
 
 
@@ -106,6 +107,11 @@ def dream_options(context: Context, wildcards: Any) -> list[str]:
     run = dreamt(context, shown)
     folder = context.finished.folder(run) if run else ""
     return ["--run", str(folder), "--steps", str(shown.steps), "--context", str(shown.context)]
+
+
+def priority(context: Context, part: str, wildcards: Any) -> int:
+    """What needs no run is drawn before any run is trained."""
+    return 0 if item(context, part, wildcards.paper, wildcards.id).experiments else FIRST
 
 
 def code(context: Context, part: str, wildcards: Any) -> list[str]:

@@ -71,6 +71,16 @@ Variants = Annotated[
 ]
 
 
+class Energy(Strict):
+    """What the report estimates the energy of the runs with."""
+
+    core_watts: Annotated[float, Field(gt=0)] = Field(description="W of one busy CPU core")
+    gpu_watts: Annotated[float, Field(gt=0)] = Field(description="W of one busy GPU")
+    overhead: Annotated[float, Field(ge=1)] = Field(
+        description="energy of the building for that of its computers (PUE)"
+    )
+
+
 class Config(Strict):
     """config/config.yaml: what to run."""
 
@@ -89,6 +99,7 @@ class Config(Strict):
         description="of aggregates over Atari games that name none; vp0: Video Pinball's random score is 0"
     )
     interval: Interval = Field(description="bootstrap intervals of figures that name none")
+    energy: Energy | None = Field(None, description="for the report's estimate of energy; null: none is made")
     partial: bool = Field(
         description="draw from the runs that exist, into <results>/<scale>/partial, and train nothing"
     )

@@ -13,7 +13,7 @@ from analysis import caption, style
 from analysis.curves import Curves, one_number, scored
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
-from analysis.load import Scores, planned_variants, select
+from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
 from analysis.spec import AblationDrops
 from analysis.text import game_title
@@ -31,7 +31,7 @@ def draw(spec: AblationDrops, scores: Scores, reference: Reference) -> common.Dr
             curves = one_number(group, "average", spec.window).scaled(spec.normalisation, reference)
             used[f"{label} on {game}"] = curves
             areas.setdefault(label, {})[game] = float(curves.numbers.mean())
-    names = planned_variants(scores, spec) | set(rows.label)
+    names = planned_labels(scores, spec)
     for name in (spec.full, spec.base):
         if name not in names:
             raise unknown("variant", name, names, spec.id)

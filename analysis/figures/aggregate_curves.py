@@ -11,13 +11,14 @@ from typing import NamedTuple
 from analysis import caption, style
 from analysis.aggregate import game_means
 from analysis.cells import rank
-from analysis.clocks import across
+from analysis.clocks import across, hours, took
 from analysis.curves import Curves, by_label, some
 from analysis.errors import unknown
 from analysis.figures import common
 from analysis.figures.depth_bars import setting
 from analysis.intervals import estimate
 from analysis.load import Scores, chosen, select, varied_keys
+from analysis.metrics import axis
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import AggregateCurves
@@ -43,7 +44,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     levels = {label: curves for view in views for label, curves in view.levels.items()}
     printed = {p.algorithm: algorithm_name(p.algorithm) for p in spec.published}
     marks = style.marks([*lines, *levels, *printed.values()])
-    sheet = common.Sheet()
+    sheet, known = common.Sheet(), took(scores.rows) if x.unit is None else {}
     overlays = [*map(common.overlay, spec.published)]
     panels = [(view, statistic) for view in views for statistic in spec.statistics]
     per_row = (2 if len(panels) == 4 else 3) if spec.column == "double" else 1
@@ -55,7 +56,8 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
         title = ", ".join(words)
         for label, curves in view.lines.items():
             value = estimate(curves.values, curves.games, statistic, spec.interval, gamma=factor)
-            common.line(panel, sheet, title, label, curves.frames, value, marks[label])
+            clocked = hours(known, curves.runs, curves.frames)
+            common.line(panel, sheet, title, label, curves.frames, value, marks[label], clocked)
         for label, curves in view.levels.items():
             value = estimate(curves.numbers, curves.games, statistic, spec.interval, gamma=factor)
             common.reference_line(panel, sheet, title, label, value, marks[label].colour)
@@ -64,10 +66,9 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
                 shade = marks[printed[wanted.algorithm]].colour
                 common.published_curve(panel, sheet, title, wanted, reference, None, last, shade)
         panel.set_title(title)
-        panel.set_xlim(left=0)
-        style.frame_axis(panel, text=x.text, whole=x.unit is None)
+        style.frame_axis(panel, text=x.text, whole=x.unit is None, last=common.budget(spec, scores, last, x.unit))
         if i % min(per_row, len(panels)) == 0:
-            panel.set_ylabel(SCALES[spec.normalisation].axis)
+            panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     shown = _named([(view.name, view.lines | view.levels) for view in views])
     notes = [*_games(_named([(view.name, view.lines) for view in views])), *x.notes, *sheet.notes]

@@ -39,6 +39,9 @@ class Drawing:
     figure: Figure
     data: pd.DataFrame
     caption: dict[str, Any]
+    parts: Mapping[Axes, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # axes -> columns of the runs there; default: all
 
 
 @dataclass
@@ -58,6 +61,22 @@ class Sheet:
         """A sentence for the caption, once however often it is said."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def budget(spec: Any, scores: Scores, last: float, unit: str | None) -> float | None:
+    """Where an axis of frames ends: at the budget of its experiments where the curves do (`last`), else with them.
+
+    None for another clock (`unit`), and where there is no curve.
+    """
+    if unit is not None or not last:
+        return None
+    budgets = [scores.experiments[name].get("budget_frames") or 0 for name in spec.experiments]
+    return min((each for each in budgets if last <= each <= 1.1 * last), default=float(last))
+
+
+def by_game(axes: Sequence[Axes], games: Sequence[str]) -> dict[Axes, dict[str, str]]:
+    """The runs of each panel where each shows a game."""
+    return {panel: {"game": game} for panel, game in zip(axes, games, strict=True)}
 
 
 def clock(spec: Any, scores: Scores) -> str:
@@ -132,11 +151,14 @@ def line(
     frames: np.ndarray,
     value: Estimate,
     mark: style.Mark,
+    hours: np.ndarray | None = None,
 ) -> None:
-    """A curve with its interval band, a dot where it has a single point: frames, value [T]. Numbers go to the sheet."""
+    """A curve with its interval band, a dot where it has a single point: frames, value [T]. Numbers go to the sheet,
+    with the hours [T] that it took to these frames."""
     marker = mark.marker or ("o" if len(frames) == 1 else "")
     every = max(1, len(frames) // MARKERS)
     look = {"color": mark.colour, "linestyle": mark.dash, "marker": marker, "markersize": 3, "markevery": every}
+    look["clip_on"] = len(frames) > 1  # a single point may lie on the edge
     (handle,) = axes.plot(frames, value.point, **look, zorder=3)
     if value.low is not None and value.high is not None:
         axes.fill_between(frames, value.low, value.high, color=mark.colour, alpha=0.2, linewidth=0, zorder=2)
@@ -145,6 +167,9 @@ def line(
     low, high = (nothing if side is None else side for side in (value.low, value.high))
     for x, y, bottom, top in zip(frames, value.point, low, high, strict=True):
         sheet.rows.append(row(panel, label, "curve", x.item(), y, bottom, top, value.n[1]))
+    if hours is not None:
+        for entry, hour in zip(sheet.rows[-len(frames) :], hours, strict=True):
+            entry["hours"] = float(hour)
 
 
 def whisker(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:

@@ -75,7 +75,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     used = {f"{label} on {game}": curves for (label, game), curves in middle.items()}
     notes = ["Lines: percentiles over the memory's rows, mean over seeds; colours: training frames."]
     text = caption.from_runs(spec, scores, used, notes + sheet.notes, interval=False, metrics=found.values())
-    return common.Drawing(figure, sheet.table(), text)
+    return common.Drawing(figure, sheet.table(), text, common.by_game(axes, [game for _, game in keys]))
 
 
 def percentiles(spec: Distribution, scores: Scores) -> dict[float, str]:

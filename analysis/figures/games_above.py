@@ -27,6 +27,7 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
     sheet = common.Sheet()
     across = spec.panels if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(spec.levels), across, 1.9, list(lines))
+    last = max(curves.frames[-1] for curves in lines.values())
     most = max(len(set(curves.games)) for curves in lines.values())
     for i, (level, panel) in enumerate(zip(spec.levels, axes, strict=True)):
         title = f"{level:g} % or more"
@@ -34,10 +35,9 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
             value = games_above(curves.values, curves.games, level, spec.interval)
             common.line(panel, sheet, title, label, curves.frames, value, marks[label])
         panel.set_title(title)
-        panel.set_xlim(left=0)
         panel.set_ylim(-0.04 * most, 1.06 * most)
         panel.yaxis.set_major_locator(style.MaxNLocator(5, integer=True))
-        style.frame_axis(panel)
+        style.frame_axis(panel, last=common.budget(spec, scores, last, None))
         if i % across == 0:
             panel.set_ylabel("Games")
     common.legend_below(figure, sheet.legend)

@@ -14,7 +14,7 @@ from analysis.cells import cell_means, cells, share_above
 from analysis.errors import NoData
 from analysis.figures import common
 from analysis.load import Scores, select
-from analysis.normalise import SCALES
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import GridShare
 from analysis.text import number
@@ -40,9 +40,9 @@ def draw(spec: GridShare, scores: Scores, reference: Reference) -> common.Drawin
         start = min(0.0, *levels) if len(levels) else 0.0
         x = np.r_[start, levels, levels[-1:]]
         y = np.r_[steps[0], steps]
-        (handle,) = axes.plot(
-            x, y[: len(x)], drawstyle="steps-pre", color=marks[variant].colour, linestyle=marks[variant].dash
-        )
+        look = {"color": marks[variant].colour, "linestyle": marks[variant].dash, "marker": marks[variant].marker}
+        every = max(1, len(x) // common.MARKERS)
+        (handle,) = axes.plot(x, y[: len(x)], drawstyle="steps-pre", **look, markersize=3, markevery=every)
         sheet.legend[names[variant]] = handle
         value = shares[variant]
         row = common.row(variant, variant, "share", None, value.point, value.low, value.high, value.n[1])
@@ -51,7 +51,7 @@ def draw(spec: GridShare, scores: Scores, reference: Reference) -> common.Drawin
             sheet.rows.append(common.row(variant, variant, "step", None, share) | {"score": level, "cells": len(means)})
     axes.axvline(spec.threshold, color="#444444", linestyle=style.REFERENCE_DASH, linewidth=1.0)
     axes.set_ylim(0, 102)
-    axes.set_xlabel(SCALES[spec.normalisation].axis)
+    axes.set_xlabel(axis(spec.metric, spec.normalisation))
     axes.set_ylabel("Settings that score more (%)")
     common.legend_below(figure, sheet.legend)
     counts = sorted({sum(c.variant == v for c in found) for v in variants})

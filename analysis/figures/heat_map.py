@@ -21,7 +21,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.figures.depth_bars import setting
 from analysis.load import Scores, canonical, chosen, select, varied_keys
-from analysis.normalise import SCALES
+from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import HeatMap
 from analysis.text import number
@@ -125,13 +125,13 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
         style.plt.cm.ScalarMappable(style.plt.Normalize(low, high), colours), ax=axes, shrink=0.9, pad=0.02,
         aspect=20 * len(panels) / across,
     )  # fmt: skip
-    bar.set_label(SCALES[spec.normalisation].axis)
+    bar.set_label(axis(spec.metric, spec.normalisation))
     bar.outline.set_visible(False)
     below = "" if tight else ", number of runs below it"
     notes = [f"Cells: {spec.statistic} over runs{below}; grey: no run; hatched: a run diverged."]
-    return common.Drawing(
-        figure, pd.DataFrame(sheet.rows), caption.from_runs(spec, scores, curves, notes, interval=False)
-    )
+    about = caption.from_runs(spec, scores, curves, notes, interval=False)
+    parts = {panel: {"variant": variant} for panel, (_, variant) in zip(axes, panels, strict=True)}
+    return common.Drawing(figure, pd.DataFrame(sheet.rows), about, parts)
 
 
 def _in_rows(found: list[Panel]) -> list[Panel]:

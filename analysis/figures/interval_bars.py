@@ -8,6 +8,7 @@ from analysis.figures import common
 from analysis.figures.aggregate_curves import TITLES
 from analysis.intervals import estimate
 from analysis.load import Scores, select
+from analysis.metrics import axis
 from analysis.normalise import SCALES, one_scale
 from analysis.reference import Reference
 from analysis.spec import IntervalBars
@@ -46,6 +47,6 @@ def draw(spec: IntervalBars, scores: Scores, reference: Reference) -> common.Dra
         panel.grid(axis="y", visible=False)
         panel.xaxis.set_major_locator(style.MaxNLocator(3))
         panel.xaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
-    figure.supxlabel(scale.axis, fontsize=8)
+    figure.supxlabel(axis(spec.metric, spec.normalisation), fontsize=8)
     notes = ["Stroke: point estimate; band: its interval.", f"Aggregated over {caption.games_text(rows.game)}."]
     return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, notes))

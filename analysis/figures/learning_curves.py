@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import caption, style
-from analysis.clocks import across
+from analysis.clocks import across, hours, took
 from analysis.curves import by_label
 from analysis.figures import common
 from analysis.intervals import estimate
@@ -33,7 +33,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     overlays = [*map(common.overlay, spec.published)]
     printed = {p.algorithm: algorithm_name(p.algorithm) for p in spec.published}
     marks = style.marks([*labels, *references, *printed.values()])
-    sheet = common.Sheet()
+    sheet, known = common.Sheet(), took(scores.rows) if x.unit is None else {}
     per_row = spec.panels if spec.column == "double" else min(spec.panels, 1)
     height = 2.2 if min(per_row, len(games)) < 3 else 1.75
     figure, axes = common.grid(spec, len(games), per_row, height, labels + references + overlays)
@@ -47,7 +47,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             value = estimate(curves.values, curves.games, spec.statistic, spec.interval)
             if spec.seeds and len(curves.runs) > 1:
                 common.seed_lines(panel, sheet, game, label, curves, marks[label].colour)
-            common.line(panel, sheet, game, label, curves.frames, value, marks[label])
+            clocked = hours(known, curves.runs, curves.frames)
+            common.line(panel, sheet, game, label, curves.frames, value, marks[label], clocked)
         for label, curves in per_game[game]["references"].items():
             curves = curves.scaled(spec.normalisation, reference)
             value = estimate(curves.numbers, curves.games, "mean", spec.interval)
@@ -56,8 +57,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             shade = marks[printed[wanted.algorithm]].colour
             common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
-        panel.set_xlim(left=0)
-        style.frame_axis(panel, i + per_row >= len(games), x.text, whole=x.unit is None)
+        end = common.budget(spec, scores, last, x.unit)
+        style.frame_axis(panel, i + per_row >= len(games), x.text, x.unit is None, end)
         if i % per_row == 0:
             panel.set_ylabel(axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
@@ -66,10 +67,13 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
         for game, parts in per_game.items()
         for label, curves in (parts["lines"] | parts["references"]).items()
     }
+    notes = [*_notes(spec, references), *x.notes, *sheet.notes]
+    about = caption.from_runs(spec, scores, used, notes, unit=x.unit)
+    return common.Drawing(figure, sheet.table(x.name), about, common.by_game(axes, games))
+
+
+def _notes(spec: LearningCurves, references: list[str]) -> list[str]:
+    """What the looks of the lines mean."""
     notes = [f"Lines: {spec.statistic} over seeds" + ("; thin lines: single seeds." if spec.seeds else ".")]
-    if references:
-        notes.append(f"Dotted: {', '.join(references)}, mean over all checkpoints.")
-    if spec.published:
-        notes.append("Dashed: published curves, named with their source.")
-    about = caption.from_runs(spec, scores, used, [*notes, *x.notes, *sheet.notes], unit=x.unit)
-    return common.Drawing(figure, sheet.table(x.name), about)
+    notes += [f"Dotted: {', '.join(references)}, mean over all checkpoints."] * bool(references)
+    return notes + ["Dashed: published curves, named with their source."] * bool(spec.published)

@@ -13,7 +13,7 @@ from analysis.curves import Curves, by_label, some
 from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.intervals import estimate
-from analysis.load import Scores, planned_variants, select
+from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
 from analysis.spec import LearningSpeed
 from analysis.text import frames_text
@@ -25,7 +25,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     """UserError for unknown names. A panel is empty where the baseline ends above zero in no game."""
     rows = select(scores, spec)
     lines = some(by_label(rows, spec.variants, spec.window), spec.id)
-    names = planned_variants(scores, spec) | set(rows.label)
+    names = planned_labels(scores, spec)
     if spec.baseline not in names:
         raise unknown("baseline", spec.baseline, names, spec.id)
     if spec.baseline not in lines:
@@ -34,6 +34,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     marks = style.marks(lines)
     sheet = common.Sheet()
     figure, axes = common.grid(spec, len(spec.so_far), 2 if spec.column == "double" else 1, 2.3, list(lines))
+    last = max(curves.frames[-1] for curves in lines.values())
     for panel, how in zip(axes, spec.so_far, strict=True):
         title = TITLES[how]
         ends = _ends(spec, lines[spec.baseline], how, sheet)
@@ -56,8 +57,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
                 sheet.note(f"{title}: {label} reaches 100 % at {frames_text(round(frame))} frames ({share:.0f} %).")
         panel.axhline(100, color="#444444", linewidth=0.7)
         panel.set_title(title)
-        panel.set_xlim(left=0)
-        style.frame_axis(panel)
+        style.frame_axis(panel, last=common.budget(spec, scores, last, None))
     axes[0].set_ylabel(f"{spec.statistic.capitalize()} % of {spec.baseline}'s end")
     common.legend_below(figure, sheet.legend)
     notes = [f"Dotted: where a line reaches what {spec.baseline} ends with, in brackets as a share of its training."]

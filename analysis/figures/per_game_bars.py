@@ -15,7 +15,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common, per_game
 from analysis.figures.per_game import Series
 from analysis.intervals import difference, estimate
-from analysis.load import Scores, planned_variants
+from analysis.load import Scores, planned_labels
 from analysis.normalise import SCALES, bounds, normalise, short
 from analysis.reference import ATARI, Reference
 from analysis.spec import PerGameBars
@@ -38,7 +38,7 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
         normalise(np.zeros(len(ours)), ours, convention, reference, _regime(spec))
     if spec.baseline is not None:
         if spec.baseline not in [s.label for s in series]:
-            planned = planned_variants(scores, spec) if spec.experiments else set()
+            planned = planned_labels(scores, spec) if spec.experiments else set()
             if spec.baseline in planned:
                 raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
             raise unknown("baseline", spec.baseline, {s.label for s in series} | planned, spec.id)

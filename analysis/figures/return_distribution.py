@@ -55,7 +55,8 @@ def draw(spec: ReturnDistribution, scores: Scores, reference: Reference) -> comm
         "Returns are of the rewards that are learned from.",
         "Actions are numbered as the game offers them. Of the first seed.",
     ]
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
+    about = caption.from_runs(spec, scores, used, notes, interval=False)
+    return common.Drawing(figure, sheet.table(), about, common.by_game(axes, [game for (_, game, _), _ in panels]))
 
 
 def snapshots(spec: ReturnDistribution, scores: Scores) -> pd.DataFrame:

@@ -56,4 +56,5 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
             panel.set_title(game_title(game))
     common.legend_below(figure, sheet.legend)
     notes = ["Lines: median over seeds; bands: quartiles.", *sheet.notes]
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
+    about = caption.from_runs(spec, scores, used, notes, interval=False)
+    return common.Drawing(figure, sheet.table(), about, common.by_game(axes, games))

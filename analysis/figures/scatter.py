@@ -58,7 +58,8 @@ def draw(spec: Scatter, scores: Scores, reference: Reference) -> common.Drawing:
         notes.append(f"x: {spec.x_metric}, {metrics.meaning(spec.x_metric)}.")
     if spec.correlation:
         notes.append("ρ: Spearman's rank correlation over the runs of a panel.")
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, used, notes, interval=False))
+    about = caption.from_runs(spec, scores, used, notes, interval=False)
+    return common.Drawing(figure, sheet.table(), about, common.by_game(axes, games))
 
 
 def _by_run(spec: Scatter, scores: Scores) -> dict[str, float]:

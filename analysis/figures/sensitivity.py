@@ -59,7 +59,8 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
     notes = ["Points: mean over seeds."]
     if spec.published:
         notes.append("Dashed: Young & Tian 2019, digitised, 30 runs of 5M frames.")
-    return common.Drawing(figure, sheet.table(), caption.from_runs(spec, scores, curves, notes + sheet.notes))
+    about = caption.from_runs(spec, scores, curves, notes + sheet.notes)
+    return common.Drawing(figure, sheet.table(), about, common.by_game(axes, games))
 
 
 def _number(value: object) -> bool:

@@ -39,8 +39,9 @@ def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing
         times, share = kaplan_meier(cost, censored)
         end = float(cost.max())
         x, y = np.r_[0.0, times, end], 100 * np.r_[0.0, share, share[-1:] if len(share) else 0.0]
-        shade, dash = marks[label].colour, marks[label].dash
-        (handle,) = panel.step(x, y, where="post", color=shade, linestyle=dash, zorder=3)
+        shade, dash, every = marks[label].colour, marks[label].dash, max(1, len(x) // common.MARKERS)
+        look = {"color": shade, "linestyle": dash, "marker": marks[label].marker, "markersize": 3, "markevery": every}
+        (handle,) = panel.step(x, y, where="post", **look, zorder=3)
         sheet.legend[label] = handle
         for at, value in zip(x, y, strict=True):
             sheet.rows.append(common.row("", label, "share", None, value, n=len(cost)) | {spec.metric: float(at)})

@@ -7,13 +7,13 @@ import pandas as pd
 
 from analysis import caption
 from analysis.curves import by_label, some
-from analysis.errors import unknown
-from analysis.load import Scores, select
+from analysis.errors import NoData, unknown
+from analysis.load import Scores, planned_labels, select
 from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
 from analysis.spec import Milestones
 from analysis.table import Sheet
-from analysis.text import game_title, number
+from analysis.text import game_title, number, numbers
 
 
 def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
@@ -24,16 +24,20 @@ def build(spec: Milestones, scores: Scores, reference: Reference) -> Sheet:
     wanted = levels(spec, games, spec.levels, spec.human, reference)
     found = passages(spec, scores, spec.count, wanted)
     if spec.baseline is not None and spec.baseline not in found:
-        raise unknown("baseline", spec.baseline, found, spec.id)
+        names = planned_labels(scores, spec)
+        if spec.baseline in names:
+            raise NoData(f"{spec.id}: no run of the baseline {spec.baseline} has a score")
+        raise unknown("baseline", spec.baseline, names, spec.id)
     others = [label for label in found if spec.baseline is not None and label != spec.baseline]
     body, data = [], []
     for game in games:
         line = [game_title(game), number(wanted[game])]
         medians = {label: _median(each, game) for label, each in found.items()}
+        text = numbers(medians.values())
         for label, each in found.items():
             mine = each.on(game)
             reached = int(np.isfinite(mine).sum())
-            line.append("–" if not len(mine) else f"{number(medians[label])} ({reached} of {len(mine)})")
+            line.append("–" if not len(mine) else f"{text(medians[label])} ({reached} of {len(mine)})")
             data.append((game, label, "ours", medians[label], reached, len(mine)))
         for label in others:
             times = medians[label] / medians[str(spec.baseline)]

@@ -21,7 +21,7 @@ from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
 from analysis.spec import Speedups
 from analysis.table import Sheet
-from analysis.text import game_title, number
+from analysis.text import game_title, number, numbers
 
 
 def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
@@ -35,23 +35,25 @@ def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
     settings = rows.vary.map(json.loads)
     values = sorted({setting[spec.x] for setting in settings if spec.x in setting})
     variants = spec.variants or sorted(rows.variant.unique())
-    body, data = [], []
+    data: list[tuple] = []
     for variant in variants:
         mine = settings[rows.variant == variant]
         arms = {
             value: _arm(spec, scores, variant, value, wanted) for value in values if any(mine.map(_at(spec, value)))
         }
-        line = [variant]
         for value in values:
             found = _ratios(arms[values[0]], arms[value], games) if values[0] in arms and value in arms else []
             mean = float(np.mean(found)) if found else float("nan")
-            line.append(f"{number(mean)} ({len(found)} of {len(games)})" if found else "–")
             data.append((variant, value, "ours", mean, len(found)))
         for value in values:
             printed = spec.printed.get(variant, {}).get(f"{value:g}")
-            line.append("–" if printed is None else number(printed))
             data.append((variant, value, "published", printed, None))
-        body.append(line)
+    text = numbers(mean for _, _, role, mean, _ in data if role == "ours")
+    cells = [
+        (text(mean) + f" ({count} of {len(games)})" * bool(count)) if role == "ours" else _printed(mean)
+        for _, _, role, mean, count in data
+    ]
+    body = [[variant, *cells[i * 2 * len(values) :][: 2 * len(values)]] for i, variant in enumerate(variants)]
     heads = [f"{spec.axis}: {value:g}" for value in values]
     frame = pd.DataFrame(data, columns=["variant", spec.x, "role", "value", "games"])
     levels_text = ", ".join(f"{game_title(game)} {number(wanted[game])}" for game in games)
@@ -63,6 +65,10 @@ def build(spec: Speedups, scores: Scores, reference: Reference) -> Sheet:
     ]
     head = ["Method", *heads, *(f"{text} (published)" for text in heads)]
     return Sheet(head, body, frame, caption.from_runs(spec, scores, curves, notes, interval=False))
+
+
+def _printed(value: float | None) -> str:
+    return "–" if value is None else number(value)
 
 
 def _at(spec: Speedups, value: float) -> Callable[[dict[str, Any]], bool]:

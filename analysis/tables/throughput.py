@@ -10,7 +10,7 @@ from analysis import caption, metrics
 from analysis.curves import Curves, by_label, some
 from analysis.errors import NoData, unknown
 from analysis.intervals import Estimate, estimate
-from analysis.load import Scores, planned_variants, select
+from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
 from analysis.spec import Throughput
 from analysis.table import Sheet
@@ -21,7 +21,7 @@ def build(spec: Throughput, scores: Scores, reference: Reference) -> Sheet:
     """UserError for unknown names. Variants whose actors are not apart have a dash for the actor."""
     rows = select(scores, spec)
     curves = some(by_label(rows, spec.variants, spec.window, "average"), spec.id)
-    names = planned_variants(scores, spec) | set(rows.label)
+    names = planned_labels(scores, spec)
     if spec.baseline is not None and spec.baseline not in names:
         raise unknown("baseline", spec.baseline, names, spec.id)
     if spec.baseline is not None and spec.baseline not in curves:

@@ -102,5 +102,5 @@ def test_who_gave_up_early_counts_for_as_long_as_it_tried():
 
 
 def test_axes_name_what_they_show():
-    assert axis("test_error", "raw") == "Test error (%)" and axis("evaluation_return", "raw") == "Score"
+    assert axis("test_error", "raw") == "Test error (%)" and axis("evaluation_return", "raw") == "Evaluation return"
     assert axis("evaluation_return", "standard") == "Human-normalised score (%)"

@@ -57,7 +57,7 @@ def judge(scores, reference, tmp_path):
 def test_the_best_settings_are_compared(judge):
     """SN ends at 4 and 9, DQN at 5 and 0, each 0.1 higher by its seeds; in the other sweep at 4 and 3."""
     up = judge("best_greater")
-    assert (up["verdict"], up["value"], up["unit"]) == ("reproduced", pytest.approx(4), "Score")
+    assert (up["verdict"], up["value"], up["unit"]) == ("reproduced", pytest.approx(4), "Evaluation return")
     assert 3.8 <= up["low"] < 4 < up["high"] <= 4.2
     assert up["ours"] == "+4, best of 2 settings" and up["n"] == "3 seeds" and len(up["runs"]) == 12
     assert judge("best_greater", a="DQN", b="SN")["verdict"] == "not reproduced"

@@ -86,7 +86,7 @@ def test_the_report_embeds_strip_and_animation(dreamt, house, reference, tmp_pat
     papers = [{"paper": "demo", "figures": [{"id": "d", "title": "Dreams"}]}]
     make_report(papers, tmp_path, [], house.experiments, house.runs, tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text()
-    assert page.count("data:image/gif;base64,") == 1 and '<a href="demo/d.gif">GIF</a>' in page
+    assert page.count("data:image/gif;base64,") == 1 and '<a href="demo/d.gif" aria-label="GIF of' in page
 
 
 def test_without_a_run_there_is_a_placeholder(house, reference, tmp_path):

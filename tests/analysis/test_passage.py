@@ -165,9 +165,9 @@ def test_speedups_are_means_over_the_games_on_which_both_get_there(threads, refe
     )
     assert caption["head"] == ["Method", "threads: 1", "threads: 4", "threads: 1 (published)", "threads: 4 (published)"]
     assert caption["body"] == [
-        ["1-step Q", "1 (1 of 2)", "0.5 (1 of 2)", "–", "–"],
-        ["n-step Q", "1 (2 of 2)", "3 (1 of 2)", "–", "–"],
-        ["A3C", "1 (2 of 2)", "3 (2 of 2)", "1", "3.7"],
+        ["1-step Q", "1.00 (1 of 2)", "0.50 (1 of 2)", "–", "–"],
+        ["n-step Q", "1.00 (2 of 2)", "3.00 (1 of 2)", "–", "–"],
+        ["A3C", "1.00 (2 of 2)", "3.00 (2 of 2)", "1", "3.7"],
     ]
     assert data[(data.variant == "A3C") & (data.role == "ours")].value.tolist() == [1, 3]
     assert "Breakout (MinAtar) 2.5, Freeway (MinAtar) 2.5" in caption["text"]

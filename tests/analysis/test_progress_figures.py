@@ -234,6 +234,8 @@ def merge(folder: Path, run: str) -> None:
 def test_axes_and_captions_name_the_metric(reference, tmp_path):
     from analysis.metrics import axis, meaning
 
-    assert axis("rho[-2]", "raw") == "Largest singular value" and axis("evaluation_return", "raw") == "Score"
+    assert (
+        axis("rho[-2]", "raw") == "Largest singular value" and axis("evaluation_return", "raw") == "Evaluation return"
+    )
     assert axis("evaluation_return", "standard") == "Human-normalised score (%)" and axis("unheard", "raw") == "unheard"
     assert meaning("unheard") == "learning metric, mean of each bin" and "output layer" in meaning("sigma[-1]")

@@ -70,6 +70,47 @@ def test_ticks_of_a_logarithmic_axis_are_plain_text():
 
 
 @pytest.mark.parametrize(
+    ("last", "ticks"),
+    [
+        (60_000, [0, 20_000, 40_000, 60_000]),
+        (500_000, [0, 100_000, 200_000, 300_000, 400_000, 500_000]),
+        (200_000_000, [0, 50_000_000, 100_000_000, 150_000_000, 200_000_000]),
+        (29_850, [0, 10_000, 20_000, 29_850]),
+    ],
+)
+def test_an_axis_of_frames_ends_with_a_tick(last, ticks):
+    with style.context():
+        figure, axes = style.plt.subplots()
+        style.frame_axis(axes, last=last)
+        assert list(axes.get_xticks()) == pytest.approx(ticks) and axes.get_xlim() == (0, last)
+        style.plt.close(figure)
+
+
+def test_known_labels_have_markers_and_hatches_too():
+    marks = style.marks(KNOWN)
+    assert [marks[label].dash for label in KNOWN[:3]] == ["-"] * 3
+    for part in ("marker", "hatch"):
+        assert len({getattr(mark, part) for mark in marks.values()}) == len(KNOWN)
+    assert "o" not in {mark.marker for mark in marks.values()}  # left for points without another one
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([12.34, 1.5, None], ["12.3", "1.5", "–"]),
+        ([1234.5, 7.0], ["1,234", "7"]),
+        ([0.5, 0.25], ["0.50", "0.25"]),
+        ([0.012, 0.0034], ["0.012", "0.003"]),
+        ([2_500_000, 40_000], ["2.50M", "0.04M"]),
+        ([1.0, math.inf], ["1.00", "–"]),
+    ],
+)
+def test_numbers_side_by_side_have_as_many_decimals(values, shown):
+    print_ = text.numbers(values)
+    assert [print_(value) for value in values] == shown
+
+
+@pytest.mark.parametrize(
     ("frames", "shown"),
     [
         (0, "0"),

@@ -43,7 +43,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "codes" / context.finished.code(run)).write_text(context.finished.code_text(run))
     done = command(folder, "run", "house")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("18 jobs done in ")
+    assert done.stdout.splitlines()[-5].startswith("18 jobs done in ")
     return folder
 
 
@@ -66,9 +66,11 @@ def test_a_results_folder_may_have_any_letters(house: Path, tmp_path: Path):
     assert "× new" in done.stdout
 
 
-def test_run_says_when_there_is_nothing_to_do(house: Path):
+def test_run_says_when_there_is_nothing_to_do_and_where_all_is(house: Path):
     done = command(house, "run", "house")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing to do: everything is up to date")
+    made = [f"figure: results/paper/figures/house/{name}.pdf" for name in ("curves", "swept", "bars")]
+    said = ["nothing to do: everything is up to date", *made, "report: results/paper/report/index.html"]
+    assert (done.returncode, done.stdout.splitlines()[-5:]) == (0, said)
 
 
 def test_run_shows_what_failed(tmp_path: Path):

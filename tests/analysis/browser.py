@@ -1,0 +1,98 @@
+"""The report in a real browser, at three widths, light and dark, in one start of Chromium."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+FRAMES = {"wide": (1400, "light"), "middle": (800, "dark"), "narrow": (360, "light")}
+
+PROBE = """<script src="axe.min.js"></script><script>
+const seen = async () => {
+  const wait = () => new Promise((go) => setTimeout(go, 20));
+  const until = async (test) => { for (let i = 0; i < 100 && !test(); i++) await wait(); };
+  const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  const images = [...document.images];
+  const out = {
+    width: innerWidth, dark: matchMedia("(prefers-color-scheme: dark)").matches, overflow: overflow(),
+    images: images.length, clipped: images.filter((i) => i.getBoundingClientRect().right > innerWidth + 1).length,
+    broken: images.filter((i) => !i.closest("details") && (!i.complete || i.naturalWidth === 0)).length,
+    outside: performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !/^(data|file):/.test(n)),
+  };
+  const table = document.querySelector("table.sortable");
+  const heads = [...table.querySelectorAll("th button")];
+  const column = heads.findIndex((b) => b.textContent === "Last return");
+  const values = () => [...table.tBodies[0].rows].map((r) => r.cells[column].dataset.value).filter((v) => v)
+    .map(Number);
+  heads[column].click();
+  const up = values();
+  heads[column].click();
+  const down = values();
+  out.sorted = up.every((v, i) => i === 0 || up[i - 1] <= v) && down.every((v, i) => i === 0 || down[i - 1] >= v);
+  const status = document.querySelector("#runs select");
+  status.value = "diverged";
+  status.dispatchEvent(new Event("change"));
+  out.filtered = document.querySelector("#runs .tools [role=status]").textContent;
+
+  const figure = document.querySelector("figure[data-curves]"), button = figure.querySelector("button");
+  figure.scrollIntoView();
+  button.click();
+  await until(() => figure.querySelector("canvas"));
+  out.canvases = figure.querySelectorAll("canvas").length;
+  const host = figure.querySelector(".panel [tabindex]");
+  host.focus();
+  host.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+  out.said = figure.querySelector(".explorer > [role=status]").textContent;
+  figure.querySelector(".key").click();
+  host.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+  out.without = figure.querySelector(".explorer > [role=status]").textContent;
+  const over = figure.querySelectorAll(".tools select")[1];
+  over.value = "hours";
+  over.dispatchEvent(new Event("change"));
+  host.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+  out.hours = figure.querySelector(".explorer > [role=status]").textContent;
+  out.wider = overflow();
+  const rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"];
+  const found = await axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
+  out.axe = found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 120)).join(" | ")}`);
+  return out;
+};
+addEventListener("load", () => seen().catch((error) => ({ error: String(error) })).then((out) =>
+  parent.postMessage(JSON.stringify({ name: location.pathname.split("/").pop(), ...out }), "*")));
+</script></body>"""
+
+
+def look(page: Path, folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What a probe saw in each of FRAMES, by name; and all that the browser complained of."""
+    shutil.copyfile(AXE, folder / "axe.min.js")
+    text = page.read_text(encoding="utf-8")
+    shutil.copyfile(page, folder / "plain.html")  # as it is, under its own content policy
+    # with a probe, for which its content policy must be lifted
+    probed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text).replace("</body>", PROBE)
+    frames = ['<iframe src="plain.html" style="width:1400px"></iframe>']
+    for name, (width, scheme) in FRAMES.items():
+        (folder / f"{name}.html").write_text(probed, encoding="utf-8")
+        frames.append(f'<iframe src="{name}.html" style="width:{width}px;color-scheme:{scheme}"></iframe>')
+    # all in view: what is not is not drawn; a frame can be narrower than the browser's smallest window
+    (folder / "frames.html").write_text(
+        "<!DOCTYPE html><style>iframe { position: absolute; top: 0; left: 0; height: 1200px; border: 0 }</style><body>"
+        f'{"".join(frames)}<pre id="out"></pre><script>addEventListener("message", (event) => {{ '
+        'out.textContent += event.data + "\\n"; });</script>'
+    )
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr",
+             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}",
+             "--window-size=1500,1200", "--virtual-time-budget=20000", "--dump-dom"]  # fmt: skip
+    shown = subprocess.run(
+        [BROWSER, *flags, (folder / "frames.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
+    )
+    out = html.unescape(re.search(r'<pre id="out">(.*?)</pre>', shown.stdout, re.DOTALL)[1])
+    found = {probe["name"].removesuffix(".html"): probe for probe in map(json.loads, out.splitlines())}
+    return found, [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
