@@ -59,8 +59,8 @@ class EpisodeStatistics:
         """Book raw rewards [B] of the environments that `moved` [B] bool; `ended` episodes [B] join `finished`."""
         self.score += reward
         self.length += self.repeat * moved
-        self.frames += self.repeat * int(moved.sum())
-        for i in np.flatnonzero(ended):
+        self.frames += self.repeat * int(np.count_nonzero(moved))
+        for i in ended.nonzero()[0]:
             self.finished.append(Episode(int(i), float(self.score[i]), int(self.length[i]), bool(truncated[i])))
             self.score[i] = self.length[i] = 0
             self.episodes += 1

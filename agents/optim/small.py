@@ -27,7 +27,8 @@ class SmallStep:
         if self._kernel is not None:
             optimizers.prepare()
             optimizer = step.optimizer
-            self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square)
+            counts = [optimizer.steps] if isinstance(optimizer, Adam) else []
+            self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square, *counts)
             for tensor in chain(*self._lists):
                 assert tensor.is_contiguous() and tensor.dtype == torch.float32
             self._moving = [*step.parameters, *self.gradients]
@@ -59,9 +60,8 @@ class SmallStep:
         return self._table
 
     def _adam(self, *arrays: np.ndarray) -> None:
-        optimizer = self.step.optimizer
-        torch._foreach_add_(optimizer.steps, 1)
-        optimizers.adam(*arrays, int(optimizer.steps[0]), optimizer.spec.beta1, optimizer.spec.beta2)
+        spec = self.step.optimizer.spec
+        optimizers.adam(*arrays, spec.beta1, spec.beta2)
 
     def _rmsprop(self, *arrays: np.ndarray) -> None:
         optimizer = self.step.optimizer

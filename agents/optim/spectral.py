@@ -46,12 +46,15 @@ class Meter(nn.Module):
         gap = [a - b for a, b in zip(self.v.shape[-2:], out.shape[-2:], strict=True)]  # pixels no kernel reaches
         return F.pad(out, (0, gap[1], 0, gap[0]))
 
-    @torch.no_grad()
     def advance(self, weight: torch.Tensor, steps: int) -> None:
         """`steps` power iterations on the raw weight."""
         if self._compiled(weight):
             power.advance(weight.detach().numpy(), self.u.numpy(), self.v.numpy(), steps)
-            return
+        else:
+            self._advance(weight, steps)
+
+    @torch.no_grad()
+    def _advance(self, weight: torch.Tensor, steps: int) -> None:
         v = self.v
         for _ in range(steps):
             v = _unit(self._adjoint(weight, _unit(self._apply_to(weight, v))))
@@ -61,12 +64,11 @@ class Meter(nn.Module):
     def _compiled(self, weight: torch.Tensor) -> bool:
         return self._stride is None and weight.device.type == "cpu"
 
-    @torch.no_grad()
     def value(self, weight: torch.Tensor) -> float:
         """rho as a number."""
         if self._compiled(weight):
             return power.rho(weight.detach().numpy(), self.u.numpy(), self.v.numpy())
-        return float(self.rho(weight))
+        return float(self.rho(weight.detach()))
 
     def rho(self, weight: torch.Tensor) -> torch.Tensor:
         """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar. `weight` has the layer's shape."""
