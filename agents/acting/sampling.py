@@ -36,7 +36,7 @@ def epsilon_greedy_output(
     `keep` ("q_taken", "q_best"): the values of the action taken and of the best one, kept with the step.
     """
     random, chosen = explore(rng, epsilon, len(inputs.obs), actions)
-    if random.all() and not keep:
+    if not keep and False not in random.tolist():
         return ActorOutput(chosen)
     q = values()
     chosen = np.where(random, chosen, q.argmax(-1))

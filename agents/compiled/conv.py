@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from agents.compiled.vectors import EDGE, turn
+from agents.compiled.products import turned
 
 LANES = 8  # output channels are handled by eights
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -88,19 +88,6 @@ def _through(
                 _add(y, at[t] * parts + part, z, of[t] * parts + part, x)
 
 
-@njit(inline="always")
-def _turned(x: np.ndarray, y: np.ndarray) -> None:
-    """y <- x^T, by squares as far as they go."""
-    rows, columns = x.shape
-    row_end, column_end = rows - rows % EDGE, columns - columns % EDGE
-    for i in range(0, row_end, EDGE):
-        for j in range(0, column_end, EDGE):
-            turn(x.ctypes.data + 4 * (i * columns + j), 4 * columns, y.ctypes.data + 4 * (j * rows + i), 4 * rows)
-    for i in range(rows):
-        for j in range(column_end if i < row_end else 0, columns):
-            y[j, i] = x[i, j]
-
-
 @njit(cache=True)
 def convolve(lit: Lit, seen: Sight, kernel: np.ndarray, scale: float, bias: np.ndarray, y: np.ndarray) -> None:
     """y [B, O, places] <- the rectified convolution with scale * kernel."""
@@ -113,7 +100,7 @@ def convolve(lit: Lit, seen: Sight, kernel: np.ndarray, scale: float, bias: np.n
         _through(lit, b, seen.start, sums8, seen.place, columns8, seen.tap, parts)
         for i in range(len(flat)):
             flat[i] = ZERO if flat[i] < 0 else flat[i]  # NaN stays NaN
-        _turned(sums, y[b])
+        turned(sums, y[b])
 
 
 @njit(cache=True)
@@ -135,7 +122,7 @@ def convolve_back(
         active, gradient = y[b].ravel(), y_gradient[b].ravel()
         for i in range(len(active)):
             gradient[i] = ZERO if active[i] <= 0 else gradient[i]
-        _turned(y_gradient[b], passed)
+        turned(y_gradient[b], passed)
         for p in range(np.uint64(len(passed))):
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)

@@ -162,14 +162,14 @@ def form(network: Network) -> Small:
 
 
 class Places:
-    """Where tensors lie, and arrays on that memory, as of when they are asked for: share_memory moves tensors.
+    """Where tensors lie, and arrays on that memory, as of when they are asked for: share_memory moves all of them.
 
     A table (agents/compiled/places.py) has at least `rows` rows; those without a tensor are empty.
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor], rows: int = 0):
         self._tensors, self._rows = list(tensors), rows
-        self._where: list[int] = []
+        self._where = 0  # of the first: it does not move alone
         self._arrays: tuple[np.ndarray, ...] = ()
         self._table = places(())
 
@@ -182,10 +182,9 @@ class Places:
         return self._table
 
     def _follow(self) -> None:
-        where = [tensor.data_ptr() for tensor in self._tensors]
-        if where != self._where:
-            self._where, self._arrays = where, tuple(map(matrix, self._tensors))
-            missing = max(0, self._rows - len(where))
+        if self._tensors and self._tensors[0].data_ptr() != self._where:
+            self._where, self._arrays = self._tensors[0].data_ptr(), tuple(map(matrix, self._tensors))
+            missing = max(0, self._rows - len(self._tensors))
             self._table = np.concatenate((places(self._arrays), np.zeros((missing, 3), np.int64)))
 
 
@@ -196,4 +195,5 @@ def matrix(tensor: torch.Tensor) -> np.ndarray:
 
 def flat(obs: torch.Tensor) -> np.ndarray:
     """[…, C, H, W] of any type -> […, pixels] float32."""
-    return obs.flatten(-3).numpy().astype(np.float32)
+    array = obs.numpy()
+    return array.reshape(*array.shape[:-3], -1).astype(np.float32)

@@ -31,8 +31,8 @@ class SmallStep:
             self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square, *counts)
             for tensor in chain(*self._lists):
                 assert tensor.is_contiguous() and tensor.dtype == torch.float32
-            self._moving = [*step.parameters, *self.gradients]
-            self._known: list[int] = []
+            self._moving = step.parameters[0], self.gradients[0]
+            self._known = (0, 0)
             self._sizes = np.array([parameter.numel() for parameter in step.parameters])
 
     def __call__(self) -> float:
@@ -52,8 +52,8 @@ class SmallStep:
         return size
 
     def _places(self) -> np.ndarray:
-        """Where all lies now: share_memory moves parameters and gradients."""
-        now = [tensor.data_ptr() for tensor in self._moving]
+        """Where all lies now: share_memory moves parameters and gradients, all of them."""
+        now = self._moving[0].data_ptr(), self._moving[1].data_ptr()
         if now != self._known:
             self._known = now
             self._table = np.array([[tensor.data_ptr() for tensor in each] for each in zip(*self._lists, strict=True)])
