@@ -10,7 +10,7 @@ import copy
 import numpy as np
 import torch
 
-from agents.acting.sampling import epsilon_greedy_output
+from agents.acting.sampling import with_values
 from agents.agent import Given, Learned, restore, saved
 from agents.compiled.conv import Lit, lit_of
 from agents.compiled.q_learning import q_learning
@@ -68,10 +68,8 @@ class CompiledDQN:
 
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """Epsilon-greedy; epsilon is one number or [B]."""
-        return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
-
-    def _q(self, obs: torch.Tensor) -> np.ndarray:
-        return small.form(self.online).values(obs, self._support)
+        chosen, q = small.form(self.online).act(inputs.obs, self._support, epsilon, rng, bool(self.keep))
+        return with_values(chosen, q, self.keep)
 
     def learn(self, batch: Batch | Stored) -> Learned:
         """One update; batch of `sequence_spec`."""

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from agents.compiled.conv import ONE, ZERO, Lit, Sight, lit_of
+from agents.compiled.draws import Source, below, source, uniform
 from agents.compiled.network import backward, forward
 
 HALF, TWO = np.float32(0.5), np.float32(2)
@@ -69,6 +70,36 @@ def action_values(
 ) -> np.ndarray:
     """Observations [B, pixels] float32 -> [B, A]."""
     return means(forward(lit_of(x), seen, weights, scales)[-1], support)
+
+
+@njit(cache=True)
+def epsilon_greedy(
+    x: np.ndarray,
+    seen: Sight,
+    weights: np.ndarray,
+    scales: np.ndarray,
+    support: np.ndarray,
+    rng: Source,
+    epsilon: np.ndarray,
+    keep: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Actions [B] int64 and action values [B, A]; epsilon [1] or [B]. acting/sampling.py says which draws are made.
+
+    No values [0, A] where all act at random and nothing is to be kept.
+    """
+    size, actions = len(x), weights[5, 1] // len(support)
+    random, chosen = np.empty(size, np.bool_), np.empty(size, np.int64)
+    for b in range(size):
+        random[b] = uniform(rng) < epsilon[b % len(epsilon)]
+    for b in range(size):
+        chosen[b] = below(rng, actions)
+    if not keep and random.all():
+        return chosen, np.empty((0, actions), np.float32)
+    q = action_values(x, seen, weights, scales, support)
+    for b in range(size):
+        if not random[b]:
+            chosen[b] = q[b].argmax()
+    return chosen, q
 
 
 @njit(cache=True)
@@ -152,7 +183,8 @@ def prepare(seen: Sight, weights: np.ndarray, atoms: int) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
     first, plain, support = np.zeros(1, np.int64), np.ones(6, np.float32), np.arange(atoms).astype(np.float32)
-    action_values(blank, seen, weights, plain, support)
+    rng = np.random.default_rng()
+    epsilon_greedy(blank, seen, weights, plain, support, source(rng), np.zeros(1), False)
     room = [np.empty(rows * columns, np.float32) for _, rows, columns in weights]
     gradients = weights.copy()
     gradients[:, 0] = [array.ctypes.data for array in room]

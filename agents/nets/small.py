@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from agents.compiled import noise, power, q_learning
 from agents.compiled.conv import LANES, sight
+from agents.compiled.draws import source
 from agents.compiled.places import places
 from agents.nets.heads import Dueling, Plain
 from agents.nets.layers import Conv2d, Linear
@@ -122,6 +123,13 @@ class Small:
         `support` [K] is what the K numbers of an action stand for (agents/compiled/q_learning.py).
         """
         return q_learning.action_values(flat(obs), self.seen, self.weights(), factors(self.scales()), support)
+
+    def act(
+        self, obs: torch.Tensor, support: np.ndarray, epsilon: float | np.ndarray, rng: np.random.Generator, keep: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As agents/compiled/q_learning.py has it; observations and `support` as for `values`."""
+        weights, scales, chances = self.weights(), factors(self.scales()), np.array(epsilon, np.float64, ndmin=1)
+        return q_learning.epsilon_greedy(flat(obs), self.seen, weights, scales, support, source(rng), chances, keep)
 
     def to_plain(self, gradients: Sequence[np.ndarray], scales: list[Scale]) -> None:
         """Turn gradients by the scaled weights into those by the plain ones, in place."""

@@ -15,17 +15,18 @@ from torch.nn import functional as F
 
 from agents import compiled as cache
 from agents.build import build
-from agents.compiled import conv, network, noise, products
+from agents.compiled import conv, draws, network, noise, products
 from agents.compiled import q_learning as compiled
 from agents.dqn import DQN
 from agents.dqn_compiled import CompiledDQN
 from agents.losses.categorical import project
 from agents.losses.penalty import Nothing
+from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
-from agents.step import Batch, Step
+from agents.step import Batch, SequenceSpec, Step
 from tests.agents.specs import actor_input, given, prioritized, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
@@ -148,6 +149,35 @@ def test_products_that_skip_zeros_are_those_that_do_not(share):
     out = np.full((5, 128), np.nan, np.float32)
     products.sparse_dot(a, b, out)
     assert np.allclose(out, a @ b, atol=1e-5)
+
+
+def test_draws_are_those_of_the_generator_to_the_bit():
+    """Among them ends for which Lemire's method rejects a third of what comes, and bits kept for the next call."""
+    compiled_draws = numba.njit(lambda rng, end: (draws.uniform(rng), draws.below(rng, end)))
+    for kind in (np.random.Philox, np.random.PCG64):
+        one, other = np.random.Generator(kind(3)), np.random.Generator(kind(3))
+        for end in [1, 2, 6, 7, 1_000, 3 << 30, 2**32 - 1] * 50:
+            found = compiled_draws(draws.source(one), end)
+            assert found == (other.random(), other.integers(end)) and one.random() == other.random()
+        assert one.integers(1 << 60) == other.integers(1 << 60)
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_uniform_draws_from_the_memory_are_the_plain_ones(streams, stack):
+    sequence = SequenceSpec(1, (0, 1), in_place=True)
+    store = FrameStore(60, streams, (1, 2, 2), np.uint8, stack, sequence, 0.9)
+    select, rng = Uniform(None, store), np.random.default_rng(0)
+    first, blank = np.ones(streams, bool), np.zeros((streams, 1, 2, 2), np.uint8)
+    for row in range(100):
+        last = ~first & (rng.random(streams) < 0.4)
+        store.add(Step(blank, np.zeros(streams, int), *np.zeros((2, streams), np.float32), first, last))
+        first = last
+        if row > 10:
+            one, other = generator(row, "memory"), generator(row, "memory")
+            low, high = store.span()
+            assert select.draw(one, 32, 0)[0].tolist() == select._drawn(other, low, high, 32).tolist()
+            assert one.random() == other.random()
 
 
 def test_exponentials_are_those_of_the_library():
@@ -387,7 +417,7 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
     agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
     agent_of(**C51, **NOISY, **DUELING).loss(batch())
-    modules = (compiled, network, conv, noise, products)
+    modules = (compiled, network, conv, noise, products, draws)
     everything = [each for module in modules for each in vars(module).values()]
     functions = {each for each in everything if isinstance(each, Dispatcher)}
     assert len(functions) > 10 and all(len(each.signatures) <= 1 for each in functions)
