@@ -91,13 +91,13 @@ class Normalise(Scaling):
     def scale(self, weight: torch.Tensor | None = None) -> Scale | None:
         """Of a weight; None where the gradient passes through the norm of a convolution."""
         assert weight is not None
-        matrix = weight.dim() == 2
-        if self._flow and not matrix:
+        if self._flow and weight.dim() != 2:
             return None  # the norm of a convolution has another gradient
-        rho = self.meter.value(weight) / self._bound
+        meter = self.meter
+        rho = meter.value(weight) / self._bound
         if not self._flow or (self._only_shrink and rho < 1):
             return Scale(1 / (max(rho, 1.0) if self._only_shrink else rho))
-        return Scale(1 / rho, -1 / (rho * rho * self._bound), self.meter.u.numpy(), self.meter.v.numpy())
+        return Scale(1 / rho, -1 / (rho * rho * self._bound), meter.u.numpy(), meter.v.numpy())
 
 
 class Gauge:
@@ -105,11 +105,12 @@ class Gauge:
 
     def __init__(self, members: dict[int, tuple[nn.Module, Meter]]):
         self.members = members
+        self._pairs = [(meter, raw_weight(layer)) for layer, meter in members.values()]
 
     def advance(self, steps: int) -> None:
         """`steps` power iterations of every meter, on the raw weights."""
-        for layer, meter in self.members.values():
-            meter.advance(raw_weight(layer), steps)
+        for meter, weight in self._pairs:
+            meter.advance(weight, steps)
 
     def rho(self) -> dict[str, float]:
         """Layer index -> largest singular value of its raw weight."""
