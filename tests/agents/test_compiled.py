@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from agents import compiled as cache
 from agents.build import build
-from agents.compiled import conv, draws, network, noise, products
+from agents.compiled import conv, draws, network, noise, products, tree
 from agents.compiled import q_learning as compiled
 from agents.dqn import DQN
 from agents.dqn_compiled import CompiledDQN
@@ -417,7 +417,7 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
     agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
     agent_of(**C51, **NOISY, **DUELING).loss(batch())
-    modules = (compiled, network, conv, noise, products, draws)
+    modules = (compiled, network, conv, noise, products, draws, tree)
     everything = [each for module in modules for each in vars(module).values()]
     functions = {each for each in everything if isinstance(each, Dispatcher)}
     assert len(functions) > 10 and all(len(each.signatures) <= 1 for each in functions)
