@@ -10,8 +10,9 @@ import copy
 import numpy as np
 import torch
 
-from agents.acting.sampling import epsilon_greedy_output
+from agents.acting.sampling import with_values
 from agents.agent import Given, Learned, restore, saved
+from agents.compiled.conv import Lit, lit_of
 from agents.compiled.q_learning import q_learning
 from agents.compiled.rows import prepare as prepare_rows
 from agents.compiled.rows import transitions
@@ -46,8 +47,8 @@ class CompiledDQN:
         gradients = {parameter: torch.empty_like(parameter) for parameter in given.online.parameters()}
         self.gradients = list(gradients.values())
         form = small.form(given.online)
-        self._gradient_arrays = small.Views([gradients[each] for each in form.parameters], small.matrix)
-        self._sigma_gradients = small.Views([gradients[each] for each in form.sigmas], small.matrix)
+        self._gradients_of = small.Places([gradients[each] for each in form.parameters], small.ROWS)
+        self._sigma_gradients_of = small.Places([gradients[each] for each in form.sigmas])
         self.step = given.step(given.online)
         self.steps = {"online": self.step}
         learns = isinstance(self.step, GradientStep)  # an actor has nothing of the kind
@@ -67,10 +68,8 @@ class CompiledDQN:
 
     def act(self, inputs: ActorInput, epsilon: float | np.ndarray, rng: np.random.Generator) -> ActorOutput:
         """Epsilon-greedy; epsilon is one number or [B]."""
-        return epsilon_greedy_output(lambda: self._q(inputs.obs), inputs, self.n_actions, self.keep, epsilon, rng)
-
-    def _q(self, obs: torch.Tensor) -> np.ndarray:
-        return small.form(self.online).values(obs, self._support)
+        chosen, q = small.form(self.online).act(inputs.obs, self._support, epsilon, rng, bool(self.keep))
+        return with_values(chosen, q, self.keep)
 
     def learn(self, batch: Batch | Stored) -> Learned:
         """One update; batch of `sequence_spec`."""
@@ -90,7 +89,7 @@ class CompiledDQN:
             self.online.resample(self.noise)
             selector = online.weights(1)
         self.online.resample(self.noise)
-        scales, gradients = online.scales(), self._gradient_arrays()
+        scales, gradients = online.scales(), self._gradients_of.table()
         priorities, loss, q_mean = q_learning(
             *(self._stored(batch) if isinstance(batch, Stored) else self._laid_out(batch)),
             online.seen,
@@ -102,14 +101,14 @@ class CompiledDQN:
             self._support,
             self.bootstrap.double,
             self.value.huber,
-            small.both_streams(gradients),
+            gradients,
         )
-        online.to_sigmas(gradients, self._sigma_gradients())
-        online.to_plain(gradients, scales)
+        online.to_sigmas(gradients, self._sigma_gradients_of.table())
+        online.to_plain(self._gradients_of.arrays(), scales)
         self.online.resample(self.noise)
         return Learned(torch.from_numpy(priorities), {"loss": loss, "q_mean": q_mean})
 
-    def _stored(self, batch: Stored) -> tuple[np.ndarray, ...]:
+    def _stored(self, batch: Stored) -> tuple[Lit | np.ndarray, ...]:
         """s, a, n-step reward and discount, s' and weights [B] of what lies in the memory still."""
         store = batch.store
         if store.stack > 1 or store.dtype != np.uint8:
@@ -117,10 +116,11 @@ class CompiledDQN:
         parts = (store.by_slot(name) for name in ("action", "reward", "discount", "last"))
         return *transitions(batch.key, store.by_slot("obs"), *parts, store.streams, self.spec.n_step), batch.weight
 
-    def _laid_out(self, batch: Batch) -> tuple[np.ndarray, ...]:
+    def _laid_out(self, batch: Batch) -> tuple[Lit | np.ndarray, ...]:
         """The same of rows that were put together."""
         obs, returns = small.flat(batch.obs), n_step(batch.reward, batch.discount)
-        return obs[0], *(part.numpy() for part in (batch.action[0], *returns)), obs[1], batch.weight.numpy()
+        parts = (part.numpy() for part in (batch.action[0], *returns))
+        return lit_of(obs[0]), *parts, lit_of(obs[1]), batch.weight.numpy()
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return self.online.first_outputs(obs)

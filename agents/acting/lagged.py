@@ -58,7 +58,8 @@ class Lagged:
         begins = self.steps % self.unroll == 0
         self.steps += 1
         if not self.groups:
-            return self._mark(self.agent.act(inputs, epsilon, rng), np.full(len(inputs.obs), self.updates))
+            output = self.agent.act(inputs, epsilon, rng)
+            return _marked(output, np.full(len(inputs.obs), self.updates)) if self._versioned else output
         if begins:
             self._fetch()
         states = inputs.state or [None] * len(self.groups)
@@ -70,17 +71,15 @@ class Lagged:
         order = np.argsort(np.concatenate([group.streams for group in self.groups]))
         action = np.concatenate([each.action for each in outputs])[order]
         extras = {name: np.concatenate([each.extras[name] for each in outputs])[order] for name in outputs[0].extras}
+        output = ActorOutput(action, extras, [each.state for each in outputs])
         version = np.repeat(self._versions, [len(group.streams) for group in self.groups])[order]
-        return self._mark(ActorOutput(action, extras, [each.state for each in outputs]), version)
+        return _marked(output, version) if self._versioned else output
 
     def _fetch(self) -> None:
         for i, group in enumerate(self.groups):
             age = min(group.lag, self.updates)
             self._versions[i] = self.updates - age
             load_acting(group.agent, self._ring[-1 - age])
-
-    def _mark(self, output: ActorOutput, version: np.ndarray) -> ActorOutput:
-        return output._replace(extras={**output.extras, "version": version}) if self._versioned else output
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -96,6 +95,10 @@ class Lagged:
         self._versions, self._ring = state["versions"], state["ring"]
         for group, saved in zip(self.groups, state["acting"], strict=True):
             load_acting(group.agent, saved)
+
+
+def _marked(output: ActorOutput, version: np.ndarray) -> ActorOutput:
+    return output._replace(extras={**output.extras, "version": version})
 
 
 def _copied(agent: Agent) -> dict[str, torch.Tensor]:

@@ -36,13 +36,15 @@ def epsilon_greedy_output(
     `keep` ("q_taken", "q_best"): the values of the action taken and of the best one, kept with the step.
     """
     random, chosen = explore(rng, epsilon, len(inputs.obs), actions)
-    if random.all() and not keep:
+    if not keep and False not in random.tolist():
         return ActorOutput(chosen)
     q = values()
-    chosen = np.where(random, chosen, q.argmax(-1))
-    if not keep:
-        return ActorOutput(chosen)
-    return ActorOutput(chosen, {"q_taken": q[np.arange(len(q)), chosen], "q_best": q.max(1)})
+    return with_values(np.where(random, chosen, q.argmax(-1)), q, keep)
+
+
+def with_values(chosen: np.ndarray, q: np.ndarray, keep: tuple[str, ...]) -> ActorOutput:
+    """Actions [B] on values [B, A], of which those are kept that `keep` asks for."""
+    return ActorOutput(chosen, {"q_taken": q[np.arange(len(q)), chosen], "q_best": q.max(1)} if keep else {})
 
 
 def epsilon_greedy(q: torch.Tensor, epsilon: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:

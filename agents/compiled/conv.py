@@ -2,13 +2,15 @@
 
 MinAtar's screens are zero but for one pixel in twelve or so, hence it goes by pixels: each that is not zero adds one
 column of the kernel to every output that sees it, and backwards the kernel's gradient collects from the same outputs.
-Which those are stands in a `Sight`. All is float32; observations are [B, pixels], kernels [O, taps].
+Which those are stands in a `Sight`. Screens are `Lit`, kernels [O, taps] float32.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
+from agents.compiled.products import turned
 
 LANES = 8  # output channels are handled by eights
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -20,6 +22,14 @@ class Sight(NamedTuple):
     start: np.ndarray
     place: np.ndarray
     tap: np.ndarray
+
+
+class Lit(NamedTuple):
+    """What is not zero of screens: of screen b the pixels `pixel[start[b] : start[b + 1]]` have these values."""
+
+    start: np.ndarray  # [B + 1]
+    pixel: np.ndarray
+    value: np.ndarray  # float32
 
 
 def sight(pixels: int, patches: np.ndarray) -> Sight:
@@ -41,55 +51,81 @@ def _add(y: np.ndarray, i: int, x: np.ndarray, j: int, scale: float) -> None:
 
 
 @njit(inline="always")
-def _through(
-    x: np.ndarray, start: np.ndarray, y: np.ndarray, at: np.ndarray, z: np.ndarray, of: np.ndarray, parts: int
-) -> None:
-    """y[at] += x z[of] along every way by which a pixel of x [pixels] that is not zero is seen."""
-    for n in range(len(x)):
-        pixel = x[n]
-        if pixel != 0:
-            for t in range(start[n], start[n + 1]):
-                for part in range(parts):
-                    _add(y, at[t] * parts + part, z, of[t] * parts + part, pixel)
+def dark(screens: int, pixels: int) -> Lit:
+    """Room for screens of so many pixels, to be filled by `note` in order."""
+    start, size = np.zeros(screens + 1, np.uint64), screens * pixels
+    return Lit(start, np.empty(size, np.uint32), np.empty(size, np.float32))
+
+
+@njit(inline="always")
+def note(screen: np.ndarray, b: int, lit: Lit) -> None:
+    """Screen b [pixels] joins, without a branch for each pixel."""
+    end = lit.start[b]
+    for n in range(len(screen)):
+        lit.pixel[end], lit.value[end] = n, screen[n]
+        end += np.uint64(screen[n] != 0)
+    lit.start[b + 1] = end
 
 
 @njit(cache=True)
-def convolve(x: np.ndarray, seen: Sight, kernel: np.ndarray, scale: float, bias: np.ndarray, y: np.ndarray) -> None:
+def lit_of(x: np.ndarray) -> Lit:
+    """Screens [B, pixels] float32."""
+    lit = dark(x.shape[0], x.shape[1])
+    for b in range(len(x)):
+        note(x[b], b, lit)
+    return lit
+
+
+@njit(inline="always")
+def _through(
+    lit: Lit, b: int, start: np.ndarray, y: np.ndarray, at: np.ndarray, z: np.ndarray, of: np.ndarray, parts: int
+) -> None:
+    """y[at] += x z[of] along every way by which a pixel x of screen b that is not zero is seen."""
+    for i in range(lit.start[b], lit.start[b + 1]):
+        n, x = np.uint64(lit.pixel[i]), lit.value[i]
+        for t in range(start[n], start[n + 1]):
+            for part in range(parts):
+                _add(y, at[t] * parts + part, z, of[t] * parts + part, x)
+
+
+@njit(cache=True)
+def convolve(lit: Lit, seen: Sight, kernel: np.ndarray, scale: float, bias: np.ndarray, y: np.ndarray) -> None:
     """y [B, O, places] <- the rectified convolution with scale * kernel."""
     channels = len(kernel)
     parts = np.uint64(channels // LANES)
     columns, sums = np.ascontiguousarray(kernel.T * scale), np.empty((y.shape[2], channels), np.float32)
-    columns8, sums8 = columns.reshape(-1, LANES), sums.reshape(-1, LANES)
-    for b in range(len(x)):
+    columns8, sums8, flat = columns.reshape(-1, LANES), sums.reshape(-1, LANES), sums.ravel()
+    for b in range(len(y)):
         sums[:] = bias
-        _through(x[b], seen.start, sums8, seen.place, columns8, seen.tap, parts)
-        for o in range(channels):
-            for p in range(len(sums)):
-                y[b, o, p] = ZERO if sums[p, o] < 0 else sums[p, o]  # NaN stays NaN
+        _through(lit, b, seen.start, sums8, seen.place, columns8, seen.tap, parts)
+        for i in range(len(flat)):
+            flat[i] = ZERO if flat[i] < 0 else flat[i]  # NaN stays NaN
+        turned(sums, y[b])
 
 
 @njit(cache=True)
 def convolve_back(
-    x: np.ndarray,
+    lit: Lit,
     seen: Sight,
     y: np.ndarray,
     y_gradient: np.ndarray,
     kernel_gradient: np.ndarray,
     bias_gradient: np.ndarray,
 ) -> None:
-    """y_gradient [B, O, places] back through the rectifier, to the scaled kernel and the bias."""
+    """y_gradient [B, O, places] back through the rectifier (in place), to the scaled kernel and the bias."""
     channels, taps = kernel_gradient.shape
     parts = np.uint64(channels // LANES)
     columns, passed = np.zeros((taps, channels), np.float32), np.empty((y.shape[2], channels), np.float32)
     sums8 = np.zeros((parts, LANES), np.float32)
     columns8, passed8 = columns.reshape(-1, LANES), passed.reshape(-1, LANES)
-    for b in range(len(x)):
-        for o in range(channels):
-            for p in range(len(passed)):
-                passed[p, o] = ZERO if y[b, o, p] <= 0 else y_gradient[b, o, p]
+    for b in range(len(y)):
+        active, gradient = y[b].ravel(), y_gradient[b].ravel()
+        for i in range(len(active)):
+            gradient[i] = ZERO if active[i] <= 0 else gradient[i]
+        turned(y_gradient[b], passed)
         for p in range(np.uint64(len(passed))):
             for part in range(parts):
                 _add(sums8, part, passed8, p * parts + part, ONE)
-        _through(x[b], seen.start, columns8, seen.tap, passed8, seen.place, parts)
+        _through(lit, b, seen.start, columns8, seen.tap, passed8, seen.place, parts)
     bias_gradient[:] = sums8.ravel()
     kernel_gradient[:] = columns.T

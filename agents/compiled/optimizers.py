@@ -1,34 +1,17 @@
 """Steps of optimizers in one pass over parameters, gradients and averages; agents/optim/ says what is computed.
 
-`places` [parameters, 4] int64 are where in memory they lie, `sizes` [parameters] how many float32 each has: columns of
-`places` are parameters W, gradients G, averages M and V. Addresses, since numba would take apart a hundred arrays at
-each call, and compile anew for each number of parameters.
+`places` [parameters, 4] int64 are where in memory they lie (places.py says why), `sizes` [parameters] how many float32
+each has: columns of `places` are parameters W, gradients G, averages M and V; Adam's has a fifth, counts of steps N.
 """
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-W, G, M, V = range(4)
+from agents.compiled.places import at
 
-
-@intrinsic
-def _pointer(context: Any, address: types.Integer) -> tuple:
-    """An address as a pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.int64), generate
-
-
-@njit(inline="always")
-def _at(address: int, size: int) -> np.ndarray:
-    """The float32 [size] that lie there."""
-    return carray(_pointer(address), size, np.float32)
+W, G, M, V, N = range(5)
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})  # sums in any order, or they go one by one; NaN stays NaN
@@ -44,7 +27,7 @@ def norm(places: np.ndarray, sizes: np.ndarray) -> float:
     """The Euclidean norm of all gradients together."""
     total = 0.0
     for k in range(len(sizes)):
-        total += _squares(_at(places[k, G], sizes[k]))
+        total += _squares(at(places[k, G], sizes[k]))
     return math.sqrt(total)
 
 
@@ -54,23 +37,24 @@ def clip(places: np.ndarray, sizes: np.ndarray, size: float, bound: float) -> No
     factor = np.float32(min(1.0, bound / (size + 1e-6)))
     if factor < 1:
         for k in range(len(sizes)):
-            each = _at(places[k, G], sizes[k])
+            each = at(places[k, G], sizes[k])
             for i in range(len(each)):
                 each[i] *= factor
 
 
 @njit(cache=True, error_model="numpy")  # division by 0 gives what floats give, and no branch
-def adam(
-    places: np.ndarray, sizes: np.ndarray, rates: np.ndarray, epsilons: np.ndarray, step: int, b1: float, b2: float
-) -> None:
-    """Step number 1, 2, …; rates and epsilons [parameters], float32."""
+def adam(places: np.ndarray, sizes: np.ndarray, rates: np.ndarray, epsilons: np.ndarray, b1: float, b2: float) -> None:
+    """The next step, which is counted; rates and epsilons [parameters], float32."""
     one1, one2 = np.float32(1 - b1), np.float32(1 - b2)
     decay1, decay2 = np.float32(b1), np.float32(b2)
-    root = np.float32(1 / math.sqrt(1 - b2**step))
     for k in range(len(sizes)):
+        count = at(places[k, N], 1)
+        count[0] += np.float32(1)
+        step = np.int64(count[0])
+        root = np.float32(1 / math.sqrt(1 - b2**step))
         rate, epsilon = np.float32(rates[k] / (1 - b1**step)), epsilons[k]
-        x, gradient = _at(places[k, W], sizes[k]), _at(places[k, G], sizes[k])
-        mean, square = _at(places[k, M], sizes[k]), _at(places[k, V], sizes[k])
+        x, gradient = at(places[k, W], sizes[k]), at(places[k, G], sizes[k])
+        mean, square = at(places[k, M], sizes[k]), at(places[k, V], sizes[k])
         for i in range(len(x)):
             mean[i] = decay1 * mean[i] + one1 * gradient[i]
             square[i] = decay2 * square[i] + one2 * gradient[i] * gradient[i]
@@ -94,8 +78,8 @@ def rmsprop(
         rate, inside, beside = rates[k], np.float32(0), epsilons[k]
         if not outside:
             inside, beside = epsilons[k], np.float32(0)
-        x, gradient = _at(places[k, W], sizes[k]), _at(places[k, G], sizes[k])
-        mean, square = _at(places[k, M], sizes[k]), _at(places[k, V], sizes[k])
+        x, gradient = at(places[k, W], sizes[k]), at(places[k, G], sizes[k])
+        mean, square = at(places[k, M], sizes[k]), at(places[k, V], sizes[k])
         if centered:
             for i in range(len(x)):
                 mean[i] = keep * mean[i] + rest * gradient[i]
@@ -111,8 +95,8 @@ def rmsprop(
 
 def prepare() -> None:
     """Compile all of this, or load what was compiled before: now, and not in mid-training."""
-    arrays, numbers = [np.ones(1, np.float32) for _ in range(4)], np.ones(1, np.float32)
+    arrays, numbers = [np.ones(1, np.float32) for _ in range(5)], np.ones(1, np.float32)
     places, sizes = np.array([[array.ctypes.data for array in arrays]]), np.ones(1, np.int64)
     clip(places, sizes, norm(places, sizes), 0.5)
-    adam(places, sizes, numbers, numbers, 1, 0.9, 0.9)
+    adam(places, sizes, numbers, numbers, 0.9, 0.9)
     rmsprop(places, sizes, numbers, numbers, 0.9, 1.0, True, False)

@@ -10,7 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
-from agents.compiled.conv import ONE, ZERO, Sight
+from agents.compiled.conv import ONE, ZERO, Lit, Sight, lit_of
+from agents.compiled.draws import Source, below, source, uniform
 from agents.compiled.network import backward, forward
 
 HALF, TWO = np.float32(0.5), np.float32(2)
@@ -64,9 +65,41 @@ def means(raw: np.ndarray, support: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def action_values(x: np.ndarray, seen: Sight, weights: tuple, scales: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """-> [B, A]."""
-    return means(forward(x, seen, weights, scales)[-1], support)
+def action_values(
+    x: np.ndarray, seen: Sight, weights: np.ndarray, scales: np.ndarray, support: np.ndarray
+) -> np.ndarray:
+    """Observations [B, pixels] float32 -> [B, A]."""
+    return means(forward(lit_of(x), seen, weights, scales)[-1], support)
+
+
+@njit(cache=True)
+def epsilon_greedy(
+    x: np.ndarray,
+    seen: Sight,
+    weights: np.ndarray,
+    scales: np.ndarray,
+    support: np.ndarray,
+    rng: Source,
+    epsilon: np.ndarray,
+    keep: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Actions [B] int64 and action values [B, A]; epsilon [1] or [B]. acting/sampling.py says which draws are made.
+
+    No values [0, A] where all act at random and nothing is to be kept.
+    """
+    size, actions = len(x), weights[5, 1] // len(support)
+    random, chosen = np.empty(size, np.bool_), np.empty(size, np.int64)
+    for b in range(size):
+        random[b] = uniform(rng) < epsilon[b % len(epsilon)]
+    for b in range(size):
+        chosen[b] = below(rng, actions)
+    if not keep and random.all():
+        return chosen, np.empty((0, actions), np.float32)
+    q = action_values(x, seen, weights, scales, support)
+    for b in range(size):
+        if not random[b]:
+            chosen[b] = q[b].argmax()
+    return chosen, q
 
 
 @njit(cache=True)
@@ -94,32 +127,33 @@ def _project(support: np.ndarray, r_t: float, discount_t: float, p_t: np.ndarray
 
 @njit(cache=True)
 def q_learning(
-    x_tm1: np.ndarray,
+    lit_tm1: Lit,
     a_tm1: np.ndarray,
     r_t: np.ndarray,
     discount_t: np.ndarray,
-    x_t: np.ndarray,
+    lit_t: Lit,
     weight: np.ndarray,
     seen: Sight,
-    online: tuple,
-    selector: tuple,
-    target: tuple,
+    online: np.ndarray,
+    selector: np.ndarray,
+    target: np.ndarray,
     scales: np.ndarray,
     target_scales: np.ndarray,
     support: np.ndarray,
     double: bool,
     huber: bool,
-    gradients: tuple,
+    gradients: np.ndarray,
 ) -> tuple[np.ndarray, float, float]:
     """The mean of weight x loss; its gradients by the online weights are written to `gradients`.
 
-    a_tm1, r_t, discount_t and weight [B]. Bootstraps from `target` at the best action by `selector`, the online weights
-    with noise of their own, where `double`, else by `target`. -> priorities [B], loss, mean of Q(s).
+    lit_tm1 and lit_t are the observations at the transitions' ends; a_tm1, r_t, discount_t and weight [B]. Bootstraps
+    from `target` at the best action by `selector`, the online weights with noise of their own, where `double`, else by
+    `target`. -> priorities [B], loss, mean of Q(s).
     """
-    atoms, share = len(support), ONE / np.float32(len(x_tm1))
-    raw_t = forward(x_t, seen, target, target_scales)[-1]
-    q_t = means(forward(x_t, seen, selector, scales)[-1] if double else raw_t, support)
-    y, h, g, raw = forward(x_tm1, seen, online, scales)
+    atoms, share = len(support), ONE / np.float32(len(a_tm1))
+    raw_t = forward(lit_t, seen, target, target_scales)[-1]
+    q_t = means(forward(lit_t, seen, selector, scales)[-1] if double else raw_t, support)
+    y, h, g, raw = forward(lit_tm1, seen, online, scales)
     q = means(raw, support)
     gradient, priority, loss = np.zeros_like(raw), np.empty(len(raw), np.float32), ZERO
     p, m, bits = np.empty_like(support), np.empty_like(support), np.empty(atoms, np.int32)
@@ -141,15 +175,19 @@ def q_learning(
                 gradient[b, a * atoms + i] = weight[b] * share * (p[i] - m[i])
             priority[b] = one
         loss += weight[b] * one
-    backward(x_tm1, seen, online, scales, y, h, g, gradient, gradients)
+    backward(lit_tm1, seen, online, scales, y, h, g, gradient, gradients)
     return priority, loss * share, q.mean()
 
 
-def prepare(seen: Sight, weights: tuple) -> None:
+def prepare(seen: Sight, weights: np.ndarray, atoms: int) -> None:
     """Compile all of this, or load what was compiled before: now, and not in the midst of a training."""
     blank, nothing = np.zeros((1, len(seen.start) - 1), np.float32), np.zeros(1, np.float32)
-    first, plain, gradients = np.zeros(1, np.int64), np.ones(6, np.float32), tuple(map(np.empty_like, weights))
-    support = np.arange(len(weights[9]) or 1).astype(np.float32)
-    action_values(blank, seen, weights, plain, support)
-    batch, nets = (blank, first, nothing, nothing, blank, nothing), (weights, weights, weights)
+    first, plain, support = np.zeros(1, np.int64), np.ones(6, np.float32), np.arange(atoms).astype(np.float32)
+    rng = np.random.default_rng()
+    epsilon_greedy(blank, seen, weights, plain, support, source(rng), np.zeros(1), False)
+    room = [np.empty(rows * columns, np.float32) for _, rows, columns in weights]
+    gradients = weights.copy()
+    gradients[:, 0] = [array.ctypes.data for array in room]
+    lit = lit_of(blank)
+    batch, nets = (lit, first, nothing, nothing, lit, nothing), (weights, weights, weights)
     q_learning(*batch, seen, *nets, plain, plain, support, False, False, gradients)

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from agents.compiled.conv import Lit, dark, note
+
 
 @njit(cache=True)
 def transitions(
@@ -14,25 +16,25 @@ def transitions(
     last: np.ndarray,
     streams: int,
     n: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Lit, np.ndarray, np.ndarray, np.ndarray, Lit]:
     """n-step transitions from the rows at keys [B] of a store whose fields are given by slot: frames [slots, pixels].
 
     The last observation is that n steps later, or of the episode's last row where that comes before.
-    -> first observations [B, pixels], actions [B] int64, n-step rewards and discounts [B], last observations; float32.
+    -> first observations, actions [B] int64, n-step rewards and discounts [B] float32, last observations.
     """
     slots, size = len(action), len(keys)
-    x_tm1, x_t = np.empty((size, frames.shape[1]), np.float32), np.empty((size, frames.shape[1]), np.float32)
+    lit_tm1, lit_t = dark(size, frames.shape[1]), dark(size, frames.shape[1])
     actions, total, product = np.empty(size, np.int64), np.empty(size, np.float32), np.empty(size, np.float32)
     for i in range(size):
         at = keys[i] % slots
-        x_tm1[i] = frames[at]
+        note(frames[at], i, lit_tm1)
         actions[i], total[i], product[i] = action[at], reward[at], discount[at]
         for _ in range(1, n):
             at = at if last[at] else (at + streams) % slots
             total[i] += product[i] * reward[at]
             product[i] *= discount[at]
-        x_t[i] = frames[at if last[at] else (at + streams) % slots]
-    return x_tm1, actions, total, product, x_t
+        note(frames[at if last[at] else (at + streams) % slots], i, lit_t)
+    return lit_tm1, actions, total, product, lit_t
 
 
 def prepare() -> None:

@@ -48,17 +48,13 @@ class MinAtar:
         )
         self._cap = cap_frames
         self.shape = (self._games[0].n_channels, 10, 10)
-        self.obs = np.stack([self._see(game) for game in self._games])
+        self.obs = np.stack([game.state().transpose(2, 0, 1) for game in self._games]).astype(np.uint8)
         self.first = np.ones(streams, bool)
         self.last = np.zeros(streams, bool)
         self.statistics = EpisodeStatistics(streams, repeat=1)
 
     def __len__(self) -> int:
         return len(self._games)
-
-    @staticmethod
-    def _see(game: Any) -> np.ndarray:
-        return np.ascontiguousarray(game.state().transpose(2, 0, 1)).view(np.uint8)
 
     def step(self, actions: np.ndarray) -> Step:
         """Do `actions` [B] (indices into self.actions); at last rows the game is reset instead."""
@@ -72,7 +68,7 @@ class MinAtar:
                 reward[i], terminal = game.act(self.actions[actions[i]])
                 discount[i] = not terminal
                 last[i] = terminal or self.statistics.length[i] + 1 == self._cap
-            obs[i] = self._see(game)
+            obs[i] = game.state().transpose(2, 0, 1)
         step = Step(self.obs, actions, reward, discount, self.first, self.last)
         self.statistics.add(reward, ~self.last, ended=last, truncated=last & (discount > 0))
         self.obs, self.first, self.last = obs, first, last

@@ -24,7 +24,8 @@ class Proportional:
     def __init__(self, spec: ProportionalSelect, store: FrameStore):
         self.spec, self.rows = spec, Drawable(store)
         self.weights = spec.weights.make()
-        self.tree = SumTree(self.rows.slots, minimum=self.weights.of_memory)  # p^exponent, 0: not drawable
+        compiled = store.sequence_spec.in_place  # as the agent that learns from them
+        self.tree = SumTree(self.rows.slots, self.weights.of_memory, compiled)  # p^exponent, 0: not drawable
         self.largest = 1.0  # p
 
     def add(self, keys: np.ndarray) -> None:

@@ -74,7 +74,8 @@ class Replay:
         if self.copies > 1:
             step = _repeated(step, self.copies)
         self.store.add(step)
-        self.select.add(np.arange(self.store.streams) + (self.store.count - 1) * self.store.streams)
+        end = self.store.count * self.store.streams
+        self.select.add(np.arange(end - self.store.streams, end))
 
     def close(self, streams: np.ndarray) -> None:
         """End the episodes of `streams` (numbers of environments) at the newest row."""

@@ -5,6 +5,7 @@ nothing above this file asks which kind it is.
 """
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,18 @@ import numpy as np
 from agents.memory.store import FrameStore
 from agents.spec.memory import FifoSelect, NewestSelect, TrajectoriesSelect, UniformSelect
 
+TRIES = 10_000
+
 
 class Uniform:
     """Every valid row with the same probability, with replacement (experience replay of Mnih et al. 2015)."""
 
     def __init__(self, spec: UniformSelect, store: FrameStore):
-        self.store = store
+        self.store, self._keys = store, self._drawn
+        if store.sequence_spec.in_place:  # the agent that learns from them is compiled as well
+            from agents.compiled import draws
+
+            self._keys = partial(self._compiled, draws)
 
     def add(self, keys: np.ndarray) -> None:
         pass
@@ -30,14 +37,28 @@ class Uniform:
         low, high = self.store.span()
         if high <= low:
             raise LookupError("nothing to draw yet: learning starts before the memory holds one window")
+        keys = self._keys(rng, low, high, size)
+        if keys is None:
+            raise LookupError("the memory holds no row at which a transition starts")
+        return keys, np.ones(size, np.float32)
+
+    def _drawn(self, rng: np.random.Generator, low: int, high: int, size: int) -> np.ndarray | None:
+        """Valid keys [size] of those from low to high - 1; None where hardly any is."""
         keys = rng.integers(low, high, size=size)
         bad = np.flatnonzero(~self.store.valid(keys))
-        for _ in range(10_000):  # rejection keeps the draw uniform over valid rows
+        for _ in range(TRIES):  # rejection keeps the draw uniform over valid rows
             if not len(bad):
-                return keys, np.ones(size, np.float32)
+                return keys
             keys[bad] = rng.integers(low, high, size=len(bad))
             bad = bad[~self.store.valid(keys[bad])]
-        raise LookupError("the memory holds no row at which a transition starts")
+        return None
+
+    def _compiled(self, draws: Any, rng: np.random.Generator, low: int, high: int, size: int) -> np.ndarray | None:
+        """The same keys."""
+        store = self.store
+        fields = store.by_slot("last"), store.by_slot("age")
+        keys = draws.valid_keys(draws.source(rng), low, high, size, *fields, low, store.streams, store.stack, TRIES)
+        return keys if keys[0] >= 0 else None
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         pass

@@ -54,15 +54,13 @@ class FrameStore:
 
     def add(self, step: Step) -> None:
         """Keep a row of each stream (agents/step.py) in place of the oldest; KeyError where an extra is missing."""
-        slot = self.count % self.rows
-        previous = self.field["age"][slot - 1]  # rows since the episode's first; slot -1 wraps
+        slot, field = self.count % self.rows, self.field
         self._frames[slot] = step.obs.reshape(self.streams, -1)
-        self.field["age"][slot] = np.where(step.first, 0, previous + 1)
-        self.field["discount"][slot] = np.where(step.last, 1, self.discount * step.discount)
-        for name in ("action", "reward", "last"):
-            self.field[name][slot] = getattr(step, name)
+        field["age"][slot] = (field["age"][slot - 1] + 1) * ~step.first  # rows since the episode's first; slot -1 wraps
+        field["discount"][slot] = np.where(step.last, 1, self.discount * step.discount)
+        field["action"][slot], field["reward"][slot], field["last"][slot] = step.action, step.reward, step.last
         for name in self.sequence_spec.extras:
-            self.field[name][slot] = step.extras[name]
+            field[name][slot] = step.extras[name]
         self.count += 1
 
     def see(self, obs: np.ndarray, first: np.ndarray, last: np.ndarray) -> None:

@@ -4,7 +4,8 @@ Every node has 16 children, and the top level, at most 4096 wide, is searched by
 slots that is three levels, each a handful of numpy calls for a whole batch; a binary tree needs twenty.
 """
 
-from itertools import pairwise
+from functools import partial
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -17,18 +18,26 @@ class SumTree:
     """Non-negative float64 values in `size` slots, all zero at first.
 
     A parent is always the sum of its children computed anew, never changed by a difference, so nothing drifts and
-    the sums follow from the values alone. `minimum=True` also keeps the smallest positive value.
+    the sums follow from the values alone. `minimum=True` also keeps the smallest positive value. `compiled=True` finds
+    and sets in compiled calls, for those who learn in such: with the same results.
     """
 
-    def __init__(self, size: int, minimum: bool = False):
+    def __init__(self, size: int, minimum: bool = False, compiled: bool = False):
         self.size = size
         widths = [size]
         while widths[-1] > TOP:
             widths.append(-(-widths[-1] // FAN))
         padded = [*(width * FAN for width in widths[1:]), widths[-1]]  # whole families below the top
-        self._sums = [np.zeros(width) for width in padded]
-        self._least = [np.full(width, np.inf) for width in padded] if minimum else []
+        starts = [0, *accumulate(padded)]
+        nodes, least = np.zeros(starts[-1]), np.full(starts[-1] if minimum else 0, np.inf)
+        self._sums = [nodes[first:end] for first, end in pairwise(starts)]
+        self._least = [least[first:end] for first, end in pairwise(starts)] if minimum else []
         self._edges: np.ndarray | None = None  # running sums of the top level, from 0
+        if compiled:
+            from agents.compiled import tree
+
+            self._found = partial(tree.find, nodes, np.array(starts))
+            self._put = partial(tree.put, nodes, least, np.array(starts))
 
     @property
     def total(self) -> float:
@@ -49,7 +58,11 @@ class SumTree:
         return self._sums[0][: self.size].copy()
 
     def set(self, indices: np.ndarray, values: np.ndarray | float) -> None:
-        """Slots [N] take values [N] or one value; of equal slots the last one counts."""
+        """Slots [N] take values [N], or one value unless `compiled`; of equal slots the last one counts."""
+        self._put(indices, values)
+        self._edges = None
+
+    def _put(self, indices: np.ndarray, values: np.ndarray | float) -> None:
         self._sums[0][indices] = values
         self._climb(indices if len(indices) * FAN < self.size else None)
 
@@ -65,6 +78,9 @@ class SumTree:
         The rest is what is left of the sum within the slot. A slot with value zero is never found, also where
         rounding has pushed a sum to the end of its range. The total must be positive.
         """
+        return self._found(sums)
+
+    def _found(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         edges = self._top()
         sums = np.minimum(sums, np.nextafter(edges[-1], 0))
         node = edges.searchsorted(sums, "right") - 1

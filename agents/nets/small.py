@@ -5,7 +5,7 @@ output may be multiplied by a number (spectral normalisation); layers may be noi
 this is another way to compute with its parameters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from agents.compiled import noise, power, q_learning
 from agents.compiled.conv import LANES, sight
+from agents.compiled.draws import source
+from agents.compiled.places import places
 from agents.nets.heads import Dueling, Plain
 from agents.nets.layers import Conv2d, Linear
 from agents.nets.network import Network
@@ -71,39 +73,41 @@ class Small:
         first = network.torso.layers[0]
         self.layers = [first, *(layer for stream in _streams(network.head) for layer in stream.layers)]
         self.parameters = [each for layer in self.layers for each in (raw_weight(layer), layer.bias)]
-        self.arrays = Views(self.parameters, matrix)
+        self.weights_of = Places(self.parameters, ROWS)
         noisy = [layer for layer in self.layers if isinstance(layer, Factorised)]
         self.sigmas = [each for layer in noisy for each in (layer.weight_sigma, layer.bias_sigma)]
-        self._sigma_arrays = Views(self.sigmas, matrix)
+        self._sigmas_of, self._noisy = Places(self.sigmas), noisy
         draws = 2 if noisy else 0  # of noise, that are needed at the same time
-        self._formed = [tuple(map(np.empty_like, self.arrays()[2:])) for _ in range(draws)]
+        self._formed = [Places(list(map(torch.empty_like, self.parameters)), ROWS) for _ in range(draws)]
+        self._eps = Places([each for layer in noisy for each in _draw(layer)]).table()
         self._scalings = [next(iter(scaling_of(layer)), None) for layer in self.layers]
         self._after = network.after if isinstance(network.after, Scaling) else None
         self._unscaled = self._after is None and not any(self._scalings)
         patches = first.patches.numpy().reshape(raw_weight(first)[0].numel(), -1)
         self.seen = sight(int(np.prod(first.input_shape)), patches)
-        q_learning.prepare(self.seen, self.weights())
-        self.to_plain(tuple(np.zeros_like(array) for array in self.arrays()), self.scales())  # compiled now, too
+        atoms = _streams(network.head)[-1].output.out_features if isinstance(network.head, Dueling) else 1
+        q_learning.prepare(self.seen, self.weights(), atoms)
+        self.to_plain([np.zeros_like(array) for array in self.weights_of.arrays()], self.scales())  # compiled now, too
 
-    def weights(self, draw: int = 0) -> tuple[np.ndarray, ...]:
+    def weights(self, draw: int = 0) -> np.ndarray:
         """As agents/compiled/network.py wants them; noisy ones by the noise of now, until the next call for it."""
-        arrays = self.arrays()
-        if self._formed and self.layers[-1].training:
-            formed = self._formed[draw]
-            for k, (mu, sigma) in enumerate(zip(arrays[2:], self._sigma_arrays(), strict=True)):
-                noise.perturb(*_matrices(mu, sigma), *self._noise(k), *_matrices(formed[k]))
-            arrays = (*arrays[:2], *formed)
-        return both_streams(arrays)
+        table = self.weights_of.table()
+        if not self._formed or not self.layers[-1].training:
+            return table
+        formed, end = self._formed[draw].table(), 2 + len(self.sigmas)
+        formed[:2] = table[:2]
+        noise.perturb(table[2:end], self._sigmas_of.table(), self._noise(), formed[2:end])
+        return formed
 
-    def to_sigmas(self, gradients: tuple[np.ndarray, ...], sigma_gradients: tuple[np.ndarray, ...]) -> None:
-        """Of gradients by the noisy weights, in the order of `parameters`, make those by their sigmas."""
-        for k, (gradient, out) in enumerate(zip(gradients[2:], sigma_gradients, strict=False)):
-            noise.to_sigma(*_matrices(gradient), *self._noise(k), *_matrices(out))
+    def to_sigmas(self, gradients: np.ndarray, sigma_gradients: np.ndarray) -> None:
+        """Of gradients by the noisy weights make those by their sigmas; both as tables, in the parameters' order."""
+        if self.sigmas:
+            noise.to_sigma(gradients[2 : 2 + len(self.sigmas)], self._noise(), sigma_gradients)
 
-    def _noise(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of the k-th noisy parameter, for outputs and inputs."""
-        layer = self.layers[1 + k // 2]
-        return layer.eps_out.numpy(), _ONE if k % 2 else layer.eps_in.numpy()
+    def _noise(self) -> np.ndarray:
+        """As agents/compiled/noise.py wants it; each draw lies elsewhere."""
+        self._eps[:, 0] = [each.data_ptr() for layer in self._noisy for each in _draw(layer)]
+        return self._eps
 
     def scales(self) -> list[Scale]:
         """What the weights and the output are multiplied by."""
@@ -120,26 +124,28 @@ class Small:
         """
         return q_learning.action_values(flat(obs), self.seen, self.weights(), factors(self.scales()), support)
 
-    def to_plain(self, gradients: tuple[np.ndarray, ...], scales: list[Scale]) -> None:
+    def act(
+        self, obs: torch.Tensor, support: np.ndarray, epsilon: float | np.ndarray, rng: np.random.Generator, keep: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As agents/compiled/q_learning.py has it; observations and `support` as for `values`."""
+        weights, scales, chances = self.weights(), factors(self.scales()), np.array(epsilon, np.float64, ndmin=1)
+        return q_learning.epsilon_greedy(flat(obs), self.seen, weights, scales, support, source(rng), chances, keep)
+
+    def to_plain(self, gradients: Sequence[np.ndarray], scales: list[Scale]) -> None:
         """Turn gradients by the scaled weights into those by the plain ones, in place."""
         if scales is _UNSCALED:
             return
-        for gradient, weight, scale in zip(gradients[::2], self.arrays()[::2], scales, strict=False):
+        for gradient, weight, scale in zip(gradients[::2], self.weights_of.arrays()[::2], scales, strict=False):
             if scale.u is not None and scale.v is not None:
                 power.through(gradient, weight, scale.by, scale.slope, scale.u, scale.v)
             elif scale.by != 1:
                 gradient *= np.float32(scale.by)
 
 
+ROWS = 10  # of both streams' weights, or gradients, as agents/compiled/network.py wants them
 PLAIN = Scale(1.0)
 _UNSCALED = [PLAIN] * 6
-_ONE, _ONES = np.ones(1, np.float32), np.ones(6, np.float32)
-_NO_STREAM = tuple(np.empty(shape, np.float32) for shape in ((0, 0), (0,), (0, 0), (0,)))
-
-
-def both_streams(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Weights or gradients as agents/compiled/network.py wants them, where V's stream may be missing."""
-    return arrays if len(arrays) == 10 else (*arrays, *_NO_STREAM)
+_ONE, _ONES = torch.ones(1), np.ones(6, np.float32)
 
 
 def factors(scales: list[Scale]) -> np.ndarray:
@@ -147,9 +153,9 @@ def factors(scales: list[Scale]) -> np.ndarray:
     return _ONES if scales is _UNSCALED else np.array([scale.by for scale in scales], np.float32)
 
 
-def _matrices(*arrays: np.ndarray) -> list[np.ndarray]:
-    """Biases [H] as [H, 1]; weights as they are."""
-    return [array if array.ndim == 2 else array[:, None] for array in arrays]
+def _draw(layer: Factorised) -> tuple[torch.Tensor, ...]:
+    """Of a layer's weight for outputs and inputs, and of its bias, whose input is 1."""
+    return layer.eps_out, layer.eps_in, layer.eps_out, _ONE
 
 
 _FORMS: "WeakKeyDictionary[Network, Small]" = WeakKeyDictionary()
@@ -157,24 +163,37 @@ _FORMS: "WeakKeyDictionary[Network, Small]" = WeakKeyDictionary()
 
 def form(network: Network) -> Small:
     """The compiled form of a network that fits, made when it is first asked for."""
-    if network not in _FORMS:
-        _FORMS[network] = Small(network)
-    return _FORMS[network]
+    found = _FORMS.get(network)
+    if found is None:
+        found = _FORMS[network] = Small(network)
+    return found
 
 
-class Views:
-    """Arrays on the memory of tensors, wherever that lies when they are asked for: share_memory moves it."""
+class Places:
+    """Where tensors lie, and arrays on that memory, as of when they are asked for: share_memory moves all of them.
 
-    def __init__(self, tensors: Sequence[torch.Tensor], view: Callable[[torch.Tensor], np.ndarray]):
-        self._tensors, self._view = list(tensors), view
-        self._where: list[int] = []
+    A table (agents/compiled/places.py) has at least `rows` rows; those without a tensor are empty.
+    """
+
+    def __init__(self, tensors: Sequence[torch.Tensor], rows: int = 0):
+        self._tensors, self._rows = list(tensors), rows
+        self._where = 0  # of the first: it does not move alone
         self._arrays: tuple[np.ndarray, ...] = ()
+        self._table = places(())
 
-    def __call__(self) -> tuple[np.ndarray, ...]:
-        where = [tensor.data_ptr() for tensor in self._tensors]
-        if where != self._where:
-            self._where, self._arrays = where, tuple(map(self._view, self._tensors))
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        self._follow()
         return self._arrays
+
+    def table(self) -> np.ndarray:
+        self._follow()
+        return self._table
+
+    def _follow(self) -> None:
+        if self._tensors and self._tensors[0].data_ptr() != self._where:
+            self._where, self._arrays = self._tensors[0].data_ptr(), tuple(map(matrix, self._tensors))
+            missing = max(0, self._rows - len(self._tensors))
+            self._table = np.concatenate((places(self._arrays), np.zeros((missing, 3), np.int64)))
 
 
 def matrix(tensor: torch.Tensor) -> np.ndarray:
@@ -184,4 +203,5 @@ def matrix(tensor: torch.Tensor) -> np.ndarray:
 
 def flat(obs: torch.Tensor) -> np.ndarray:
     """[…, C, H, W] of any type -> […, pixels] float32."""
-    return obs.flatten(-3).numpy().astype(np.float32)
+    array = obs.numpy()
+    return array.reshape(*array.shape[:-3], -1).astype(np.float32)

@@ -27,11 +27,12 @@ class SmallStep:
         if self._kernel is not None:
             optimizers.prepare()
             optimizer = step.optimizer
-            self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square)
+            counts = [optimizer.steps] if isinstance(optimizer, Adam) else []
+            self._lists = (step.parameters, self.gradients, optimizer.mean, optimizer.square, *counts)
             for tensor in chain(*self._lists):
                 assert tensor.is_contiguous() and tensor.dtype == torch.float32
-            self._moving = [*step.parameters, *self.gradients]
-            self._known: list[int] = []
+            self._moving = step.parameters[0], self.gradients[0]
+            self._known = (0, 0)
             self._sizes = np.array([parameter.numel() for parameter in step.parameters])
 
     def __call__(self) -> float:
@@ -51,17 +52,16 @@ class SmallStep:
         return size
 
     def _places(self) -> np.ndarray:
-        """Where all lies now: share_memory moves parameters and gradients."""
-        now = [tensor.data_ptr() for tensor in self._moving]
+        """Where all lies now: share_memory moves parameters and gradients, all of them."""
+        now = self._moving[0].data_ptr(), self._moving[1].data_ptr()
         if now != self._known:
             self._known = now
             self._table = np.array([[tensor.data_ptr() for tensor in each] for each in zip(*self._lists, strict=True)])
         return self._table
 
     def _adam(self, *arrays: np.ndarray) -> None:
-        optimizer = self.step.optimizer
-        torch._foreach_add_(optimizer.steps, 1)
-        optimizers.adam(*arrays, int(optimizer.steps[0]), optimizer.spec.beta1, optimizer.spec.beta2)
+        spec = self.step.optimizer.spec
+        optimizers.adam(*arrays, spec.beta1, spec.beta2)
 
     def _rmsprop(self, *arrays: np.ndarray) -> None:
         optimizer = self.step.optimizer

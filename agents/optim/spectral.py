@@ -46,12 +46,15 @@ class Meter(nn.Module):
         gap = [a - b for a, b in zip(self.v.shape[-2:], out.shape[-2:], strict=True)]  # pixels no kernel reaches
         return F.pad(out, (0, gap[1], 0, gap[0]))
 
-    @torch.no_grad()
     def advance(self, weight: torch.Tensor, steps: int) -> None:
         """`steps` power iterations on the raw weight."""
         if self._compiled(weight):
             power.advance(weight.detach().numpy(), self.u.numpy(), self.v.numpy(), steps)
-            return
+        else:
+            self._advance(weight, steps)
+
+    @torch.no_grad()
+    def _advance(self, weight: torch.Tensor, steps: int) -> None:
         v = self.v
         for _ in range(steps):
             v = _unit(self._adjoint(weight, _unit(self._apply_to(weight, v))))
@@ -61,12 +64,11 @@ class Meter(nn.Module):
     def _compiled(self, weight: torch.Tensor) -> bool:
         return self._stride is None and weight.device.type == "cpu"
 
-    @torch.no_grad()
     def value(self, weight: torch.Tensor) -> float:
         """rho as a number."""
         if self._compiled(weight):
             return power.rho(weight.detach().numpy(), self.u.numpy(), self.v.numpy())
-        return float(self.rho(weight))
+        return float(self.rho(weight.detach()))
 
     def rho(self, weight: torch.Tensor) -> torch.Tensor:
         """<u, W v>, with u and v constant: its gradient by W is u v^T. Scalar. `weight` has the layer's shape."""
@@ -89,13 +91,13 @@ class Normalise(Scaling):
     def scale(self, weight: torch.Tensor | None = None) -> Scale | None:
         """Of a weight; None where the gradient passes through the norm of a convolution."""
         assert weight is not None
-        matrix = weight.dim() == 2
-        if self._flow and not matrix:
+        if self._flow and weight.dim() != 2:
             return None  # the norm of a convolution has another gradient
-        rho = self.meter.value(weight) / self._bound
+        meter = self.meter
+        rho = meter.value(weight) / self._bound
         if not self._flow or (self._only_shrink and rho < 1):
             return Scale(1 / (max(rho, 1.0) if self._only_shrink else rho))
-        return Scale(1 / rho, -1 / (rho * rho * self._bound), self.meter.u.numpy(), self.meter.v.numpy())
+        return Scale(1 / rho, -1 / (rho * rho * self._bound), meter.u.numpy(), meter.v.numpy())
 
 
 class Gauge:
@@ -103,11 +105,12 @@ class Gauge:
 
     def __init__(self, members: dict[int, tuple[nn.Module, Meter]]):
         self.members = members
+        self._pairs = [(meter, raw_weight(layer)) for layer, meter in members.values()]
 
     def advance(self, steps: int) -> None:
         """`steps` power iterations of every meter, on the raw weights."""
-        for layer, meter in self.members.values():
-            meter.advance(raw_weight(layer), steps)
+        for meter, weight in self._pairs:
+            meter.advance(weight, steps)
 
     def rho(self) -> dict[str, float]:
         """Layer index -> largest singular value of its raw weight."""

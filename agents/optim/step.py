@@ -98,11 +98,13 @@ class Follower(NamedTuple):
     every: int  # updates
     tau: float
 
-    @torch.no_grad()
     def after(self, updates: int) -> None:
         """To be called after each update with their number."""
-        if updates % self.every:
-            return
+        if updates % self.every == 0:
+            self._move()
+
+    @torch.no_grad()
+    def _move(self) -> None:
         ours, theirs = [*self.into.parameters()], [*self.source.parameters()]
         if self.tau == 1:  # far quicker than a state_dict
             torch._foreach_copy_([*ours, *self.into.buffers()], [*theirs, *self.source.buffers()])

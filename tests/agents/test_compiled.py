@@ -15,17 +15,18 @@ from torch.nn import functional as F
 
 from agents import compiled as cache
 from agents.build import build
-from agents.compiled import conv, network, noise
+from agents.compiled import conv, draws, network, noise, products, tree
 from agents.compiled import q_learning as compiled
 from agents.dqn import DQN
 from agents.dqn_compiled import CompiledDQN
 from agents.losses.categorical import project
 from agents.losses.penalty import Nothing
+from agents.memory.select import Uniform
 from agents.memory.store import FrameStore
 from agents.nets import small
 from agents.nets.layers import Conv2d
 from agents.rng import generator
-from agents.step import Batch, Step
+from agents.step import Batch, SequenceSpec, Step
 from tests.agents.specs import actor_input, given, prioritized, spec, without_step
 
 HUBER = {"agent__value": {"kind": "scalar", "loss": "huber"}}
@@ -90,11 +91,11 @@ def test_the_convolution_and_its_gradients_are_those_of_torch(shape, kernel, str
     wanted = torch.autograd.grad(expected, (scaled, layer.bias), gradient)
     seen = conv.sight(x[0].numel(), layer.patches.numpy().reshape(layer.weight[0].numel(), -1))
     weight, bias = map(small.matrix, (layer.weight, layer.bias))
-    y = np.empty(expected.flatten(2).shape, np.float32)
-    conv.convolve(x.flatten(1).numpy(), seen, weight, np.float32(scale), bias, y)
+    y, lit = np.empty(expected.flatten(2).shape, np.float32), conv.lit_of(x.flatten(1).numpy())
+    conv.convolve(lit, seen, weight, np.float32(scale), bias, y)
     assert np.allclose(y, expected.detach().flatten(2), atol=1e-5)
     gradients = np.full_like(weight, np.nan), np.full_like(bias, np.nan)
-    conv.convolve_back(x.flatten(1).numpy(), seen, y, gradient.flatten(2).numpy(), *gradients)
+    conv.convolve_back(lit, seen, y, gradient.flatten(2).numpy(), *gradients)
     assert np.allclose(gradients[0], wanted[0].flatten(1), atol=1e-4) and np.allclose(
         gradients[1], wanted[1], atol=1e-4
     )
@@ -110,15 +111,17 @@ def test_a_transition_by_hand():
     kernel, bias, hidden = np.zeros((8, 9), np.float32), np.zeros(8, np.float32), np.zeros((1, 8), np.float32)
     kernel[0, 0], kernel[0, 4], kernel[0, 8], bias[0], hidden[0, 0] = 0.5, 0.25, 7, 0.25, 2
     output = np.array([[1], [-1]], np.float32), np.array([0, 0.5], np.float32)
-    weights = small.both_streams((kernel, bias, hidden, np.array([-1], np.float32), *output))
-    gradients = tuple(np.full_like(array, np.nan) for array in weights)
+    weights = [torch.from_numpy(each) for each in (kernel, bias, hidden, np.array([-1], np.float32), *output)]
+    gradient_places = small.Places([torch.full_like(each, torch.nan) for each in weights], small.ROWS)
+    places, gradients = small.Places(weights, small.ROWS).table(), gradient_places.arrays()
     s, blank = np.zeros((1, 9), np.float32), np.zeros((1, 9), np.float32)
     s[0, [0, 4]] = 1
     one, half, single = np.ones(1, np.float32), np.full(1, 0.5, np.float32), np.zeros(1, np.float32)
 
     def learn(scales: np.ndarray, huber: bool = False) -> tuple:
-        batch, nets = (s, np.array([0]), one, half, blank, one), (weights, weights, weights)
-        return compiled.q_learning(*batch, seen, *nets, scales, scales, single, False, huber, gradients)
+        batch = (conv.lit_of(s), np.array([0]), one, half, conv.lit_of(blank), one)
+        rest = (single, False, huber, gradient_places.table())
+        return compiled.q_learning(*batch, seen, places, places, places, scales, scales, *rest)
 
     plain = np.ones(6, np.float32)
     error, loss, mean = learn(plain)
@@ -136,6 +139,45 @@ def test_a_transition_by_hand():
     assert [x.ravel().tolist() for x in gradients[3:6]] == [[-0.75], [-0.28125, 0], [-0.375, 0]]
     assert gradients[2][0].tolist() == [-0.75 * 1.75] + 7 * [-0.0] and gradients[1].tolist()[0] == -0.75
     assert gradients[0][0].tolist() == [-0.75, 0, 0, 0, -0.75, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_products_that_skip_zeros_are_those_that_do_not(share):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((5, 33), np.float32), rng.standard_normal((33, 128), np.float32)
+    a *= rng.random(a.shape) < share
+    out = np.full((5, 128), np.nan, np.float32)
+    products.sparse_dot(a, b, out)
+    assert np.allclose(out, a @ b, atol=1e-5)
+
+
+def test_draws_are_those_of_the_generator_to_the_bit():
+    """Among them ends for which Lemire's method rejects a third of what comes, and bits kept for the next call."""
+    compiled_draws = numba.njit(lambda rng, end: (draws.uniform(rng), draws.below(rng, end)))
+    for kind in (np.random.Philox, np.random.PCG64):
+        one, other = np.random.Generator(kind(3)), np.random.Generator(kind(3))
+        for end in [1, 2, 6, 7, 1_000, 3 << 30, 2**32 - 1] * 50:
+            found = compiled_draws(draws.source(one), end)
+            assert found == (other.random(), other.integers(end)) and one.random() == other.random()
+        assert one.integers(1 << 60) == other.integers(1 << 60)
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_uniform_draws_from_the_memory_are_the_plain_ones(streams, stack):
+    sequence = SequenceSpec(1, (0, 1), in_place=True)
+    store = FrameStore(60, streams, (1, 2, 2), np.uint8, stack, sequence, 0.9)
+    select, rng = Uniform(None, store), np.random.default_rng(0)
+    first, blank = np.ones(streams, bool), np.zeros((streams, 1, 2, 2), np.uint8)
+    for row in range(100):
+        last = ~first & (rng.random(streams) < 0.4)
+        store.add(Step(blank, np.zeros(streams, int), *np.zeros((2, streams), np.float32), first, last))
+        first = last
+        if row > 10:
+            one, other = generator(row, "memory"), generator(row, "memory")
+            low, high = store.span()
+            assert select.draw(one, 32, 0)[0].tolist() == select._drawn(other, low, high, 32).tolist()
+            assert one.random() == other.random()
 
 
 def test_exponentials_are_those_of_the_library():
@@ -227,7 +269,13 @@ def test_transitions_taken_from_the_memory_are_those_that_it_puts_together(n, st
     found, wanted = agent._stored(store.locate(keys, weight)), agent._laid_out(store.gather(keys, weight))
     assert len(keys) > 10 and len(found) == len(wanted) == 6
     for one, other in zip(found, wanted, strict=True):
-        assert one.dtype == other.dtype and np.array_equal(one.reshape(other.shape), other)
+        if isinstance(one, conv.Lit):
+            end = one.start[-1]
+            assert np.array_equal(one.start, other.start) and end > 1_000
+            pairs = (one.pixel[:end], other.pixel[:end]), (one.value[:end], other.value[:end])
+        else:
+            pairs = ((one, other),)
+        assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +417,8 @@ def test_each_function_is_compiled_for_one_combination_of_types():
     agent_of(environment__stack=2, agent__selector="online", **HUBER).loss(batch(channels=8))
     agent.act(actor_input(batch(1).obs[0]), 0.0, generator(0, "exploration"))
     agent_of(**C51, **NOISY, **DUELING).loss(batch())
-    everything = [*vars(compiled).values(), *vars(network).values(), *vars(conv).values(), *vars(noise).values()]
+    modules = (compiled, network, conv, noise, products, draws, tree)
+    everything = [each for module in modules for each in vars(module).values()]
     functions = {each for each in everything if isinstance(each, Dispatcher)}
     assert len(functions) > 10 and all(len(each.signatures) <= 1 for each in functions)
     assert len(compiled.q_learning.signatures) == len(compiled.action_values.signatures) == 1

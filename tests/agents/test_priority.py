@@ -186,6 +186,23 @@ def test_filling_replaces_all_values():
 # ---- which rows, with which probability ----
 
 
+@pytest.mark.parametrize("size", [5, 4_096, 5_000, 100_000])
+def test_a_compiled_tree_is_the_plain_one_to_the_bit(size):
+    rng, plain, compiled = np.random.default_rng(size), SumTree(size, minimum=True), SumTree(size, True, compiled=True)
+    for _ in range(30):
+        at = rng.integers(0, size, 40)
+        values = np.where(rng.random(40) < 0.2, 0.0, 10.0 ** rng.uniform(-9, 3, 40))
+        plain.set(at, values)
+        compiled.set(at, values)
+        assert all(np.array_equal(*pair) for pair in zip(plain._sums, compiled._sums, strict=True))
+        assert plain.total == compiled.total and plain.minimum == compiled.minimum
+        points = np.append(rng.random(40), [0.0, 1.0]) * plain.total
+        for one, other in zip(plain.find(points), compiled.find(points), strict=True):
+            assert one.dtype == other.dtype and np.array_equal(one, other)
+    compiled.fill(plain.leaves())
+    assert np.array_equal(compiled.find(points)[0], plain.find(points)[0])
+
+
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize(
     ("streams", "stack", "window", "rows"), [(1, 1, 1, 10), (1, 4, 3, 30), (3, 4, 3, 20), (2, 2, 5, 9), (8, 4, 1, 7)]
