@@ -25,6 +25,8 @@ SEEDS, REPEATS, MANY = (2, 3, 5, 10, 20), 1000, 40_000
 
 
 class Row(NamedTuple):
+    """How often intervals of one kind held the truth."""
+
     statistic: str
     method: str
     seeds: int

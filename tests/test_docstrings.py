@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("agents/losses", "agents/memory", "agents/nets", "agents/optim", "agents/envs", "analysis")
+PACKAGES = ("agents/losses", "agents/memory", "agents/nets", "agents/optim", "agents/envs", "analysis", "manual")
 MODULES = {package: sorted((ROOT / package).rglob("*.py")) for package in PACKAGES}
 # The same everywhere: the class says what goes in and out, and what its state is.
 COMMON = {"forward", "state_dict", "load_state_dict"}

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "analysis/figures": {"analysis.claims", "analysis.tables", "analysis.report"},
     "analysis/tables": {"analysis.claims", "analysis.figures", "analysis.report", "matplotlib"},
     "workflow": {"torch", "pandas", "matplotlib"},
+    "manual": {"torch", "snakemake"},
 }
 # workflow/ reaches into the two layers below it only through their specs, and through what a training process and the
 # pipeline that plans it must agree on: modules that know the standard library only
