@@ -16,7 +16,7 @@ from benchmarks.suites import ACTIONS, ADAM_EPSILON, BATCH, DISCOUNT, LR, SUITES
 
 ATOMS, LOW, HIGH = 51, -100.0, 100.0
 DISTRIBUTIONAL, DUELING, NOISY = ("c51", "rainbow"), ("dueling", "rainbow"), ("noisy", "rainbow")
-DOUBLE = ("double", "rainbow")
+DOUBLE, NORMED = ("double", "rainbow"), ("sn", "sn_fourth")
 POWER_STEPS = {"online": 5, "target": 1}  # for each update, as in config/algorithms/dqn_minatar_sn.yaml
 
 
@@ -57,7 +57,7 @@ class Net(nn.Module):
 
         def stream(outputs: int) -> nn.Sequential:
             hidden = linear(features, width)
-            if suite == "sn":
+            if suite in NORMED:
                 hidden = spectral_norm(hidden, n_power_iterations=POWER_STEPS[which])
             return nn.Sequential(hidden, nn.ReLU(), linear(width, outputs * self.k))
 

@@ -1,10 +1,11 @@
 """What is compared: the suites, the contestants, and the numbers that all of them share. Imports nothing heavy.
 
 Every suite but the last five of SUITES is a value method on MinAtar Breakout with one network (one convolution of 16
-3x3 filters, 128 hidden units), an update every frame, a batch of 32, a memory of 100,000 steps and a target network
-copied every 1,000 updates. `atari` has the network of Mnih et al. 2015, an update every four steps (16 frames) and a
-memory of 10,000 steps. `r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms as they are. `dreamer` is
-DreamerV2 on 64 x 64 pixels, all its sizes small.
+3x3 filters, 128 hidden units), an update every frame (`fourth` and `sn_fourth`: every fourth, as in the paper on
+spectral normalisation), a batch of 32, a memory of 100,000 steps and a target network copied every 1,000 updates.
+`atari` has the network of Mnih et al. 2015, an update every four steps (16 frames) and a memory of 10,000 steps.
+`r2d2`, `a2c` and `impala` are the shipped `*_minatar` algorithms as they are. `dreamer` is DreamerV2 on 64 x 64 pixels,
+all its sizes small.
 """
 
 from typing import Any, NamedTuple
@@ -51,6 +52,8 @@ SUITES = {
     "rmsprop": Suite("dqn_minatar", 1, 500, {}, relative=True),
     "double": Suite("dqn_minatar_sn", 1, 500, DOUBLE, relative=True),
     "sn": Suite("dqn_minatar_sn", 1, 500, HUBER | SPECTRAL, relative=True),
+    "fourth": Suite("dqn_minatar_sn", 4, 1_000, HUBER),
+    "sn_fourth": Suite("dqn_minatar_sn", 4, 1_000, HUBER | SPECTRAL),
     "prioritized": Suite(
         "dqn_minatar_sn", 1, 500, HUBER | {"memory": {"select": {"kind": "proportional"}}}, relative=True
     ),
@@ -75,7 +78,7 @@ class Contestant(NamedTuple):
     package: str = ""
 
 
-VALUE = ("dqn", "rmsprop", "double", "sn", "c51", "dueling", "noisy", "rainbow", "atari")
+VALUE = ("dqn", "rmsprop", "double", "sn", "fourth", "sn_fourth", "c51", "dueling", "noisy", "rainbow", "atari")
 CONTESTANTS = {
     "ours": Contestant("benchmarks.ours", tuple(SUITES)),
     "modules": Contestant("benchmarks.modules", (*VALUE, "r2d2")),
