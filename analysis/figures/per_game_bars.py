@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import caption, style
+from analysis import caption, metrics, style
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common, per_game
 from analysis.figures.per_game import Series
@@ -45,7 +45,8 @@ def draw(spec: PerGameBars, scores: Scores, reference: Reference) -> common.Draw
         shown = _compared(spec, series, games, reference, sheet)
         axis = _axis(spec, list(shown))
     else:
-        shown, axis = _levels(spec, series, games, reference, sheet), scale.axis
+        shown = _levels(spec, series, games, reference, sheet)
+        axis = scale.axis if spec.published else metrics.axis(spec.metric, spec.normalisation)
     marks = style.marks([s.name for s in series])
     titles = per_game.titles(games, curves)
     figure = _bars(spec, shown, titles, axis, {s.label: marks[s.name] for s in series})

@@ -74,7 +74,10 @@ def _ending(row: Any, curve: bool) -> str:
 def _spread(rows: pd.DataFrame) -> str:
     """From where to where the values of each label go."""
     found = rows.groupby("label", sort=False).value.agg(["min", "max"])
-    told = [f"{label} from {number(low)} to {number(high)}" for label, low, high in found.head(LABELS).itertuples()]
+    told = [
+        f"{label} {number(low)}" if low == high else f"{label} from {number(low)} to {number(high)}"
+        for label, low, high in found.head(LABELS).itertuples()
+    ]
     return ", ".join(told) + (f" and {len(found) - LABELS} more" if len(found) > LABELS else "")
 
 
