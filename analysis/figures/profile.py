@@ -27,7 +27,9 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
     marks = style.marks(labels)
     figure, axes = common.grid(spec, len(spec.panels), 3 if spec.column == "double" else 1, 2.0, labels)
     for panel, columns, area in zip(spec.panels, found, axes, strict=True):
-        for k, label in enumerate(labels):
+        if not any(columns):
+            common.nothing(area, "No run has a value here")
+        for k, label in enumerate(labels if any(columns) else ()):
             _one(
                 spec, panel, columns, area, sheet, label, (k - (len(labels) - 1) / 2) * 0.8 / len(labels), marks[label]
             )

@@ -82,6 +82,14 @@ def test_a_profile_has_one_value_for_each_metric_and_variant(drawn):
     assert table.value.nunique() == 1 and 0.85 < table.value[0] < 1.05  # both metrics follow one curve that ends near 1
 
 
+def test_a_panel_of_a_profile_may_be_empty_and_says_so(house, reference, tmp_path):
+    panels = [*SPECS["profile"]["panels"], {"axis": "Delta Q", "metrics": {"first": "fresh_delta_q_first"}}]
+    table, caption = make("profile", house, reference, tmp_path, panels=panels)
+    assert set(table.metric) == {"td_error[q50]", "td_error[q99]"}
+    assert "Nothing for first: " in caption["text"]
+    assert "No run has a value here" in (tmp_path / "profile.svg").read_text()
+
+
 def test_games_are_won_tied_and_lost(drawn):
     table, caption = drawn[1]["win_tie_loss"]
     counts = table[table.role == "count"].pivot(index="panel", columns="label", values="value")
