@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from matplotlib import pyplot
+
 from agents.run.record import table_of, write_table
 from manual.symbols import ROOT
 
@@ -36,7 +38,7 @@ def page(name: str) -> str:
 
 def run(source: str, names: dict[str, Any]) -> list[str]:
     """What a cell prints, what its last line gives if no semicolon ends it, and what it draws, as Markdown."""
-    tree, said, last = ast.parse(source), io.StringIO(), None
+    tree, said, last, before = ast.parse(source), io.StringIO(), None, set(pyplot.get_fignums())
     ends = tree.body and isinstance(tree.body[-1], ast.Expr)
     with contextlib.redirect_stdout(said):
         exec(compile(ast.Module(tree.body[: -1 if ends else None], []), "cell", "exec"), names)
@@ -44,19 +46,17 @@ def run(source: str, names: dict[str, Any]) -> list[str]:
             last = eval(compile(ast.Expression(tree.body[-1].value), "cell", "eval"), names)
     silent = last is None or source.rstrip().endswith(";")
     told = said.getvalue() + ("" if silent else f"{last}\n")
-    return ([f"```text\n{told}```"] if told else []) + list(_pictures())
+    return ([f"```text\n{told}```"] if told else []) + list(_pictures(before))
 
 
-def _pictures() -> Iterator[str]:
-    """What was drawn since the last cell, within the page."""
-    from matplotlib import pyplot
-
-    for number in pyplot.get_fignums():
+def _pictures(before: set[int]) -> Iterator[str]:
+    """The figures that were not there before, within the page."""
+    for number in sorted({*pyplot.get_fignums()} - before):
         raw = io.BytesIO()
         pyplot.figure(number).savefig(raw, format="png", dpi=110)
+        pyplot.close(number)
         data = base64.b64encode(raw.getvalue()).decode()
         yield f'```{{raw}} html\n<img alt="what the cell draws" src="data:image/png;base64,{data}">\n```'
-    pyplot.close("all")
 
 
 @contextlib.contextmanager

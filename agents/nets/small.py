@@ -182,10 +182,12 @@ class Places:
         self._table = places(())
 
     def arrays(self) -> tuple[np.ndarray, ...]:
+        """One matrix for each tensor, on its memory."""
         self._follow()
         return self._arrays
 
     def table(self) -> np.ndarray:
+        """The places [rows, 3] int64 for compiled code."""
         self._follow()
         return self._table
 

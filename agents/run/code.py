@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from agents.run import essence
+import agents.run.essence as essence
 
 CODE_DIGITS = 16  # hexadecimal digits of a fingerprint that folders and files are named by
 ROOT = Path(__file__).resolve().parents[2]

@@ -39,6 +39,8 @@ ATARI = {
     "screen": 16, "cap_frames": 400, "reseed_every_steps": 50,
 }  # fmt: skip
 
+PATIENT = {**ATARI, "cap_frames": {"kind": "patience", "frames": 400, "unrewarded_frames": 80}}
+
 # Dotted part -> what it may be.
 PARTS: dict[str, list[Any]] = {
     "agent": [
@@ -184,7 +186,7 @@ PARTS: dict[str, list[Any]] = {
             "suite": "minigrid", "game": "memory_s7", "streams": 1, "stack": 1, "flicker": 0.0, "hidden": [],
             "actions": "movement", "cap_frames": 40,
         },
-        ATARI,
+        ATARI, PATIENT,
     ],
     "environment.streams": [1, 2, 4],
     "evaluation.trials": [

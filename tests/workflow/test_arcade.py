@@ -242,7 +242,7 @@ def test_machines_get_json_and_exit_codes(project: Path, monkeypatch: pytest.Mon
 
 def test_every_command_has_an_example_that_is_one():
     commands = next(action for action in parser()._actions if action.dest == "command").choices
-    assert len(commands) == 17
+    assert len(commands) == 18
     for name, one in commands.items():
         shown = re.fullmatch(r"example: arcade (.+)", one.epilog)[1].partition(" >>")[0]
         assert parser().parse_args(shlex.split(shown)).command == name
