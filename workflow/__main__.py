@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from workflow.completion import complete
+from workflow.missing import explain
 from workflow.parser import parser
 from workflow.terminal import say, silence, take_any_text
 
@@ -31,16 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             from workflow.commands import do
             from workflow.strict_yaml import ConfigError
-        except ModuleNotFoundError as error:
-            from workflow.missing import explain
 
-            sys.exit(explain(error))
-        try:
-            code = do(ROOT, options, passed)
-            sys.stdout.flush()
-            return code
-        except ConfigError as error:
-            say(f"{error}\n", sys.stderr)
+            try:
+                code = do(ROOT, options, passed)
+                sys.stdout.flush()
+                return code
+            except ConfigError as error:
+                say(f"{error}\n", sys.stderr)
+                return 1
+        except ModuleNotFoundError as error:
+            say(f"{explain(error)}\n", sys.stderr)
             return 1
     except BrokenPipeError:  # | head
         silence(sys.stdout)

@@ -17,6 +17,7 @@ from typing import Any
 from agents.run.store import Store
 from workflow import catalogue, drawn, runs
 from workflow.context import Context
+from workflow.missing import need
 from workflow.runs import Record
 from workflow.strict_yaml import ConfigError
 
@@ -135,4 +136,5 @@ def _call(root: Path, module: str, *words: str, out: int | None = None) -> int:
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = os.environ | one | {"PYTHONPATH": str(root)}
     sys.stdout.flush()
+    need("torch", "pyarrow", "pandas", "PIL")  # said at once, and by this process
     return subprocess.run([sys.executable, "-m", module, *words], stdout=out, env=environment, check=False).returncode

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-from workflow.missing import explain
+from workflow.missing import need
 
 
 def build(root: Path, out: Path | None) -> int:
-    """Build the site into `out`; -> Sphinx's exit code, 1 where a warning was said. What did not change is kept."""
-    for name in ("sphinx", "myst_parser", "furo"):
-        if importlib.util.find_spec(name) is None:
-            print(explain(ModuleNotFoundError(name=name)), file=sys.stderr)
-            return 1
+    """Build the site into `out`; -> Sphinx's exit code, 1 where a warning was said. What did not change is kept.
+
+    Raises ModuleNotFoundError where Sphinx is not there.
+    """
+    need("sphinx", "myst_parser", "furo")
     out = out or root / "site"
     words = ["-W", "--keep-going", "-q", "-c", str(root / "manual"), "-d", str(out / ".doctrees")]
     done = subprocess.run([sys.executable, "-m", "sphinx", *words, str(root / "docs"), str(out)], check=False)

@@ -19,7 +19,7 @@ import pytest
 import paper_arcade
 from tests.workflow.house import ROOT, seal
 from workflow import __main__ as program
-from workflow import catalogue, completion, index, kept, origins, run_table, runs, text
+from workflow import catalogue, completion, index, kept, missing, origins, run_table, runs, text
 from workflow.context import Context
 from workflow.parser import SHELLS, parser
 from workflow.strict_yaml import ConfigError
@@ -312,3 +312,18 @@ def test_looking_needs_neither_torch_nor_snakemake(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "gone"), [(["docs"], "furo"), (["video", "ddd4"], "PIL"), (["runs"], "pyarrow.compute")]
+)
+def test_a_missing_package_is_named(words, gone, results: Path, monkeypatch, capsys):
+    """Also one that a program of ours would need, and one that is imported late."""
+    find = missing.importlib.util.find_spec
+    monkeypatch.setattr(missing.importlib.util, "find_spec", lambda name: None if name == gone else find(name))
+    monkeypatch.setitem(sys.modules, gone, None)
+    monkeypatch.setattr(kept, "_folder", lambda results, run: Path())
+    (results / catalogue.FILE).unlink(missing_ok=True)
+    assert program.main([*words, "--config", f"results={results}"] if words != ["docs"] else words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"the package {gone!r} is missing: activate the environment first"), said
