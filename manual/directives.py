@@ -24,7 +24,7 @@ class Line(SphinxRole):
     """`file:line` of `module:attribute`, leading to the code; a name that nothing has is a warning, so no build."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The link, or the name as it stands and a warning."""
+        """The link, or what is wrong with the name."""
         try:
             text = symbols.line(self.text)
         except LookupError as error:
