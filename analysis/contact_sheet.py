@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from analysis.errors import UserError
 from analysis.files import write_atomic
 
-WIDE, MANY = (420, 330), 24  # pixels of a tile's width, and where there are more tiles than this
-GAP, NAME = 14, 18  # pixels between tiles, and of the line with a tile's name
+WIDE, MANY = (640, 500), 24  # pixels of a tile's width, and where there are more tiles than this
+GAP, NAME = 16, 20  # pixels between tiles, and of the line with a tile's name
 MOST = 12  # rows of a table that are shown
-TEXT = 11  # pixels of a table's letters, before it is made as narrow as a tile
+TEXT = 12  # pixels of a table's letters, before it is made as narrow as a tile
 COLOURS = 256  # of the PNG
 
 
@@ -50,7 +50,7 @@ def _laid(tiles: list[tuple[str, Image.Image]], wide: int) -> Image.Image:
     places = columns(heights, wide)
     high = max(sum(heights[tile] for tile in column) for column in places)
     sheet = Image.new("RGB", (len(places) * (wide + GAP) + GAP, high + GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), _font(12, bold=True)
+    pen, font = ImageDraw.Draw(sheet), _font(14, bold=True)
     for k, column in enumerate(places):
         left, top = GAP + k * (wide + GAP), GAP
         for tile in column:

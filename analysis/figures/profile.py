@@ -29,6 +29,7 @@ def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
     for panel, columns, area in zip(spec.panels, found, axes, strict=True):
         if not any(columns):
             common.nothing(area, "No run has a value here")
+            area.set(xlim=(-0.5, len(columns) - 0.5), yticks=[])
         for k, label in enumerate(labels if any(columns) else ()):
             _one(
                 spec, panel, columns, area, sheet, label, (k - (len(labels) - 1) / 2) * 0.8 / len(labels), marks[label]

@@ -23,7 +23,7 @@ from analysis.text import number
 SHADES = {1: style.BLUE, 0: style.GREY, -1: style.ORANGE}
 NAMES = {1: "better", 0: "tied", -1: "worse"}
 FEW = 12  # games' bars of a panel are as narrow as so many would be
-TITLE, NAME, BARS = 0.35, 0.062, 1.1  # inches: of a title, of a game's name per letter, of the bars
+TITLE, NAME, BARS = 0.32, 0.047, 0.85  # inches: of a title, of a game's name per letter, of the bars
 
 
 class Duel(NamedTuple):
@@ -108,7 +108,7 @@ def _panel(spec: WinTieLoss, duel: Duel, panel: Axes, sheet: common.Sheet, title
     panel.set_yscale("symlog", linthresh=10.0 ** np.round(np.log10(usual)))
     panel.yaxis.set_major_formatter(style.FuncFormatter(lambda v, _: number(v)))
     panel.axhline(0, color="#444444", linewidth=0.7)
-    panel.set_xticks(places, [titles[game] for game in duel.games], rotation=90, fontsize=6)
+    panel.set_xticks(places, [titles[game] for game in duel.games], rotation=90, fontsize=5.5)
     panel.tick_params(axis="x", length=0)
     panel.grid(axis="x", visible=False)
     panel.set_xlim(-0.6, max(len(duel.games), FEW) - 0.4)

@@ -31,10 +31,10 @@ def test_figures_are_made_as_wide_as_a_tile_and_tables_are_shown_from_their_top(
     assert main(words) == 0
     with Image.open(out) as shown:
         sheet = shown.convert("RGB")
-    wide, top = WIDE[0], GAP + NAME
+    wide, top, high = WIDE[0], GAP + NAME, round(1600 * WIDE[0] / 840)
     assert sheet.width == 2 * (wide + GAP) + GAP
-    assert sheet.getpixel((GAP + 1, top + 1)) == sheet.getpixel((GAP + wide - 1, top + 799)) == (255, 0, 0)
-    assert sheet.getpixel((GAP + 1, top + 803)) == (255, 255, 255)  # half as wide as it was, and as high
+    assert sheet.getpixel((GAP + 1, top + 1)) == sheet.getpixel((GAP + wide - 1, top + high - 1)) == (255, 0, 0)
+    assert sheet.getpixel((GAP + 1, top + high + 4)) == (255, 255, 255)
     left = GAP + wide + GAP
     assert sheet.getpixel((left + 50, top + 25)) == (0, 0, 255)  # not made wider than it is
     assert sheet.getpixel((left + 150, top + 25)) == (255, 255, 255)
