@@ -182,10 +182,12 @@ class Places:
         self._table = places(())
 
     def arrays(self) -> tuple[np.ndarray, ...]:
+        """As `matrix` has them."""
         self._follow()
         return self._arrays
 
     def table(self) -> np.ndarray:
+        """[max(rows, tensors), 3] int64."""
         self._follow()
         return self._table
 
