@@ -42,10 +42,18 @@ class Suite(Part):
         if wrong := [channel for channel in self.hidden if channel >= (self.channels or INT32)]:
             yield f"environment.hidden {wrong}: environment.game {self.game} has {self.channels} channels, from 0"
 
+    @property
+    def made_by(self) -> str:
+        """`code`, or what stands around it."""
+        return self.code
+
     def codes(self) -> Iterator[str]:
-        yield self.code
+        yield from dict.fromkeys((self.code, self.made_by))
         if self.flicker or self.hidden:
             yield self.partial
+
+    def make(self, *given: Any, **named: Any) -> Any:
+        return load(self.made_by)(self, *given, **named)
 
 
 class MinAtar(Suite):
@@ -71,14 +79,9 @@ class MinAtar(Suite):
         known = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}
         return known.get(self.game)
 
-    def codes(self) -> Iterator[str]:
-        yield from super().codes()
-        if isinstance(self.sticky, list):
-            yield self.changing
-
-    def make(self, *given: Any, **named: Any) -> Any:
-        code = self.changing if isinstance(self.sticky, list) else self.code
-        return load(code)(self, *given, **named)
+    @property
+    def made_by(self) -> str:
+        return self.changing if isinstance(self.sticky, list) else self.code
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
@@ -161,14 +164,9 @@ class Atari(Suite):
     def side(self) -> int:
         return self.screen
 
-    def codes(self) -> Iterator[str]:
-        yield from super().codes()
-        if isinstance(self.cap_frames, Patience):
-            yield self.patient
-
-    def make(self, *given: Any, **named: Any) -> Any:
-        code = self.patient if isinstance(self.cap_frames, Patience) else self.code
-        return load(code)(self, *given, **named)
+    @property
+    def made_by(self) -> str:
+        return self.patient if isinstance(self.cap_frames, Patience) else self.code
 
 
 class CartPole(Suite):
