@@ -95,7 +95,7 @@ def from_runs(
         f"last_{unit or 'frames'}": ends,
         "diverged": sorted({run for curve in curves.values() for run in curve.held}),
         "without_score": sorted(set(rows.run) - shown - with_score),
-        "missing": sorted(m["run"] for m in missing),
+        "missing": sorted({m["run"] for m in missing}),
         "interpolated": sum(curve.filled for curve in curves.values()),
     }
     sentences = [f"{seeds_text(n)}{'' if n[0] == n[1] else ' per game'}."]

@@ -22,7 +22,7 @@ from analysis.duels import lead, tally_text
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
-from analysis.load import Scores, canonical, read_scores, select
+from analysis.load import Scores, read_scores, select
 from analysis.metrics import axis
 from analysis.normalise import one_scale
 from analysis.passage import levels, passages, ratio
@@ -40,7 +40,7 @@ from analysis.spec import (
     Verdict,
 )
 from analysis.spec import SCALES as RUN_SCALES
-from analysis.text import number
+from analysis.text import canonical, number
 
 FEW = 3  # seeds of a game below which an interval says little
 Judge = Callable[[float, float, float], tuple[Verdict, str]]  # of an interval's low and high, and a margin
@@ -69,7 +69,7 @@ def _check(spec: ClaimSpec, scores: Scores, reference: Reference) -> dict[str, A
 
 def judgement(spec: Claim, verdict: Verdict, ours: str, why: str, **numbers: Any) -> dict[str, Any]:
     """What the claims table holds of a claim; `numbers` in its unit: value, low, high, n, unit, runs, …"""
-    base = {"value": None, "low": None, "high": None, "n": None, "unit": "", "runs": [], "experiments": []}
+    base = {"value": None, "low": None, "high": None, "n": None, "seeds": [], "unit": "", "runs": [], "experiments": []}
     # what was looked at: our runs, or published numbers alone
     basis = {"basis": "runs" if spec.experiments else "published", "weak": False}
     return (
@@ -258,8 +258,9 @@ def judged(
     n = caption.seeds_text(value.n).removeprefix("n = ")
     runs = sorted({run for each in curves for run in each.runs})
     return judgement(
-        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak, n=n, **about
-    )
+        spec, verdict, ours, why, value=float(value.point), low=low, high=high, runs=runs, weak=weak, n=n,
+        seeds=list(value.n), **about,
+    )  # fmt: skip
 
 
 def above(low: float, high: float, margin: float) -> tuple[Verdict, str]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.text import canonical
+
 Missing = Sequence[Mapping[str, Any]]  # planned runs that are not finished, with variant and vary
 
 
@@ -41,15 +43,11 @@ def _names(rows: pd.DataFrame, missing: Missing) -> dict[tuple[str, str], str]:
     names = {}
     for variant, mine in settings.items():
         keys = sorted({key for values in mine.values() for key in values})
-        differing = [key for key in keys if len({_canonical(values.get(key)) for values in mine.values()}) > 1]
+        differing = [key for key in keys if len({canonical(values.get(key)) for values in mine.values()}) > 1]
         for text, values in mine.items():
             tail = ", ".join(f"{key.rsplit('.', 1)[-1]} {_plain(values.get(key))}" for key in differing)
             names[variant, text] = f"{variant} ({tail})" if tail else variant
     return names
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
 
 
 def _plain(value: Any) -> str:

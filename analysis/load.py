@@ -26,6 +26,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
 from analysis.labels import labels, planned
 from analysis.spec import FromRuns
+from analysis.text import canonical
 
 METADATA = b"paper_arcade"
 CLOCKED = {  # file -> columns that a run's clocks are read of
@@ -81,11 +82,6 @@ SCORES = pa.schema(
         pa.field("count", pa.int64(), metadata={b"unit": b"1"}),
     ]
 )
-
-
-def canonical(value: Any) -> str:
-    """JSON text that is equal for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_sealed(folder: Path, name: str) -> bytes:
@@ -282,7 +278,7 @@ def chosen(scores: Scores, spec: FromRuns) -> tuple[pd.DataFrame, list[dict[str,
             raise UserError(f"no run matches where {canonical(spec.where)}")
         rows = rows[rows.vary.isin([text for text, values in vary.items() if values in kept])]
         missing = [entry for entry in missing if (entry.get("vary") or {}) in kept]
-    return rows, missing
+    return rows, list({(entry["run"], entry["variant"]): entry for entry in missing}.values())
 
 
 def planned_variants(scores: Scores, spec: FromRuns) -> set[str]:

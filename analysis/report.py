@@ -27,12 +27,11 @@ from PIL import Image
 from analysis import caption
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
-from analysis.load import canonical
 from analysis.metrics import meaning
 from analysis.normalise import short
 from analysis.page import alt, cite, cost, curves, front, runs, settings
 from analysis.reference import Reference
-from analysis.text import frames_text
+from analysis.text import canonical, frames_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("uPlot.iife.min.js", "report.js", "curves.js")
@@ -85,7 +84,7 @@ def make_report(
         runs=rows,
         status=runs.statuses(rows),
         methods=_methods(sections, loaded),
-        bibtex="\n\n".join([*(section["bibtex"] for section in sections), cite.ours(commit)]),
+        bibtex="\n\n".join([*(section["bibtex"] for section in sections if section["bibtex"]), cite.ours(commit)]),
         settings=settings.tables(rows),
         devices=devices,
         energy=cost.estimate(devices, watts),
@@ -156,7 +155,7 @@ def _paper(
         "url": url if re.match(r"https?://", url) else "",
     }
     return about | {
-        "bibtex": cite.bibtex(about | {key: paper.get(key) for key in ("year", "venue")}),
+        "bibtex": "" if paper.get("selection") else cite.bibtex({**paper, **about}),
         "claims": [dict(claim) for claim in results.get(name, [])],
         "figures": [_figure(item, figures / name, base, reference, films) for item in paper.get("figures") or []],
         "tables": [_item(item, tables / name, base, ("csv", "md", "tex")) for item in paper.get("tables") or []],

@@ -113,7 +113,7 @@ def context() -> AbstractContextManager[None]:
             # labels come from the user's YAML: a dollar in them is a dollar, never the start of a formula
             "text.parse_math": False,
             "axes.titlesize": 8.5,
-            "axes.titlepad": 9.5,  # room for the number of runs (common.stamp)
+            "axes.titlepad": 9.5,  # room for the number of runs (figures/stamp.py)
             "axes.labelsize": 8,
             "xtick.labelsize": 7,
             "ytick.labelsize": 7,

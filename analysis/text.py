@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 TITLES = {
     "cartpole/v0": "CartPole-v0",
@@ -96,3 +98,8 @@ def citation(paper: str) -> str:
     if not (found := re.match(r"([a-z]+)(\d{4})(_|$)", paper)):
         return paper.replace("_", " ")
     return f"{AUTHORS.get(found[1], f'{found[1].capitalize()} et al.')} {found[2]}"
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is equal for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

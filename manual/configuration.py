@@ -82,7 +82,6 @@ class _Told:
         self.page = page
         self.seen: dict[str, Node] = {}
         self.parts: dict[str, Node] = {}
-        self.base: dict[str, Node] = {}
 
     def text(self) -> str:
         blocks = []
@@ -116,7 +115,7 @@ class _Told:
         of = {heading: each for heading, each in of.items() if issubclass(model, each)}
         common: Node = {}
         for each in of.values():
-            common |= {key: node for key, node in self.seen[each.__name__]["properties"].items()}
+            common |= self.seen[each.__name__]["properties"]
         own = {key: node for key, node in schema["properties"].items() if common.get(key) != node and key not in TELLS}
         yield f"{self._label(name)}\n## {heading}"
         yield _first(schema) or _plain(_kind(schema).get("description", ""))

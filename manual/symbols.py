@@ -72,7 +72,7 @@ def signature(node: Symbol) -> str:
 
 def is_property(node: Symbol) -> bool:
     """Whether it is read like a field."""
-    return any(getattr(each, "id", "") in ("property", "cached_property") for each in node.decorator_list)
+    return any(ast.unparse(each).rpartition(".")[2] in ("property", "cached_property") for each in node.decorator_list)
 
 
 def _arguments(node: Function) -> str:

@@ -33,20 +33,26 @@ def check(root: Path, overrides: dict[str, Any]) -> Checked:
     """Read all of config/. Raises ConfigError for what is no problem of a file."""
     project = Project(root, overrides)
     problems: dict[Problem, None] = {}
-    notes: dict[Problem, None] = {}
+    notes: dict[Problem, list[str]] = {}  # and the scales at which each holds, where it hangs on one
     try:
         project.check()
-        notes |= dict.fromkeys(project.unused_presets())
+        notes |= {note: [] for note in project.unused_presets()}
         for scale in SCALES:
             scaled = Project(root, overrides | {"scale": scale})
             for paper in project.paper_names:
                 try:
-                    doubts = (doubt for each in expand(scaled, paper).values() for doubt in each.doubts)
-                    notes |= dict.fromkeys(said._replace(message=f"{said.message} (scale {scale})") for said in doubts)
+                    for doubt in dict.fromkeys(d for each in expand(scaled, paper).values() for d in each.doubts):
+                        notes.setdefault(doubt, []).append(scale)
                 except ConfigError as error:
                     problems |= dict.fromkeys(error.problems)
     except ConfigError as error:
         if not error.problems:
             raise
         problems |= dict.fromkeys(error.problems)
-    return Checked(list(problems), list(notes), len(project.algorithm_names), len(project.paper_names))
+    told = [_at_scales(note, scales) for note, scales in notes.items()]
+    return Checked(list(problems), told, len(project.algorithm_names), len(project.paper_names))
+
+
+def _at_scales(note: Problem, scales: list[str]) -> Problem:
+    where = f" (scale{'s' * (len(scales) > 1)} {', '.join(scales)})" if scales else ""
+    return note._replace(message=note.message + where)

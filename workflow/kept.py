@@ -21,11 +21,14 @@ from workflow.missing import need
 from workflow.runs import Record
 from workflow.strict_yaml import ConfigError
 
+NEEDS = {"agents.kept": ("torch", "numpy", "pyarrow"), "analysis": ("PIL", "matplotlib", "pandas", "pyarrow")}
+
 
 def video(root: Path, results: Path, options: argparse.Namespace) -> int:
     """An episode as a picture; says where it is."""
     if options.steps < 1:
         raise ConfigError(f"--steps takes a number of 1 or more, not {options.steps}")
+    need(*NEEDS["analysis"])  # after an episode it would be late
     run = runs.find(results, options.run)
     out = options.out or results / "videos" / f"{run.name}.gif"
     if out.suffix not in (".gif", ".mp4"):
@@ -136,5 +139,5 @@ def _call(root: Path, module: str, *words: str, out: int | None = None) -> int:
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = os.environ | one | {"PYTHONPATH": str(root)}
     sys.stdout.flush()
-    need("torch", "pyarrow", "pandas", "PIL")  # said at once, and by this process
+    need(*NEEDS[module])  # said at once, and by this process
     return subprocess.run([sys.executable, "-m", module, *words], stdout=out, env=environment, check=False).returncode

@@ -25,11 +25,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _one_or_more(value: Any) -> Any:
+def one_or_more(value: Any) -> Any:
+    """Words of a text that commas divide, as a list; all else as it is."""
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
-Names = Annotated[list[Text], BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])]
+Names = Annotated[list[Text], BeforeValidator(one_or_more, json_schema_input_type=Text | list[Text])]
 
 
 def _seeds(value: Any) -> Any:
@@ -85,7 +86,7 @@ class Config(Strict):
     """config/config.yaml: what to run."""
 
     papers: Annotated[
-        list[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
+        list[Text], BeforeValidator(one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
     ] = Field(description="files of config/papers that `all` and the report stand for")
     scale: ScaleName = Field(description="smoke: seconds; reduced: honest on two cores; paper: as published")
     results: Text = Field(description="results folder; relative to where snakemake is started")
@@ -245,6 +246,7 @@ class Paper(Strict):
     year: Annotated[Whole, Field(ge=1950, le=2100)] = Field(description="of publication")
     venue: Text = Field(description="conference or journal, or none")
     url: Annotated[str, Field(pattern="^(https?://.*)?$")] = Field(description="where it can be read, or nothing")
+    selection: bool = Field(False, description="a choice of runs of ours, no paper: it is not cited")
     published: Quoted | None = Field(None, exclude=True, description="of all published numbers that do not say it")
     experiments: dict[Name, Experiment] = Field(default_factory=dict, description="name -> what was run")
     figures: list[FigureSpec] = Field(default_factory=list)

@@ -30,7 +30,8 @@ def as_json(context: Context, page: str) -> str:
     rows = []
     for name in papers_of(context, page):
         paper = context.project.paper(name)[0]
-        row = {key: getattr(paper, key) for key in ("title", "authors", "year", "venue", "url", "deviations")}
+        told = ("title", "authors", "year", "venue", "url", "selection", "deviations")
+        row = {key: getattr(paper, key) for key in told}
         for part in drawn.FILES:
             items = drawn.drawable(context, name, part)
             row[part] = [{key: getattr(item, key) for key in ("id", "title", "source")} for item in items]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from workflow.models import one_or_more
 from workflow.overlay import laid, part, placed
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 
@@ -38,7 +39,7 @@ def named_presets(document: Document) -> set[str]:
 def _named(said: object, at: Location) -> list[tuple[Location, str]]:
     """(where it stands, name) of what `preset` names: one or several."""
     if isinstance(said, str):
-        return [(at, said)]
+        return [(at, name) for name in one_or_more(said)]
     return [((*at, i), name) for i, name in enumerate(said) if isinstance(name, str)] if isinstance(said, list) else []
 
 
@@ -61,10 +62,10 @@ def _whole(document: Document, named: Document, key: str, presets: Presets) -> t
             preset = presets(where, name)
         except ConfigError as error:
             return own, [*problems, *error.problems]
-        for key, shared in (("scales", _scales(preset)), ("set", part(preset, ("set",)))):
-            mine = part(own, (key,))
+        for laid_on, shared in (("scales", _scales(preset)), ("set", part(preset, ("set",)))):
+            mine = part(own, (laid_on,))
             if shared.data is not None:
-                own = placed(own, (key,), shared if mine.data is None else laid(shared, mine))
+                own = placed(own, (laid_on,), shared if mine.data is None else laid(shared, mine))
     return own, problems
 
 

@@ -73,12 +73,11 @@ def valid_keys(
     size: int,
     last: np.ndarray,
     age: np.ndarray,
-    oldest: int,
     streams: int,
     stack: int,
     tries: int,
 ) -> np.ndarray:
-    """As `Uniform` draws them (memory/select.py) from a store with fields by slot, its oldest key, streams and stack.
+    """As `Uniform` draws them (memory/select.py) of a store's keys [low, high); `last` and `age` are by slot.
 
     -> keys [size], the first one -1 where some were not found.
     """
@@ -89,7 +88,7 @@ def valid_keys(
         n = 0
         for i in missing:
             slot = keys[i] % slots
-            if last[slot] or keys[i] < oldest + min(np.int64(age[slot]), stack - 1) * streams:
+            if last[slot] or keys[i] < low + min(np.int64(age[slot]), stack - 1) * streams:
                 missing[n] = i
                 n += 1
         if n == 0:

@@ -57,7 +57,7 @@ class Uniform:
         """The same keys."""
         store = self.store
         fields = store.by_slot("last"), store.by_slot("age")
-        keys = draws.valid_keys(draws.source(rng), low, high, size, *fields, low, store.streams, store.stack, TRIES)
+        keys = draws.valid_keys(draws.source(rng), low, high, size, *fields, store.streams, store.stack, TRIES)
         return keys if keys[0] >= 0 else None
 
     def update(self, keys: np.ndarray, priorities: np.ndarray) -> None:

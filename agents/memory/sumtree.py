@@ -57,12 +57,12 @@ class SumTree:
         """A copy of all values [size]."""
         return self._sums[0][: self.size].copy()
 
-    def set(self, indices: np.ndarray, values: np.ndarray | float) -> None:
-        """Slots [N] take values [N], or one value unless `compiled`; of equal slots the last one counts."""
+    def set(self, indices: np.ndarray, values: np.ndarray) -> None:
+        """Slots [N] take values [N]; of equal slots the last one counts."""
         self._put(indices, values)
         self._edges = None
 
-    def _put(self, indices: np.ndarray, values: np.ndarray | float) -> None:
+    def _put(self, indices: np.ndarray, values: np.ndarray) -> None:
         self._sums[0][indices] = values
         self._climb(indices if len(indices) * FAN < self.size else None)
 

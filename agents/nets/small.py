@@ -117,17 +117,13 @@ class Small:
         found = [scaling.scale(weight) if scaling else PLAIN for scaling, weight in pairs]
         return [*found, *[PLAIN] * (5 - len(found)), self._after.scale() if self._after else PLAIN]
 
-    def values(self, obs: torch.Tensor, support: np.ndarray) -> np.ndarray:
-        """Observations [B, C, H, W] of any type -> action values [B, A].
-
-        `support` [K] is what the K numbers of an action stand for (agents/compiled/q_learning.py).
-        """
-        return q_learning.action_values(flat(obs), self.seen, self.weights(), factors(self.scales()), support)
-
     def act(
         self, obs: torch.Tensor, support: np.ndarray, epsilon: float | np.ndarray, rng: np.random.Generator, keep: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As agents/compiled/q_learning.py has it; observations and `support` as for `values`."""
+        """Observations [B, C, H, W] of any type -> actions [B], values [B, A] (compiled/q_learning.py).
+
+        `support` [K] is what the K numbers of an action stand for.
+        """
         weights, scales, chances = self.weights(), factors(self.scales()), np.array(epsilon, np.float64, ndmin=1)
         return q_learning.epsilon_greedy(flat(obs), self.seen, weights, scales, support, source(rng), chances, keep)
 

@@ -12,10 +12,11 @@ from analysis.cells import by_value, cells, rank
 from analysis.errors import NoData
 from analysis.figures import common
 from analysis.intervals import estimate
-from analysis.load import Scores, canonical, select, varied_keys
+from analysis.load import Scores, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import DepthBars
+from analysis.text import canonical
 
 
 def draw(spec: DepthBars, scores: Scores, reference: Reference) -> common.Drawing:

@@ -20,11 +20,11 @@ from analysis.curves import Curves
 from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.figures.depth_bars import setting
-from analysis.load import Scores, canonical, chosen, select, varied_keys
+from analysis.load import Scores, chosen, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
 from analysis.spec import HeatMap
-from analysis.text import number
+from analysis.text import canonical, number
 
 
 @dataclass

@@ -44,5 +44,6 @@ def _n(rows: pd.DataFrame) -> str:
     return f"n = {seeds[0]}" + (f"–{seeds[-1]}" if seeds[1:] else "")
 
 
-def _so_far(done: int, missing: Sequence[Any]) -> str:
-    return f"; {done} of {done + len(missing)} runs so far" if missing else ""
+def _so_far(done: int, missing: Sequence[Mapping[str, Any]]) -> str:
+    planned = done + len({entry["run"] for entry in missing})
+    return f"; {done} of {planned} runs so far" if missing else ""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from analysis.claims import FEW
 from analysis.text import frames_text
 
 VERDICTS = {  # verdict -> what the front of the page says of its claims
@@ -15,7 +16,6 @@ VERDICTS = {  # verdict -> what the front of the page says of its claims
     "inconclusive": "inconclusive",
     "not run at this scale": "not run at this scale",
 }
-FEW = 2  # seeds of a game, at most, of evidence that is marked as weak
 REASONS, SHOWN = 2, 2  # told of one verdict; linked from one claim
 MANY = 100  # runs behind a figure that are named one by one, at most
 UNRUN = "not run at this scale"
@@ -55,8 +55,8 @@ def reasons(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int, st
 def sureness(claims: Sequence[Mapping[str, Any]], scales: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """How surely: seeds, scale and weak verdicts of the claims that rest on our runs. `scales`: by experiment."""
     ours = [claim for claim in claims if claim["basis"] == "runs" and claim["verdict"] != UNRUN]
-    seeds = sorted({seed for claim in ours for seed in _seeds(claim)})
-    weak = sum(bool(claim.get("marks")) for claim in ours)
+    seeds = sorted({seed for claim in ours for seed in claim["seeds"]})
+    weak = sum(map(_few, ours))
     found = [f"{' to '.join(str(n) for n in sorted({seeds[0], seeds[-1]}))} seeds a game"] if seeds else []
     found += list(
         dict.fromkeys(text for claim in ours for name in claim["experiments"] if (text := reduced(scales.get(name))))
@@ -89,8 +89,7 @@ def marks(
     """What makes a verdict's evidence weak. `done`: experiment -> its finished and its planned runs."""
     if claim["basis"] != "runs" or claim["verdict"] == UNRUN:
         return []
-    few = any(seed <= FEW for seed in _seeds(claim))
-    found = [f"weak: n = {claim['n']}"] if claim["weak"] or few else []
+    found = [f"weak: n = {claim['n']}"] if _few(claim) else []
     found += list(dict.fromkeys(text for name in claim["experiments"] if (text := reduced(scales.get(name)))))[:1]
     made, planned = (sum(done.get(name, (0, 0))[i] for name in claim["experiments"]) for i in (0, 1))
     return found + [f"preliminary: {made} of {planned} runs"] * (made < planned)
@@ -101,9 +100,9 @@ def _distance(about: Mapping[str, Any], experiments: set[str]) -> tuple[bool, in
     return set(about["experiments"]) != experiments, len(about["runs"])
 
 
-def _seeds(claim: Mapping[str, Any]) -> list[int]:
-    """'1 to 3 seeds' -> [1, 3]."""
-    return [int(word) for word in str(claim.get("n") or "").split() if word.isdigit()]
+def _few(claim: Mapping[str, Any]) -> bool:
+    """Whether a game of it has too few seeds for an interval to say much, whatever the verdict."""
+    return any(seeds < FEW for seeds in claim["seeds"])
 
 
 def shown_in(

@@ -115,9 +115,9 @@ def done(found: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
 
 
 def videos(found: Iterable[Mapping[str, Any]], results: Path, page: Path, most: int) -> list[dict[str, Any]]:
-    """The films that `arcade video` made of these runs; those of at most `most` bytes are to be embedded ('data').
+    """The films that `arcade video` made of these runs; those of at most `most` bytes are to be embedded.
 
-    `data`: path of the picture; `href`: where it lies; MP4s are only linked.
+    `path`: of the picture, None for one that is only linked; `href`: where it lies; MP4s are only linked.
     """
     shown = []
     for row in found:

@@ -109,7 +109,8 @@ def test_values_kept_with_a_row_are_those_it_was_acted_on():
     parts = build(spec(**APEX))
     assert set(parts.learner.agent.sequence_spec.extras) == {"q_taken", "q_best"}
     step = parts.actor.step()
-    q = small.form(parts.learner.agent.online).values(torch.from_numpy(step.obs), np.zeros(1, np.float32))
+    form, rng = small.form(parts.learner.agent.online), generator(0, "exploration")
+    _, q = form.act(torch.from_numpy(step.obs), np.zeros(1, np.float32), 0.0, rng, True)
     assert np.array_equal(step.extras["q_best"], q.max(1))
     assert np.array_equal(step.extras["q_taken"], q[np.arange(4), step.action])
 

@@ -67,7 +67,7 @@ def plain_of(agent: CompiledDQN) -> DQN:
 
 def values(network, obs: torch.Tensor) -> np.ndarray:
     """By the compiled form."""
-    return small.form(network).values(obs, np.zeros(1, np.float32))
+    return small.form(network).act(obs, np.zeros(1, np.float32), 0.0, generator(0, "exploration"), True)[1]
 
 
 def test_only_losses_that_have_a_compiled_form_take_it():

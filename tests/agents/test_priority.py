@@ -160,7 +160,7 @@ def test_sums_do_not_drift_whatever_the_order_of_the_changes(size):
     anew.fill(tree.leaves())
     for level, other in zip(tree._sums, anew._sums, strict=True):
         assert np.array_equal(level, other)  # to the bit
-    tree.set(np.arange(size), 0.0)
+    tree.set(np.arange(size), np.zeros(size))
     assert tree.total == 0.0
 
 
@@ -178,7 +178,7 @@ def test_a_slot_of_value_zero_is_never_found_not_even_at_the_ends():
 
 def test_filling_replaces_all_values():
     tree = SumTree(5_000, minimum=True)
-    tree.set(np.arange(5_000), 0.5)
+    tree.set(np.arange(5_000), np.full(5_000, 0.5))
     tree.fill(np.array([3.0, 0.0, 2.0]))
     assert tree.total == 5.0 and tree.minimum == 2.0 and tree.find(np.array([2.9, 3.0, 4.9]))[0].tolist() == [0, 2, 2]
 

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from analysis.duels import games_won
 from analysis.errors import UserError
 from analysis.intervals import drawn_means, of_means
-from analysis.load import Scores, canonical
+from analysis.load import Scores
 from analysis.reference import Reference
 from analysis.spec import Interval, PublishedScores, table_adapter
 from analysis.tables.aggregates import build, regressed
+from analysis.text import canonical
 from tests.analysis.conftest import REFERENCE
 
 RANDOM = {"pong": -20.7, "breakout": 1.7, "qbert": 163.9}  # atari_reference_scores.csv

@@ -70,8 +70,8 @@ def test_alt_text_says_what_is_seen():
     assert alt.seen({"kind": "scatter", "no_data": "why"}, bars) == "An empty frame: nothing was drawn."
 
 
-CLAIM = {"id": "a", "basis": "runs", "verdict": "reproduced", "weak": True, "n": "2 seeds", "runs": ["r1"],
-         "experiments": ["p.e"], "source": "Figure 2", "why": "the whole interval is above 0; weak"}  # fmt: skip
+CLAIM = {"id": "a", "basis": "runs", "verdict": "reproduced", "weak": True, "n": "2 seeds", "seeds": [2, 2],
+         "runs": ["r1"], "experiments": ["p.e"], "source": "Figure 2", "why": "the whole interval is above 0; weak"}  # fmt: skip
 SCALES = {"p.e": {"scale": "reduced", "budget_frames": 60_000, "paper_frames": 5_000_000, "clock": "frames"}}
 
 
@@ -80,13 +80,13 @@ def test_weak_evidence_is_marked_where_the_verdict_stands():
     assert front.marks(CLAIM, SCALES, {"p.e": (3, 4)}) == marks
     assert (
         front.marks(
-            CLAIM | {"weak": False, "n": "3 seeds"},
+            CLAIM | {"weak": False, "n": "3 seeds", "seeds": [3, 3]},
             {"p.e": SCALES["p.e"] | {"scale": "paper", "budget_frames": 5_000_000}},
             {"p.e": (4, 4)},
         )
         == []
     )
-    assert front.marks(CLAIM | {"weak": False, "verdict": "inconclusive", "n": "1 seed"}, {}, {}) == [
+    assert front.marks(CLAIM | {"weak": False, "verdict": "inconclusive", "n": "1 seed", "seeds": [1, 1]}, {}, {}) == [
         "weak: n = 1 seed"
     ]
     assert front.marks(CLAIM | {"basis": "published"}, SCALES, {}) == []
@@ -94,6 +94,8 @@ def test_weak_evidence_is_marked_where_the_verdict_stands():
         ("reproduced", "reproduced by our runs", 2, "the whole interval is above 0; b")]  # fmt: skip
     told = front.sureness([CLAIM | {"marks": marks}], SCALES)
     assert told == ["2 seeds a game", "reduced scale: 60k of 5M frames", "1 of 1 verdict on weak evidence"]
+    many = CLAIM | {"weak": False, "seeds": [10, 10], "marks": marks[1:]}  # its scale alone makes it no weak evidence
+    assert front.sureness([many], SCALES) == ["10 seeds a game", "reduced scale: 60k of 5M frames", "no weak evidence"]
 
 
 def test_a_claim_is_linked_to_what_shows_it():
