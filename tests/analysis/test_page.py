@@ -71,7 +71,8 @@ def test_alt_text_says_what_is_seen():
 
 
 CLAIM = {"id": "a", "basis": "runs", "verdict": "reproduced", "weak": True, "n": "2 seeds", "seeds": [2, 2],
-         "runs": ["r1"], "experiments": ["p.e"], "source": "Figure 2", "why": "the whole interval is above 0; weak"}  # fmt: skip
+         "runs": ["r1"], "experiments": ["p.e"], "source": "Figure 2",
+         "why": "the whole interval is above 0; weak"}  # fmt: skip
 SCALES = {"p.e": {"scale": "reduced", "budget_frames": 60_000, "paper_frames": 5_000_000, "clock": "frames"}}
 
 

@@ -82,9 +82,10 @@ def test_an_experiment_lays_its_own_scales_on_the_preset(project: Path):
     assert expansion.reduced == "1 of 2 seeds, 800 of 1k frames; all shortened."
 
 
-def test_presets_lie_on_each_other_and_may_say_what_holds_at_every_scale(project: Path):
+@pytest.mark.parametrize("several", ["[small, rules]", "small, rules"])
+def test_presets_lie_on_each_other_and_may_say_what_holds_at_every_scale(project: Path, several: str):
     """The last one is uppermost, and what the experiment says itself lies on both."""
-    small(project, ("preset: small", "preset: [small, rules]"))
+    small(project, ("preset: small", f"preset: {several}"))
     paper = (project / PAPER).read_text()
     (project / PAPER).write_text(paper.replace("optimizer.lr: 1e-3 }", "optimizer.lr: 1e-3, learning.batch: 9 }", 1))
     (project / "config/scales/rules.yaml").write_text(
