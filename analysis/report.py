@@ -150,7 +150,7 @@ def _paper(
         "paper": name,
         "title": paper.get("title") or name,
         "authors": authors if isinstance(authors, str) else ", ".join(authors),
-        "where": ", ".join(str(paper[key]) for key in ("venue", "year") if paper.get(key)),
+        "where": ", ".join(str(paper[key]) for key in ("venue", "year") if paper.get(key) not in (None, "", "none")),
         # a link of another scheme could run code
         "url": url if re.match(r"https?://", url) else "",
     }
@@ -271,7 +271,9 @@ def _methods(sections: Iterable[Mapping[str, Any]], experiments: Sequence[Mappin
     captions = [c for c in captions if c.get("metric")]
     runs = {entry["run"] for about in experiments for entry in about["runs"]}
     games = sorted({short(entry["game"]).replace("_", " ") for about in experiments for entry in about["runs"]})
-    text = [f"The page rests on {len(runs)} training runs on {len(games)} game(s): {', '.join(games)}." if runs else ""]
+    text = [
+        f"The page rests on {len(runs)} training run{'s' * (len(runs) != 1)} on {', '.join(games)}." if runs else ""
+    ]
     text.append(
         "Budgets and x axes are in environment frames where nothing else is said; returns are raw scores of full games."
     )

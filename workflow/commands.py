@@ -42,7 +42,7 @@ def do(root: Path, options: argparse.Namespace, passed: list[str]) -> int:
         case "check":
             return _check(root, overrides, options.json)
         case "runs":
-            _runs(Path(Project(root, overrides).config.results), options)
+            _runs(Project(root, overrides), options)
         case "diff":
             _diff(Path(Project(root, overrides).config.results), options)
         case "explain":
@@ -63,7 +63,7 @@ def _of_all(context: Context, options: argparse.Namespace, passed: list[str]) ->
         case "sheet":
             from workflow import kept
 
-            return kept.sheet(context, _paper(context, options.paper), options.out)
+            return kept.sheet(context, _known(context.project, options.paper), options.out)
         case "gc":
             from workflow import gc
 
@@ -134,9 +134,12 @@ def _plan(context: Context, options: argparse.Namespace) -> None:
     _note(lookahead.doubts(context, options.targets))
 
 
-def _runs(results: Path, options: argparse.Namespace) -> None:
+def _runs(project: Project, options: argparse.Namespace) -> None:
     from workflow import run_table
 
+    results = Path(project.config.results)
+    if options.paper is not None:
+        _known(project, options.paper)
     asked = run_table.Asked(options.paper, tuple(options.where), options.sort, options.all_columns)
     garbage.disable()  # thousands of runs, which all stay
     found = run_table.table(results, asked)
@@ -204,18 +207,18 @@ def _ledger(root: Path, check: bool) -> int:
     return int(check and bool(changed))
 
 
-def _paper(context: Context, name: str) -> str:
-    known = context.project.paper_names
-    if name not in known:
-        raise ConfigError([Document("config/papers", None).problem((), f"unknown paper {name!r}", name, known)])
-    return name
+def _known(project: Project, paper: str) -> str:
+    known = project.paper_names
+    if paper not in known:
+        raise ConfigError([Document("config/papers", None).problem((), f"unknown paper {paper!r}", paper, known)])
+    return paper
 
 
 def _done(context: Context, name: str) -> int:
     """Print what there is of a paper; 1 if something is missing."""
     from workflow import drawn, pages
 
-    paths = [p for p in drawn.files(context, _paper(context, name)) if p.endswith((".pdf", ".md"))]
+    paths = [p for p in drawn.files(context, _known(context.project, name)) if p.endswith((".pdf", ".md"))]
     paths.append(pages.file(context, [name]))
     missing = [path for path in paths if not Path(path).exists()]
     for path in paths:
@@ -228,7 +231,7 @@ def _done(context: Context, name: str) -> int:
 def _status(context: Context, options: argparse.Namespace) -> None:
     from workflow import pilots, status
 
-    papers = [_paper(context, name) for name in options.papers] or context.config.papers
+    papers = [_known(context.project, name) for name in options.papers] or context.config.papers
     while True:
         states, of_pilots = status.states(context, papers), pilots.overview(Path(context.results))
         if options.json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,9 +39,10 @@ def write(context: Context) -> None:
     write_if_changed(path, text.getvalue())
 
 
-def read(path: Path) -> Iterator[Row]:
-    """Rows of results/index.csv; none where there is no such file."""
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            width = len(Row._fields)
-            yield from (Row(*row) for row in csv.reader(file) if len(row) == width and tuple(row) != Row._fields)
+def read(path: Path) -> list[Row]:
+    """Rows of results/index.csv; none where there is no such file, or a damaged one: all of it can be written anew."""
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    return [Row(*row) for row in rows if len(row) == len(Row._fields) and tuple(row) != Row._fields]

@@ -115,7 +115,8 @@ def sheet(context: Context, paper: str, out: Path | None) -> int:
     there = {part: [str(path) for path in paths if path.exists()] for part, paths in wanted.items()}
     lost = [path.stem for paths in wanted.values() for path in paths if not path.exists()]
     if not any(there.values()):
-        raise ConfigError(f"nothing of {paper} is drawn at scale {context.config.scale}: arcade run {paper}")
+        scale = context.config.scale
+        raise ConfigError(f"nothing of {paper} is drawn at scale {scale}: arcade run {paper} --config scale={scale}")
     out = out or shown / "sheets" / f"{paper}.png"
     words = ["--figures", *there["figures"], "--tables", *there["tables"]]
     code = _call(context.root, "analysis", "sheet", "--out", str(out), *words)

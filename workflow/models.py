@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from agents.spec.base import Count, Identified, Period, Whole
+from agents.spec.base import Count, EachOnce, Identified, Period, Real, Whole
 from analysis.spec import ClaimSpec, FigureSpec, Interval, Regime, TableSpec
 from workflow.typed import NAME
 
@@ -75,9 +75,9 @@ Variants = Annotated[
 class Energy(Strict):
     """What the report estimates the energy of the runs with."""
 
-    core_watts: Annotated[float, Field(gt=0)] = Field(description="W of one busy CPU core")
-    gpu_watts: Annotated[float, Field(gt=0)] = Field(description="W of one busy GPU")
-    overhead: Annotated[float, Field(ge=1)] = Field(
+    core_watts: Annotated[Real, Field(gt=0, le=10_000)] = Field(description="W of one busy CPU core")
+    gpu_watts: Annotated[Real, Field(gt=0, le=10_000)] = Field(description="W of one busy GPU")
+    overhead: Annotated[Real, Field(ge=1, le=100)] = Field(
         description="energy of the building for that of its computers (PUE)"
     )
 
@@ -206,7 +206,7 @@ class Experiment(Strict):
     cluster: ClusterChange = Field(
         ClusterChange(), description="what its jobs ask of the cluster, where that differs from the algorithm's file"
     )
-    preset: Names | None = Field(
+    preset: Annotated[Names, Field(min_length=1), EachOnce] | None = Field(
         None, description="files of config/scales on which `scales` and `set` are laid; the last is uppermost"
     )
     scales: dict[Literal["smoke", "reduced"], Scale] = Field(

@@ -154,7 +154,9 @@ def _complete(action: argparse.Action, by: Callable[..., list[str]]) -> None:
 
 
 def _targets(one: argparse.ArgumentParser) -> None:
-    found = one.add_argument("targets", nargs="*", metavar="TARGET", help="papers or files; none: all")
+    found = one.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="papers or files; none: the papers of config.yaml"
+    )
     _complete(found, completion.papers)
 
 

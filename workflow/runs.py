@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import catalogue, text
+from workflow import catalogue, index, text
 from workflow.overlay import flatten
 from workflow.strict_yaml import ConfigError, nearest
 
@@ -45,7 +45,10 @@ def named(results: Path, piece: str) -> str:
         fitting = [n for n in names if piece.startswith(n.rpartition(".")[2])]
     if len(fitting) > 1:
         more = [f"  … and {len(fitting) - LISTED} more"] if len(fitting) > LISTED else []
-        lines = [f"{piece!r} could be any of {len(fitting)} runs:", *(f"  {n}" for n in fitting[:LISTED]), *more]
+        rows = index.read(results / "index.csv")
+        asked = {row.run: f"  ({row.paper}.{row.experiment}: {row.variant}, {row.scale})" for row in rows}
+        told = (f"  {name}{asked.get(name, '')}" for name in fitting[:LISTED])
+        lines = [f"{piece!r} could be any of {len(fitting)} runs:", *told, *more]
         raise ConfigError("\n".join(lines))
     if not fitting:
         guess = nearest(piece, names)

@@ -97,7 +97,7 @@ def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
     """Counts, the table (runs that wait or are done only as far as they fit), and the lost runs by name."""
     counts = Counter(row["state"] for row in rows)
     total = " · ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
-    lines = [f"{len(rows)} runs: {total}" if rows else "no runs are asked for", ""]
+    lines = [f"{len(rows)} run{'s' * (len(rows) != 1)}: {total}" if rows else "no runs are asked for", ""]
     head = ["run", "variant", "state", "frames", "frames/s", "ETA", "last return", "host", "job"]
     body = [
         [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from agents.spec.base import INT32, Count, EachOnce, Frames, Game, Length, Part, Period, Probability, Whole, load
 
@@ -122,6 +122,12 @@ class Patience(Part):
     kind: Literal["patience"]
     frames: Length = Field(description="episodes are truncated at this length")
     unrewarded_frames: Length = Field(description="and after so many frames in a row without a reward")
+
+    @model_validator(mode="after")
+    def _acts(self) -> "Patience":
+        if self.unrewarded_frames >= self.frames:
+            raise ValueError(f"unrewarded_frames {self.unrewarded_frames} never counts: frames is {self.frames}")
+        return self
 
 
 Cap = Annotated[  # told apart before they are read, so that a mistake is told once

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ale_py import ALEInterface, LoggerMode, roms
+from pydantic import ValidationError
 
 from agents.acting.actor import Stacker
 from agents.envs.atari import Atari
@@ -225,6 +226,12 @@ def test_fire_is_pressed_for_one_frame_where_it_is_asked_for(fire):
 
 def patience(frames: int, unrewarded: int) -> dict:
     return {"kind": "patience", "frames": frames, "unrewarded_frames": unrewarded}
+
+
+def test_patience_that_never_counts_is_refused():
+    for unrewarded in (9, 10):
+        with pytest.raises(ValidationError, match=f"unrewarded_frames {unrewarded} never counts: frames is 9"):
+            spec("dqn_nature", environment__cap_frames=patience(9, unrewarded))
 
 
 def test_a_patient_game_ends_after_so_many_frames_without_a_reward():

@@ -126,6 +126,19 @@ def test_the_catalogue_reads_what_is_new_and_nothing_else(results: Path):
         assert (results / catalogue.FILE).read_text() == text, damaged
 
 
+@pytest.mark.parametrize("damaged", [b"\xff", b'"' + b"x" * 200_000 + b'"', b"a,b\n", None])
+def test_a_damaged_index_is_no_index(results: Path, damaged: bytes | None):
+    path = results / "index.csv"
+    path.unlink(missing_ok=True)
+    path.mkdir() if damaged is None else path.write_bytes(damaged)
+    assert index.read(path) == [] and len(run_table.table(results, run_table.Asked()).rows) == 4
+
+
+def test_a_paper_that_is_none_has_no_runs(results: Path, capsys):
+    assert program.main(["runs", "dmeo", "--config", f"results={results}"]) == 1
+    assert "unknown paper 'dmeo'; did you mean 'demo'?" in capsys.readouterr().err
+
+
 def test_a_filter_that_nothing_fits_says_so_and_still_knows_its_words(results: Path):
     none = run_table.table(results, run_table.Asked(where=("lr=7",)))
     assert run_table.overview(none, results, False) == f"none of 4 finished runs fits in {results}/runs"
@@ -142,7 +155,7 @@ def test_runs_are_named_by_any_piece_that_no_other_has(results: Path):
     assert str(error.value).splitlines() == [
         "'asterix' could be any of 2 runs:",
         "  dqn.minatar-asterix.s0.ccc3",
-        "  dqn.minatar-asterix.s0.ddd4",
+        "  dqn.minatar-asterix.s0.ddd4  (mine.lr: B, paper)",
     ]
 
 

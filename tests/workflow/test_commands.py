@@ -155,7 +155,7 @@ def test_plan_counts_the_jobs_that_a_dry_run_has(house: Path, tmp_path: Path, ch
     counts = Counter(job.rule for job in planned(folder, "house") if job.rule != "house")
     shown = command(folder, "plan", "house").stdout.splitlines()
     trained = counts.pop("train", 0)
-    first = [f"{trained} training runs" if trained else "no training runs"]
+    first = [f"{trained} training run{'s' * (trained != 1)}" if trained else "no training runs"]
     if change is lose_a_mark:
         first.append("  1 finished before are linked into results/runs again (seconds)")
     if not counts and change is lose_scores:  # all that was made of them is there

@@ -69,8 +69,8 @@ def test_the_shrinking_snippet_shrinks(checkout):
     found = expand(Project(checkout, {"scale": "reduced"}), "shrunk")
     (checkout / "config/papers/shrunk.yaml").unlink()
     assert found["lr"].reduced.startswith("2 of 3 seeds, 50k of 1M frames; ")
-    assert found["longer"].reduced.startswith("2 of 3 seeds, 50k of 2M frames; ")
-    assert json.loads(found["longer"].points[0].template)["evaluation"]["every_frames"] == 10_000
+    assert found["longer"].reduced.startswith("2 of 3 seeds, 100k of 2M frames; ")
+    assert json.loads(found["longer"].points[0].template)["evaluation"]["every_frames"] == 20_000  # 20 %
 
 
 def test_the_papers_command_runs(checkout):
