@@ -120,10 +120,11 @@ class Store:
         if not mark.exists() or mark.read_bytes() != seal:
             mark.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(mark, seal)
-            when = (sealed.folder / MANIFEST).stat().st_mtime_ns  # as old as the result: its scores stay as they are
+        when = (sealed.folder / MANIFEST).stat().st_mtime_ns  # as old as the result: its scores stay as they are
+        if mark.stat().st_mtime_ns != when:
             os.utime(mark, ns=(when, when))
-            for left in leftovers(mark):
-                left.unlink(missing_ok=True)
+        for left in leftovers(mark):
+            left.unlink(missing_ok=True)
 
     def is_shown(self, sealed: Sealed) -> bool:
         """Whether `show` would find nothing to do."""

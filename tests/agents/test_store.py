@@ -15,7 +15,7 @@ import pytest
 
 from agents import __main__ as program
 from agents.run import store as sealed
-from agents.run.files import told, write_atomic
+from agents.run.files import beside, told, write_atomic
 from agents.run.store import CODE, MANIFEST, NO_LINKS, Store, problem, read
 from tests.agents.specs import ROOT, spec
 from tests.agents.test_studies import walk
@@ -153,6 +153,20 @@ def test_of_many_that_seal_the_same_at_once_one_result_stays(damaged, tmp_path):
         assert len(tree(tmp_path)) == 5 + 3 + 1 + 2, "something is left over"
         (tmp_path / "go").unlink()
         shutil.rmtree(tmp_path / "store")
+
+
+def test_what_a_killed_process_left_goes_also_where_another_one_showed_the_result_meanwhile(tmp_path):
+    store = Store(tmp_path)
+    one = seal(store)
+    store.show(one)
+    expected, mark = tree(tmp_path), store.mark(one.run, one.fingerprint)
+    for path in (mark, tmp_path / "runs" / one.run / "run.json"):
+        beside(path).touch()
+    beside(one.folder).mkdir()
+    os.utime(mark)  # killed before the mark was given its time
+    store.show(one)
+    assert tree(tmp_path) == expected and list(one.folder.parent.iterdir()) == [one.folder]
+    assert mark.stat().st_mtime_ns == (one.folder / MANIFEST).stat().st_mtime_ns
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
