@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -77,6 +78,14 @@ def test_installed_versions_are_the_locks():
     lock = read_lock()
     installed = {name: Version(metadata.version(name)).public for name in lock}
     assert installed == lock
+
+
+def test_every_package_works_with_the_oldest_python_that_is_let_in():
+    """Debian's own Python stays at an early 3.11: what is locked on a newer one must install there, too."""
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert oldest == "3.11"
+    needed = {name: metadata.metadata(name)["Requires-Python"] or "" for name in read_lock()}
+    assert {name: python for name, python in needed.items() if f"{oldest}.0" not in SpecifierSet(python)} == {}
 
 
 @pytest.mark.parametrize("part", ["", "-jobstep"])
