@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from agents.run.lease import living
 from agents.run.store import MANIFEST, problem, read
 from analysis.spec import SCALES
-from workflow import text
+from workflow import drawn, text
 from workflow.config import Project
 from workflow.context import Context
 from workflow.expand import Papers, Run
@@ -60,7 +60,30 @@ def waste(context: Context, now: float) -> list[Waste]:
             found.append(Waste(work, "checkpoints of a run that nothing asks for"))
         elif context.finished.problem(runs[work.name]) is None:
             found.append(Waste(work, "checkpoints of a finished run"))
-    return sorted(found)
+    return sorted([*found, *_drawn(context.project, results)])
+
+
+def _drawn(project: Project, results: Path) -> Iterator[Waste]:
+    """What was drawn, computed or imagined for papers, experiments, figures and tables that config/ has no more.
+
+    The files of all papers are known by name, whatever their scale; `.` begins what is being written.
+    """
+    papers = {name: project.paper(name)[0] for name in project.paper_names}
+    known = {
+        "claims": {f"{paper}.json" for paper in papers},
+        "scores": {f"{name}.{key}.parquet" for name, paper in papers.items() for key in paper.experiments},
+        "dreams": {f"{name}/{item.id}.parquet" for name, paper in papers.items() for item in paper.figures},
+    }
+    for part, suffixes in drawn.FILES.items():
+        ids = [(name, item.id) for name, paper in papers.items() for item in getattr(paper, part)]
+        known[part] = {f"{name}/{id}.{suffix}" for name, id in ids for suffix in (*suffixes, "gif")}
+    for scale in SCALES:
+        for part, names in known.items():
+            top = results / scale / part
+            for path in top.rglob("*"):
+                name = path.relative_to(top).as_posix()
+                if path.is_file() and not path.name.startswith(".") and name not in names:
+                    yield Waste(path, "drawn for what config/ has no more")
 
 
 def _elsewhere(finished: Finished, runs: dict[str, Run]) -> dict[str, Run]:

@@ -34,7 +34,8 @@ class _Commands:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if config:
-            one.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="over config/config.yaml")
+            help = "over config/config.yaml, as scale=smoke, scale=paper or results=FOLDER"
+            one.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help=help)
         if json:
             one.add_argument("--json", action="store_true", help="for machines")
         return one

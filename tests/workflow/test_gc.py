@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.house import build, seal
-from workflow import gc
+from workflow import drawn, gc
 from workflow.context import Context
 from workflow.strict_yaml import ConfigError
 from workflow.targets import runs_behind
@@ -45,6 +45,32 @@ def test_a_run_that_no_paper_asks_for_is_named(house: Path):
     paper.write_text(paper.read_text().replace("budget_frames: 1000", "budget_frames: 2000"))
     found = named()
     assert f"results/runs/{name}" in found and any(path.startswith("results/store/") for path in found)
+
+
+def test_what_was_drawn_for_papers_and_figures_that_are_gone_is_named_at_every_scale(house: Path):
+    """And nothing of those that are there, at any scale, nor what is being written."""
+    finish()
+    context = Context.read(Path.cwd(), {}, main=False)
+    kept = [*drawn.files(context, "house"), f"{context.shown}/claims/house.json"]
+    kept += [f"{context.shown}/scores/house.{key}.parquet" for key in context.papers["house"]]
+    assert any("/figures/" in path for path in kept) and len(kept) > 6
+    kept += [path.replace(f"/{context.config.scale}/", "/smoke/") for path in kept]
+    gone = [
+        *(f"results/{scale}/figures/house/old.v2.csv" for scale in ("reduced", "paper")),
+        "results/smoke/figures/deleted/curves.png",
+        "results/smoke/tables/deleted/scores.md",
+        "results/smoke/claims/deleted.json",
+        "results/smoke/dreams/house/old.parquet",
+        "results/reduced/scores/house.old.parquet",
+        "results/reduced/scores/deleted.base.parquet",
+    ]
+    written = "results/reduced/figures/house/.curves.png.host.1.abcd.part"
+    for path in (*kept, *gone, written):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+    assert named() == sorted(gone)
+    assert "removed" in gc.collect(context, True, time.time()) and named() == []
+    assert all(Path(path).exists() for path in (*kept, written))
 
 
 def test_nothing_is_named_while_a_paper_has_a_name_that_is_not_read(house: Path):
