@@ -42,9 +42,7 @@ def make_figure(
     with style.context():
         loaded = replace(read_scores(scores), dreams=dreams)
         try:
-            drawing = resolve(FIGURES[spec.kind])(spec, loaded, Reference(reference))
-            if isinstance(spec, FromRuns) and spec.experiments:
-                stamp(drawing, spec, loaded)
+            drawing = draw(spec, loaded, Reference(reference))
         except NoData as reason:
             plt.close("all")  # a figure may have been begun
             drawing = placeholder(spec, loaded, str(reason))
@@ -63,11 +61,19 @@ def make_figure(
     return [target(out, suffix) for suffix in (*_METADATA, "csv", "json")]
 
 
+def draw(spec: FigureSpec, scores: Scores, reference: Reference) -> common.Drawing:
+    """A figure as its kind draws it, with the number of runs over its panels. To be called in `style.context`."""
+    drawing = resolve(FIGURES[spec.kind])(spec, scores, reference)
+    if isinstance(spec, FromRuns) and spec.experiments:
+        stamp(drawing, spec, scores)
+    return drawing
+
+
 def axis_texts(figure: Figure) -> list[str]:
     """What the figure says beside its x and y axes, '' where that is nothing."""
     x = [axes.get_xlabel() for axes in figure.axes] + [figure.get_supxlabel()]
     y = [axes.get_ylabel() for axes in figure.axes if axes.get_label() != "<colorbar>"]
-    return [" ".join(next(filter(None, texts), "").split()) for texts in (x, y)]
+    return [" ".join(next(filter(None, texts), "").split()) for texts in (x, [*y, figure.get_supylabel()])]
 
 
 def colours(figure: Figure) -> dict[str, str]:

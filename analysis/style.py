@@ -91,7 +91,7 @@ REFERENCE_DASH = (0, (1.2, 1.6))
 
 SMALL: dict[str, Any] = {  # letters of panels of which five stand side by side
     "axes.titlesize": 6.5,
-    "axes.titlepad": 2.5,
+    "axes.titlepad": 7.5,
     "axes.labelsize": 6.5,
     "axes.labelpad": 1.5,
     "xtick.labelsize": 5.5,
@@ -273,25 +273,30 @@ def logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(_Powers(10.0, labelOnlyBase=False))
 
 
-def frame_axis(
-    axes: Axes, label: bool = True, text: str = "Environment frames", whole: bool = True, last: float | None = None
-) -> None:
-    """x axis from 0 in environment frames, or what `text` says, with readable units; `whole`: ticks at whole numbers
+def frame_axis(axes: Axes, whole: bool = True, last: float | None = None) -> None:
+    """x axis of environment frames, or of another clock, from 0, with readable units; `whole`: ticks at whole numbers
     alone; `last`: the axis ends there, with a tick."""
     nice = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole)
     axes.set_xlim(left=0, right=last)
     if last is None:
         axes.xaxis.set_major_locator(nice)
     else:
-        axes.set_xticks(ends_with(last, nice))
+        axes.set_xticks(ends_with(last, nice, _room(axes, frames_text(last))))
     axes.xaxis.set_major_formatter(FuncFormatter(frames_text))
-    if label:
-        axes.set_xlabel(text)
 
 
-def ends_with(last: float, nice: MaxNLocator) -> list[float]:
-    """Ticks from 0 to `last`: even steps of a round number where it has such, else round numbers and it."""
-    for parts in (4, 5, 3, 2):
+def _room(axes: Axes, text: str) -> float:
+    """How many texts like this have room below the axes, with white between them."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    wide = 0.0085 * plt.rcParams["xtick.labelsize"] * len(text)  # inches; digits and M are wider than most letters
+    return axes.get_position().width * figure.get_figwidth() / (1.25 * wide)
+
+
+def ends_with(last: float, nice: MaxNLocator, room: float = 5) -> list[float]:
+    """Ticks from 0 to `last`: at most `room` even steps of a round number where it has such, else round numbers and
+    it."""
+    for parts in (parts for parts in (4, 5, 3, 2) if parts <= room):
         step = last / parts
         if float(f"{step:e}".partition("e")[0]) in (1.0, 2.0, 2.5, 5.0):
             return [i * step for i in range(parts)] + [last]

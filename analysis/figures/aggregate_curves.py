@@ -51,7 +51,7 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
     figure, axes = common.grid(spec, len(panels), per_row, 2.1, [*lines, *levels, *overlays])
     factor = SCALES[spec.normalisation].factor
     last = max(curves.frames[-1] for view in views for curves in view.lines.values())
-    for i, ((view, statistic), panel) in enumerate(zip(panels, axes, strict=True)):
+    for (view, statistic), panel in zip(panels, axes, strict=True):
         words = [view.name] * bool(view.name) + [TITLES[statistic]] * (not view.name or len(spec.statistics) > 1)
         title = ", ".join(words)
         for label, curves in view.lines.items():
@@ -66,9 +66,8 @@ def draw(spec: AggregateCurves, scores: Scores, reference: Reference) -> common.
                 shade = marks[printed[wanted.algorithm]].colour
                 common.published_curve(panel, sheet, title, wanted, reference, None, last, shade)
         panel.set_title(title)
-        style.frame_axis(panel, text=x.text, whole=x.unit is None, last=common.budget(spec, scores, last, x.unit))
-        if i % min(per_row, len(panels)) == 0:
-            panel.set_ylabel(axis(spec.metric, spec.normalisation))
+        style.frame_axis(panel, x.unit is None, common.budget(spec, scores, last, x.unit))
+    common.name_axes(axes, per_row, x.text, axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     shown = _named([(view.name, view.lines | view.levels) for view in views])
     notes = [*_games(_named([(view.name, view.lines) for view in views])), *x.notes, *sheet.notes]

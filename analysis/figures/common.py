@@ -7,6 +7,7 @@ the spec, and NoData where no run has anything to show; other errors are faults 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,10 @@ from analysis.spec import PublishedCurve
 from analysis.text import algorithm_name
 
 MARKERS = 8  # on a curve, at most about so many
-PAGE, LEAST = 8.3, 0.68  # inches: of a page's rows of panels, and of such a row
+PAGE, LEAST = 8.6, 0.68  # inches: of a page's rows of panels, and of such a row
+LETTER = 0.0076  # inches of a letter's width, for each point of its size
+TITLE = 0.7  # of a panel's width: how long a title may be, since it stands over the axes, which lie to the right
+LONG = 0.8  # of a panel's width or height: what the text beside its axis may be as long as
 SMALL = 1.6  # inches of a panel's width below which titles and labels would reach into the next one
 
 
@@ -114,6 +118,36 @@ def grid(
     if rows == across == 1:
         axes.flat[0].xaxis.label.set_wrap(True)  # rather than cut off at the page's edge
     return figure, list(axes.flat[:panels])
+
+
+def name_axes(axes: Sequence[Axes], across: int, x: str, y: str) -> None:
+    """Say what the axes of panels that are alike mean, `across` of them in a row.
+
+    x below the lowest panel of each column, in lines as short as a panel; y beside the first of each row, or once for
+    all of them where rows are too low for that.
+    """
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    across = min(across, len(axes))
+    rows, size = math.ceil(len(axes) / across), plt.rcParams["axes.labelsize"]
+    letter = LETTER * size
+    for panel in axes[-across:]:
+        panel.set_xlabel(textwrap.fill(x, int(LONG * figure.get_figwidth() / across / letter)) if across > 1 else x)
+    if rows > 1 and letter * len(y) > LONG * figure.get_figheight() / rows:
+        figure.supylabel(y, fontsize=size)
+    else:
+        for panel in axes[::across]:
+            panel.set_ylabel(y)
+
+
+def title(panel: Axes, across: int, words: Sequence[str]) -> None:
+    """Say what a panel shows, `across` of them in a row: on one line where the words have room on it, else each on its
+    own."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    text = ", ".join(words)
+    wide = LETTER * plt.rcParams["axes.titlesize"] * len(text)
+    panel.set_title(text if wide < TITLE * figure.get_figwidth() / across else "\n".join(words))
 
 
 def nothing(axes: Axes, text: str) -> None:

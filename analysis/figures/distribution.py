@@ -40,7 +40,7 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
     across = spec.panels if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(keys), across, 2.1, texts)
     last = max(int(chosen[-1]) for chosen in times.values())
-    for i, (panel, key) in enumerate(zip(axes, keys, strict=True)):
+    for panel, key in zip(axes, keys, strict=True):
         label, game = key
         title = f"{label}, {game_title(game)}"
         for frame in times[key]:
@@ -67,10 +67,8 @@ def draw(spec: Distribution, scores: Scores, reference: Reference) -> common.Dra
                 )
         style.logarithmic(panel.xaxis)
         style.logarithmic(panel.yaxis)
-        panel.set_title(title)
-        panel.set_xlabel("Share of rows with a larger value")
-        if i % across == 0:
-            panel.set_ylabel(axis(spec.metric, "raw"))
+        common.title(panel, min(across, len(keys)), [label, game_title(game)])
+    common.name_axes(axes, across, "Share of rows with a larger value", axis(spec.metric, "raw"))
     common.legend_below(figure, dict(sorted(sheet.legend.items(), key=lambda item: texts.index(item[0]))))
     used = {f"{label} on {game}": curves for (label, game), curves in middle.items()}
     notes = ["Lines: percentiles over the memory's rows, mean over seeds; colours: training frames."]

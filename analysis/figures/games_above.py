@@ -13,6 +13,7 @@ from analysis.errors import UserError
 from analysis.figures import common
 from analysis.intervals import SEED, Estimate, draw_counts, limits, runs_per_game
 from analysis.load import Scores, select
+from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import GamesAbove, Interval
 
@@ -29,7 +30,7 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
     figure, axes = common.grid(spec, len(spec.levels), across, 1.9, list(lines))
     last = max(curves.frames[-1] for curves in lines.values())
     most = max(len(set(curves.games)) for curves in lines.values())
-    for i, (level, panel) in enumerate(zip(spec.levels, axes, strict=True)):
+    for level, panel in zip(spec.levels, axes, strict=True):
         title = f"{level:g} % or more"
         for label, curves in lines.items():
             value = games_above(curves.values, curves.games, level, spec.interval)
@@ -38,8 +39,7 @@ def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawi
         panel.set_ylim(-0.04 * most, 1.06 * most)
         panel.yaxis.set_major_locator(style.MaxNLocator(5, integer=True))
         style.frame_axis(panel, last=common.budget(spec, scores, last, None))
-        if i % across == 0:
-            panel.set_ylabel("Games")
+    common.name_axes(axes, across, CLOCKS["frames"], "Games")
     common.legend_below(figure, sheet.legend)
     counts = {label: len(set(curves.games)) for label, curves in lines.items()}
     whole = [f"Of {caption.games_text(game for curves in lines.values() for game in curves.games)}."]

@@ -89,9 +89,12 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
     variants = list(dict.fromkeys(variant for _, variant in panels))
     across = len(variants) if spec.by else min(len(variants), 3 if spec.column == "double" else 1)
     sheet = common.Sheet()
-    tight = (0.85 * style.width(spec.venue, spec.column) / across - 0.45) / len(xs) < NARROW
+    wide = (0.85 * style.width(spec.venue, spec.column) / across - 0.45) / len(xs)  # of a cell, inches
+    tight, longest = wide < NARROW, 0.053 * max(len(_tick(x)) for x in xs)
+    upright = tight or longest > 0.9 * wide
     least = 1.5 if len(panels) == across else 1.2  # a single row has the whole length of the bar's label beside it
-    height = max(least, (0.6 if spec.by else 0.75) + (0.24 if spec.by else 0.36) * len(ys)) + 0.25 * tight
+    height = max(least, (0.6 if spec.by else 0.75) + (0.24 if spec.by else 0.36) * len(ys))
+    height += max(0.0, longest - 0.1) if upright else 0.0
     figure, axes = common.grid(spec, len(panels), across, height, [], least=height)
     colours = style.plt.get_cmap("cividis")
     for i, (panel, (row, variant)) in enumerate(zip(axes, panels, strict=True)):
@@ -110,7 +113,7 @@ def _plot(spec: HeatMap, scores: Scores, grids: dict[Panel, Grid], curves: dict[
         panel.set_xlim(-0.5, len(xs) - 0.5)
         panel.set_ylim(-0.5, len(ys) - 0.5)
         under = i >= len(panels) - across or not spec.by  # what stands below the last row says it of all
-        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs] if under else [], rotation=90 if tight else 0)
+        panel.set_xticks(range(len(xs)), [_tick(x) for x in xs] if under else [], rotation=90 if upright else 0)
         panel.set_yticks(range(len(ys)), [_tick(y) for y in ys])
         panel.grid(visible=False)
         panel.tick_params(length=0)

@@ -37,7 +37,7 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
     per_row = spec.panels if spec.column == "double" else min(spec.panels, 1)
     height = 2.2 if min(per_row, len(games)) < 3 else 1.75
     figure, axes = common.grid(spec, len(games), per_row, height, labels + references + overlays)
-    for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+    for game, panel in zip(games, axes, strict=True):
         if not any(per_game[game].values()):
             common.nothing(panel, "No run has a score here")
         last = 0
@@ -58,9 +58,8 @@ def draw(spec: LearningCurves, scores: Scores, reference: Reference) -> common.D
             common.published_curve(panel, sheet, game, wanted, reference, game, last, shade)
         panel.set_title(game_title(game))
         end = common.budget(spec, scores, last, x.unit)
-        style.frame_axis(panel, i + per_row >= len(games), x.text, x.unit is None, end)
-        if i % per_row == 0:
-            panel.set_ylabel(axis(spec.metric, spec.normalisation))
+        style.frame_axis(panel, x.unit is None, end)
+    common.name_axes(axes, per_row, x.text, axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     used = {
         f"{label} on {game}": curves

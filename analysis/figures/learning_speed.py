@@ -14,6 +14,7 @@ from analysis.errors import NoData, unknown
 from analysis.figures import common
 from analysis.intervals import estimate
 from analysis.load import Scores, planned_labels, select
+from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import LearningSpeed
 from analysis.text import frames_text
@@ -33,7 +34,8 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
     lines = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
     marks = style.marks(lines)
     sheet = common.Sheet()
-    figure, axes = common.grid(spec, len(spec.so_far), 2 if spec.column == "double" else 1, 2.3, list(lines))
+    across = 2 if spec.column == "double" else 1
+    figure, axes = common.grid(spec, len(spec.so_far), across, 2.3, list(lines))
     last = max(curves.frames[-1] for curves in lines.values())
     for panel, how in zip(axes, spec.so_far, strict=True):
         title = TITLES[how]
@@ -58,7 +60,7 @@ def draw(spec: LearningSpeed, scores: Scores, reference: Reference) -> common.Dr
         panel.axhline(100, color="#444444", linewidth=0.7)
         panel.set_title(title)
         style.frame_axis(panel, last=common.budget(spec, scores, last, None))
-    axes[0].set_ylabel(f"{spec.statistic.capitalize()} % of {spec.baseline}'s end")
+    common.name_axes(axes, across, CLOCKS["frames"], f"{spec.statistic.capitalize()} % of {spec.baseline}'s end")
     common.legend_below(figure, sheet.legend)
     notes = [f"Dotted: where a line reaches what {spec.baseline} ends with, in brackets as a share of its training."]
     if len(set(lines[spec.baseline].games)) > 1:

@@ -33,8 +33,8 @@ def draw(spec: ReturnDistribution, scores: Scores, reference: Reference) -> comm
     sheet = common.Sheet()
     across = spec.panels if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(panels), across, 2.0, actions)
-    for i, (panel, ((label, game, step), group)) in enumerate(zip(axes, panels, strict=True)):
-        title = ", ".join(([label] if several else []) + [game_title(game), f"step {step}"])
+    for panel, ((label, game, step), group) in zip(axes, panels, strict=True):
+        words = [*[label] * several, game_title(game), f"step {step}"]
         for action, mine in group.groupby("action"):
             mine, name = mine.sort_values("atom"), f"action {action}"
             (handle,) = panel.plot(
@@ -43,12 +43,10 @@ def draw(spec: ReturnDistribution, scores: Scores, reference: Reference) -> comm
             panel.fill_between(mine.atom, mine["mean"], color=marks[name].colour, alpha=0.1, linewidth=0)
             sheet.legend.setdefault(name, handle)
             for z, chance in zip(mine.atom, mine["mean"], strict=True):
-                sheet.rows.append(common.row(title, name, "probability", None, chance, n=1) | {"return": z})
-        panel.set_title(title)
+                sheet.rows.append(common.row(", ".join(words), name, "probability", None, chance, n=1) | {"return": z})
+        common.title(panel, min(across, len(panels)), words)
         panel.set_ylim(bottom=0)
-        panel.set_xlabel("Return")
-        if i % across == 0:
-            panel.set_ylabel(axis(spec.metric, "raw"))
+    common.name_axes(axes, across, "Return", axis(spec.metric, "raw"))
     common.legend_below(figure, dict(sorted(sheet.legend.items(), key=lambda item: actions.index(item[0]))))
     used = by_label(rows[rows.metric == rows.metric.iloc[0]], spec.variants, 1, "final")
     notes = [

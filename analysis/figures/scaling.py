@@ -24,7 +24,8 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
     marks = style.marks(list(some(by_label(rows, spec.variants, 1), spec.id)))
     sheet = common.Sheet()
     used = {}
-    figure, axes = common.grid(spec, len(games), 2 if spec.column == "double" else 1, 2.6, list(marks))
+    across = 2 if spec.column == "double" else 1
+    figure, axes = common.grid(spec, len(games), across, 2.6, list(marks))
     for game, panel in zip(games, axes, strict=True):
         gave_up = by_label(censored[censored.game == game], spec.variants, 1)
         for label, curves in by_label(rows[rows.game == game], spec.variants, spec.window).items():
@@ -50,10 +51,9 @@ def draw(spec: Scaling, scores: Scores, reference: Reference) -> common.Drawing:
                 sheet.note(f"Open triangles ({label}): some runs gave up there and count with their cap.")
         style.logarithmic(panel.xaxis)
         style.logarithmic(panel.yaxis)
-        panel.set_xlabel(CLOCKS[common.clock(spec, scores)])
-        panel.set_ylabel(axis(spec.metric, spec.normalisation))
         if len(games) > 1:
             panel.set_title(game_title(game))
+    common.name_axes(axes, across, CLOCKS[common.clock(spec, scores)], axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     notes = ["Lines: median over seeds; bands: quartiles.", *sheet.notes]
     about = caption.from_runs(spec, scores, used, notes, interval=False)

@@ -38,7 +38,7 @@ def draw(spec: Scatter, scores: Scores, reference: Reference) -> common.Drawing:
     sheet = common.Sheet()
     per_row = spec.panels if spec.column == "double" else 1
     figure, axes = common.grid(spec, len(games), per_row, 2.2 if min(per_row, len(games)) < 3 else 1.9, labels)
-    for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+    for game, panel in zip(games, axes, strict=True):
         for variant, points in per_game[game].items():
             _, x, y = zip(*points, strict=True) if points else ((), (), ())
             look = {"color": marks[variant].colour, "marker": marks[variant].marker or "o", "alpha": 0.75}
@@ -48,9 +48,8 @@ def draw(spec: Scatter, scores: Scores, reference: Reference) -> common.Drawing:
         if spec.log:
             style.logarithmic(panel.xaxis)
         panel.set_title(game_title(game) + (_correlation(game, per_game[game], sheet) if spec.correlation else ""))
-        panel.set_xlabel(spec.axis or spec.x or metrics.axis(str(spec.x_metric), spec.normalisation))
-        if i % per_row == 0:
-            panel.set_ylabel(metrics.axis(spec.metric, spec.normalisation))
+    across = spec.axis or spec.x or metrics.axis(str(spec.x_metric), spec.normalisation)
+    common.name_axes(axes, per_row, across, metrics.axis(spec.metric, spec.normalisation))
     common.legend_below(figure, sheet.legend)
     used = {f"{cell.label} on {game}": cell.curves for game in games for cell in found[game] if cell.curves is not None}
     notes = ["Points: single runs.", *_trials(spec, found), *sheet.notes]

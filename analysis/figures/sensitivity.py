@@ -31,9 +31,10 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
     marks = style.marks([*labels, *map(algorithm_name, spec.published)])
     overlays = [_overlay_label(name) for name in spec.published]
     sheet = common.Sheet()
-    figure, axes = common.grid(spec, len(games), 3 if spec.column == "double" else 1, 1.9, labels + overlays)
+    per_row = 3 if spec.column == "double" else 1
+    figure, axes = common.grid(spec, len(games), per_row, 1.9, labels + overlays)
     curves = {}
-    for i, (game, panel) in enumerate(zip(games, axes, strict=True)):
+    for game, panel in zip(games, axes, strict=True):
         for variant, points in per_game[game].items():
             shown = [(x, estimate(c.values, c.games, "mean", spec.interval)) for x, c in points if c.values is not None]
             curves |= {f"{game} {cell.label}": cell.curves for _, cell in points if cell.curves is not None}
@@ -50,9 +51,7 @@ def draw(spec: Sensitivity, scores: Scores, reference: Reference) -> common.Draw
         elif spec.metric not in SCORES:
             panel.set_ylim(bottom=0)
         panel.set_title(game_title(game))
-        panel.set_xlabel(spec.axis or spec.x)
-        if i % 3 == 0 or spec.column == "single":
-            panel.set_ylabel(axis(spec.metric, spec.normalisation))
+    common.name_axes(axes, per_row, spec.axis or spec.x, axis(spec.metric, spec.normalisation))
     if not curves:
         raise NoData(f"{spec.id}: no run has a score")
     common.legend_below(figure, sheet.legend)

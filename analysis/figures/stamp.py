@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib import rcParams
 
 from analysis.curves import scored
 from analysis.figures.common import Drawing
@@ -26,8 +27,8 @@ def stamp(drawing: Drawing, spec: FromRuns, scores: Scores) -> None:
             part = drawing.parts.get(axes, {})
             so_far = _so_far(_within(done, part).run.nunique(), [m for m in missing if part.items() <= m.items()])
             axes.annotate(
-                _n(_within(counted, part)) + so_far, (1, 1), (0, 1.5), xycoords="axes fraction",
-                textcoords="offset points", ha="right", va="bottom", fontsize=6,
+                _n(_within(counted, part)) + so_far, (1, 1), (0, 0.5), xycoords="axes fraction",
+                textcoords="offset points", ha="right", va="bottom", fontsize=min(6, rcParams["xtick.labelsize"]),
                 color=UNFINISHED if so_far else "#555555", weight="bold" if so_far else "normal",
             )  # fmt: skip
 

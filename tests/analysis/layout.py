@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+Shown = list[tuple[str, Bbox]]  # texts, and where they are
 SLACK = 1.0  # pixels of 1/100 inch: what a letter's box is larger than the letter
 
 
-def cut_off(figure: Figure) -> list[str]:
+def faults(figure: Figure) -> list[str]:
+    """All that is wrong with a figure that was laid out, in words; nothing where all is well."""
+    shown = boxes(figure)
+    found = [f"{text!r} is cut off" for text in cut_off(figure, shown)]
+    found += [f"{one!r} lies on {other!r}" for one, other in overlapping(shown)]
+    return found + [f"the legend of {text!r} lies on axes" for text in over_data(figure)]
+
+
+def cut_off(figure: Figure, shown: Shown) -> list[str]:
     """Texts that reach beyond the edge of the figure."""
-    return [text for text, box in boxes(figure) if not _inside(box, figure.bbox)]
+    return [text for text, box in shown if not _inside(box, figure.bbox)]
 
 
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
+def overlapping(shown: Shown) -> list[tuple[str, str]]:
     """Pairs of texts that lie on each other."""
-    pairs = itertools.combinations(boxes(figure), 2)
-    return [(a, b) for (a, one), (b, other) in pairs if _meet(one, other)]
+    low, high = (np.array([getattr(box, end) for _, box in shown]) for end in ("min", "max"))  # [N, 2]
+    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # [N, N, 2]
+    pairs = np.argwhere(np.triu((common > SLACK).all(axis=-1), k=1))
+    return [(shown[i][0], shown[j][0]) for i, j in pairs]
 
 
 def over_data(figure: Figure) -> list[str]:
@@ -35,7 +46,7 @@ def over_data(figure: Figure) -> list[str]:
     ]
 
 
-def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
+def boxes(figure: Figure) -> Shown:
     """All text that is to be seen, with its place in pixels."""
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     shown = (text for text in _texts(figure) if text.get_visible() and text.get_text().strip())

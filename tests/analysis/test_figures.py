@@ -10,9 +10,8 @@ from PIL import Image
 
 from analysis import style
 from analysis.errors import UserError
-from analysis.figure import make_figure
+from analysis.figure import draw, make_figure
 from analysis.figures.per_game_bars import symlog_ticks
-from analysis.files import resolve
 from analysis.load import read_scores
 from analysis.reference import Reference
 from analysis.spec import FIGURES, figure_adapter
@@ -102,11 +101,11 @@ def test_games_are_won_tied_and_lost(drawn):
 def test_no_text_is_cut_off_or_lies_on_other_text(kind, house, reference):
     spec = figure_adapter.validate_python(SPECS[kind] | {"id": kind, "kind": kind, "title": kind})
     with style.context():
-        figure = resolve(FIGURES[kind])(spec, read_scores(house.scores), Reference(reference)).figure
+        figure = draw(spec, read_scores(house.scores), Reference(reference)).figure
         figure.draw_without_rendering()
-        found = layout.cut_off(figure), layout.overlapping(figure), layout.over_data(figure)
+        found = layout.faults(figure)
         style.plt.close(figure)
-    assert found == ([], [], [])
+    assert found == []
 
 
 def test_ticks_of_differences_are_told_apart():
@@ -121,14 +120,12 @@ def test_bars_of_many_games_stand_in_two_halves_of_a_page(reference):
     published = [RAINBOW | {"algorithm": name, "label": name} for name in ("Rainbow", "DQN", "DDQN")]
     spec = {"id": "b", "kind": "per_game_bars", "title": "B", "published": published, "normalisation": "standard"}
     with style.context():
-        figure = resolve(FIGURES["per_game_bars"])(
-            figure_adapter.validate_python(spec), read_scores([]), Reference(reference)
-        ).figure
+        figure = draw(figure_adapter.validate_python(spec), read_scores([]), Reference(reference)).figure
         figure.draw_without_rendering()
-        found = layout.cut_off(figure), layout.overlapping(figure), layout.over_data(figure)
+        found = layout.faults(figure)
         left, right = ([tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes)
         style.plt.close(figure)
-    assert found == ([], [], []) and figure.get_figheight() < 9.01
+    assert found == [] and figure.get_figheight() < 9.01
     assert (len(left), len(right)) == (29, 28) and left[0] == "Video Pinball"
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
 
