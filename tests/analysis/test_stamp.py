@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from analysis import style
 from analysis.clocks import hours, took
-from analysis.figure import make_figure
-from analysis.figures import common, learning_curves
-from analysis.figures.stamp import stamp
+from analysis.figure import draw, make_figure
+from analysis.figures import common
 from analysis.load import read_scores
 from analysis.reference import Reference
 from analysis.spec import figure_adapter, table_adapter
@@ -22,8 +22,8 @@ def _spec(**options):
 
 def _stamps(spec, house):
     scores = read_scores(house.scores)
-    drawing = learning_curves.draw(spec, scores, Reference(REFERENCE))
-    stamp(drawing, spec, scores)
+    with style.context():
+        drawing = draw(spec, scores, Reference(REFERENCE))
     found = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
     common.plt.close(drawing.figure)
     return found, drawing
