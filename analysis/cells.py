@@ -13,7 +13,7 @@ from analysis.aggregate import aggregate
 from analysis.curves import Curves, one_number, scored
 from analysis.errors import UserError, unknown
 from analysis.intervals import SEED, Estimate, draw_counts, limits, replicates, runs_per_game
-from analysis.normalise import one_scale
+from analysis.metrics import one_scale
 from analysis.reference import Reference
 from analysis.spec import Interval, Reduced
 from analysis.text import canonical

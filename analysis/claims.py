@@ -23,8 +23,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.files import dump_json, resolve, write_text
 from analysis.intervals import Estimate, difference, estimate
 from analysis.load import Scores, read_scores, select
-from analysis.metrics import axis
-from analysis.normalise import one_scale
+from analysis.metrics import axis, one_scale
 from analysis.passage import levels, passages, ratio
 from analysis.reference import Reference
 from analysis.spec import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from analysis.files import write_atomic
 WIDE, MANY = (640, 500), 24  # pixels of a tile's width, and where there are more tiles than this
 GAP, NAME = 16, 20  # pixels between tiles, and of the line with a tile's name
 MOST = 12  # rows of a table that are shown
+HEAD = 11  # letters of a line of a table's head
 TEXT = 12  # pixels of a table's letters, before it is made as narrow as a tile
 COLOURS = 256  # of the PNG
 
@@ -86,7 +88,11 @@ def _table(path: Path) -> Image.Image:
         head, body = said["head"], said["body"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no table's JSON: {error!r}") from None
-    rows = [list(map(str, row)) for row in [head, *body[:MOST]]]
+    lines = textwrap.TextWrapper(HEAD, break_long_words=False, break_on_hyphens=False)
+    names = [lines.wrap(str(cell)) or [""] for cell in head]
+    tall = max(map(len, names))  # lines of the head, which stand at its foot
+    rows = [list(line) for line in zip(*([""] * (tall - len(name)) + name for name in names), strict=True)]
+    rows += [list(map(str, row)) for row in body[:MOST]]
     font, strong = _font(TEXT), _font(TEXT, bold=True)
     widths = [max(int(strong.getlength(cell)) for cell in column) + 12 for column in zip(*rows, strict=True)]
     more = len(body) - MOST
@@ -96,11 +102,11 @@ def _table(path: Path) -> Image.Image:
     for y, row in enumerate(rows):
         left = 4
         for x, (cell, wide) in enumerate(zip(row, widths, strict=True)):
-            letters = strong if y == 0 else font
+            letters = strong if y < tall else font
             at = left if x == 0 else left + wide - 8 - letters.getlength(cell)
             pen.text((at, 3 + y * line), cell, fill="black", font=letters)
             left += wide
-    pen.line((2, line + 1, picture.width - 3, line + 1), fill="#888888")
+    pen.line((2, tall * line + 1, picture.width - 3, tall * line + 1), fill="#888888")
     if more > 0:
         pen.text((4, 3 + len(rows) * line), f"and {more} rows more", fill="#666666", font=font)
     return picture

@@ -18,8 +18,7 @@ from analysis.curves import Curves, align, one_number
 from analysis.errors import UserError
 from analysis.intervals import SEED, Estimate, difference, draw_counts, limits, replicates, runs_per_game
 from analysis.load import Scores, select
-from analysis.metrics import axis
-from analysis.normalise import one_scale
+from analysis.metrics import axis, one_scale
 from analysis.reference import Reference
 from analysis.spec import AboveFrom, BestGreater, Interval, RisesMore, Uncorrelated
 from analysis.text import canonical

@@ -7,9 +7,11 @@ evaluated under once more (`return_flicker_0.5`).
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from analysis.errors import UserError
 from analysis.normalise import SCALES
 
 FILE = Path(__file__).resolve().parents[1] / "config" / "reference" / "metrics.csv"
@@ -66,3 +68,17 @@ def axis(metric: str, normalisation: str) -> str:
     if metric in SCORES and normalisation != "raw":
         return SCALES[normalisation].axis
     return (found and found.axis) or metric
+
+
+def one_scale(spec: Any, games: Sequence[str], statistics: Sequence[str] = ()) -> None:
+    """UserError for averages of raw scores over different games, and for an optimality gap of raw scores.
+
+    A number without a unit, e.g. the size of a network's noise, has one scale in all games.
+    """
+    if spec.normalisation != "raw":
+        return
+    if "optimality_gap" in statistics:
+        raise UserError(f"{spec.id}: an optimality gap needs a normalised score; set 'normalisation'")
+    found = find(spec.metric)
+    if len(set(games)) > 1 and (found is None or found.unit != "1"):
+        raise UserError(f"{spec.id}: raw scores of {len(set(games))} games cannot be averaged; set 'normalisation'")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -199,13 +198,3 @@ def published_aggregate(
         raise UserError(f"normalisation {convention!r} has no reference score for any of {', '.join(names)}")
     ratio = normalise(scores.to_numpy(), list(scores.index), convention, reference, regime)
     return float(np.median(ratio) if statistic == "median" else np.mean(ratio)), len(scores)
-
-
-def one_scale(spec: Any, games: Sequence[str], statistics: Sequence[str] = ()) -> None:
-    """UserError for averages of raw scores over different games, and for an optimality gap of raw scores."""
-    if spec.normalisation != "raw":
-        return
-    if "optimality_gap" in statistics:
-        raise UserError(f"{spec.id}: an optimality gap needs a normalised score; set 'normalisation'")
-    if len(set(games)) > 1:
-        raise UserError(f"{spec.id}: raw scores of {len(set(games))} games cannot be averaged; set 'normalisation'")

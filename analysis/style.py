@@ -289,7 +289,8 @@ def _room(axes: Axes, text: str) -> float:
     """How many texts like this have room below the axes, with white between them."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    wide = 0.0085 * plt.rcParams["xtick.labelsize"] * len(text)  # inches; digits and M are wider than most letters
+    size = axes.xaxis.get_major_ticks(1)[0].label1.get_size()
+    wide = 0.0085 * size * len(text)  # inches; digits and M are wider than most letters
     return axes.get_position().width * figure.get_figwidth() / (1.25 * wide)
 
 

@@ -18,8 +18,8 @@ from analysis.figures import common
 from analysis.figures.depth_bars import setting
 from analysis.intervals import estimate
 from analysis.load import Scores, chosen, select, varied_keys
-from analysis.metrics import axis
-from analysis.normalise import SCALES, one_scale
+from analysis.metrics import axis, one_scale
+from analysis.normalise import SCALES
 from analysis.reference import Reference
 from analysis.spec import AggregateCurves
 from analysis.text import algorithm_name

@@ -129,7 +129,7 @@ def name_axes(axes: Sequence[Axes], across: int, x: str, y: str) -> None:
     figure = axes[0].get_figure(root=True)
     assert figure is not None
     across = min(across, len(axes))
-    rows, size = math.ceil(len(axes) / across), plt.rcParams["axes.labelsize"]
+    rows, size = math.ceil(len(axes) / across), axes[0].yaxis.label.get_size()
     letter = LETTER * size
     for panel in axes[-across:]:
         panel.set_xlabel(textwrap.fill(x, int(LONG * figure.get_figwidth() / across / letter)) if across > 1 else x)
@@ -146,7 +146,7 @@ def title(panel: Axes, across: int, words: Sequence[str]) -> None:
     figure = panel.get_figure(root=True)
     assert figure is not None
     text = ", ".join(words)
-    wide = LETTER * plt.rcParams["axes.titlesize"] * len(text)
+    wide = LETTER * panel.title.get_size() * len(text)
     panel.set_title(text if wide < TITLE * figure.get_figwidth() / across else "\n".join(words))
 
 

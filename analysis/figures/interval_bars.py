@@ -8,8 +8,8 @@ from analysis.figures import common
 from analysis.figures.aggregate_curves import TITLES
 from analysis.intervals import estimate
 from analysis.load import Scores, select
-from analysis.metrics import axis
-from analysis.normalise import SCALES, one_scale
+from analysis.metrics import axis, one_scale
+from analysis.normalise import SCALES
 from analysis.reference import Reference
 from analysis.spec import IntervalBars
 from analysis.text import number

@@ -231,7 +231,8 @@ def _same_axis(spec: PerGameBars, panels: list[Axes], sizes: np.ndarray) -> None
 
 def _evenly(text: str, wide: int) -> str:
     """In lines of at most so many letters, about as long as each other."""
-    return textwrap.fill(text, min(wide, math.ceil(len(text) / math.ceil(len(text) / wide)) + 6))
+    each = min(wide, math.ceil(len(text) / math.ceil(len(text) / wide)) + 6)
+    return textwrap.fill(text, each, break_on_hyphens=False)
 
 
 def _limits(panels: list[Axes]) -> tuple[float, float]:

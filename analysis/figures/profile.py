@@ -12,7 +12,7 @@ from analysis.errors import NoData
 from analysis.figures import common
 from analysis.intervals import Estimate, estimate, ratio_of_means
 from analysis.load import Scores, select
-from analysis.normalise import one_scale
+from analysis.metrics import one_scale
 from analysis.reference import Reference
 from analysis.spec import Profile, ProfilePanel
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
 
 from analysis.curves import scored
 from analysis.figures.common import Drawing
@@ -28,7 +27,7 @@ def stamp(drawing: Drawing, spec: FromRuns, scores: Scores) -> None:
             so_far = _so_far(_within(done, part).run.nunique(), [m for m in missing if part.items() <= m.items()])
             axes.annotate(
                 _n(_within(counted, part)) + so_far, (1, 1), (0, 0.5), xycoords="axes fraction",
-                textcoords="offset points", ha="right", va="bottom", fontsize=min(6, rcParams["xtick.labelsize"]),
+                textcoords="offset points", ha="right", va="bottom", fontsize=min(6, axes.title.get_size() - 1),
                 color=UNFINISHED if so_far else "#555555", weight="bold" if so_far else "normal",
             )  # fmt: skip
 

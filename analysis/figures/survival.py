@@ -9,8 +9,7 @@ from analysis.curves import by_label, some
 from analysis.errors import UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select
-from analysis.metrics import axis
-from analysis.normalise import one_scale
+from analysis.metrics import axis, one_scale
 from analysis.reference import Reference
 from analysis.spec import Survival
 

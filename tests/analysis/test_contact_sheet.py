@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from analysis.__main__ import main
-from analysis.contact_sheet import GAP, MANY, MOST, NAME, WIDE, columns, contact_sheet
+from analysis.contact_sheet import GAP, MANY, MOST, NAME, TEXT, WIDE, columns, contact_sheet
 from analysis.errors import UserError
 
 
@@ -38,6 +38,17 @@ def test_figures_are_made_as_wide_as_a_tile_and_tables_are_shown_from_their_top(
     left = GAP + wide + GAP
     assert sheet.getpixel((left + 50, top + 25)) == (0, 0, 255)  # not made wider than it is
     assert sheet.getpixel((left + 150, top + 25)) == (255, 255, 255)
+
+
+def test_a_long_head_of_a_table_stands_on_several_lines(tmp_path):
+    tall = []
+    for name in ("Score", "Score of the agent with memory"):
+        table = tmp_path / "table.json"
+        table.write_text(json.dumps({"head": ["Game", name], "body": [["Pong", "21"]]}))
+        contact_sheet([], [table], tmp_path / "sheet.png")
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            tall.append(sheet.height)
+    assert tall[1] - tall[0] == 2 * (TEXT + 6)  # three lines: "Score of", "the agent", "with memory"
 
 
 def test_many_tiles_are_smaller(tmp_path):

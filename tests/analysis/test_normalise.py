@@ -7,10 +7,23 @@ import pandas as pd
 import pytest
 
 from analysis.errors import UserError
+from analysis.metrics import one_scale
 from analysis.normalise import SCALES, normalise, published_aggregate, without_reference
 from analysis.published import values
 from analysis.reference import Reference
 from analysis.spec import PublishedBar, PublishedScores
+from analysis.spec.claims import Greater
+
+
+def test_what_has_no_unit_is_averaged_over_games_and_scores_are_not():
+    sigma, score = (Greater(id="c", kind="greater", text="", experiments=["p.e"], a="A", b="B", metric=m)
+                    for m in ("sigma[-1]", "training_return"))  # fmt: skip
+    one_scale(sigma, ["atari/pong", "atari/alien"])
+    one_scale(score, ["atari/pong", "atari/pong"])
+    with pytest.raises(UserError, match="c: raw scores of 2 games cannot be averaged; set 'normalisation'"):
+        one_scale(score, ["atari/pong", "atari/alien"])
+    with pytest.raises(UserError, match="c: an optimality gap needs a normalised score"):
+        one_scale(sigma, ["atari/pong"], ["optimality_gap"])
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from analysis import style, text
+from analysis.figures import common
 
 KNOWN = ["DQN", "Double DQN", "Rainbow", "DQN SN[-2]", "random policy"]
 
@@ -83,6 +84,28 @@ def test_an_axis_of_frames_ends_with_a_tick(last, ticks):
         figure, axes = style.plt.subplots()
         style.frame_axis(axes, last=last)
         assert list(axes.get_xticks()) == pytest.approx(ticks) and axes.get_xlim() == (0, last)
+        style.plt.close(figure)
+
+
+def test_a_narrow_axis_has_fewer_ticks():
+    with style.context():
+        figure, axes = style.plt.subplots(figsize=(1.3, 1))
+        style.frame_axis(axes, last=200_000_000)
+        assert list(axes.get_xticks()) == [0, 100_000_000, 200_000_000]
+        style.plt.close(figure)
+
+
+def test_panels_that_are_low_or_narrow_name_their_axes_briefly():
+    with style.context():
+        figure, axes = style.plt.subplots(4, 2, figsize=(3, 3), squeeze=False)
+        common.name_axes(list(axes.flat), 2, "Wall-clock time (hours)", "Evaluation return")
+        assert figure.get_supylabel() == "Evaluation return" and axes[0, 0].get_ylabel() == ""
+        assert [panel.get_xlabel() for panel in axes.flat] == [""] * 6 + ["Wall-clock time\n(hours)"] * 2
+        style.plt.close(figure)
+        figure, axes = style.plt.subplots(1, 2, figsize=(6, 3), squeeze=False)
+        common.name_axes(list(axes.flat), 2, "Wall-clock time (hours)", "Evaluation return")
+        assert [panel.get_ylabel() for panel in axes.flat] == ["Evaluation return", ""]
+        assert {panel.get_xlabel() for panel in axes.flat} == {"Wall-clock time (hours)"}
         style.plt.close(figure)
 
 
