@@ -97,6 +97,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
+def count(number: int, what: str) -> str:
+    """1 run, 20 runs."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def size(count: float) -> str:
     """Bytes as kB, MB or GB."""
     for limit, unit in ((1e9, "GB"), (1e6, "MB")):

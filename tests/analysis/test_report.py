@@ -195,6 +195,19 @@ def test_mistakes_are_explained(tmp_path):
         make_report([{"paper": "p"}], tmp_path, [], [tmp_path / "e.json"], *args)
 
 
+@pytest.mark.parametrize("name", ["learning_curves.csv", "learning_curves.json", "table1.json"])
+@pytest.mark.parametrize("damaged", [b"", b"[]", None])
+def test_what_is_damaged_is_told_with_what_to_do(site, house, name, damaged):
+    path = site[0] / "figures/demo" / name
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[: len(whole) // 2] if damaged is None else damaged)
+        with pytest.raises(UserError, match=rf"{name}.*; delete this file, and the same command makes it anew$"):
+            build(site[0], house, _papers())
+    finally:
+        path.write_bytes(whole)
+
+
 @pytest.fixture(scope="module")
 def looked(site, tmp_path_factory):
     return browser.look(site[1], tmp_path_factory.mktemp("browser"))
