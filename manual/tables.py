@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow as pa
 from agents.run.metrics import FILE as METRICS
 from agents.run.record import SCHEMAS
 from analysis.load import SCORES
+from analysis.markdown import table
 from manual.symbols import ROOT
 from workflow.parser import parser
 from workflow.strict_yaml import load
@@ -30,12 +30,6 @@ OF_SCORES = {
     "mean": "mean within the bin",
     "count": "values in the mean",
 }
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def columns() -> str:

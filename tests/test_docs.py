@@ -6,7 +6,6 @@ import html
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -16,13 +15,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from analysis.load import SCORES
-from manual import api, bibliography, blocks, configuration, notebook, symbols, tables
+from manual import api, bibliography, blocks, configuration, notebook, sources, symbols, tables
+from tests import browser
+from tests.browser import in_browser
 from workflow.site import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BUILDS = all(importlib.util.find_spec(name) for name in ("sphinx", "myst_parser", "furo"))
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,19 @@ def test_every_page_of_docs_is_there(site: Path):
     assert [page for page in PAGES if not (site / page.relative_to(ROOT / "docs")).with_suffix(".html").is_file()] == []
 
 
+def test_papers_link_to_themselves(site: Path):
+    page = (site / "papers/a3c.html").read_text(encoding="utf-8")
+    assert 'href="https://arxiv.org/abs/1602.01783"' in page
+
+
+def test_a_page_of_code_that_is_gone_goes(tmp_path: Path):
+    gone, made = (tmp_path / "code" / f"{name}.html" for name in ("agents/gone.py", "agents/dqn.py"))
+    gone.parent.mkdir(parents=True)
+    gone.write_text("old")
+    sources.write(tmp_path)
+    assert not gone.exists() and "class DQN" in made.read_text(encoding="utf-8")
+
+
 def test_equations_lead_to_their_lines(site: Path):
     page = (site / "algorithms/value.html").read_text(encoding="utf-8")
     file, line = symbols.line("agents.losses.value:q_loss").split(":")
@@ -87,6 +100,7 @@ def test_equations_lead_to_their_lines(site: Path):
     assert page.count("<math") > 5
 
 
+WIDTHS = [360, 800, 1200, 1400]
 # What leaves the window without a frame that scrolls, and what a frame that does not scroll cuts off.
 PROBE = """<script>addEventListener("load", () => {
   const flows = (e) => ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX);
@@ -97,33 +111,24 @@ PROBE = """<script>addEventListener("load", () => {
   const out = all.filter((e) => (e.getBoundingClientRect().right > innerWidth + 1 && !held(e)) || cut(e));
   const broken = [...document.images].filter((i) => !i.complete || i.naturalWidth === 0);
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  parent.postMessage([innerWidth, wide, out.length, broken.length, document.querySelectorAll("math").length > 0], "*");
+  const scrolls = [...document.querySelectorAll(".table-wrapper")].filter((e) => e.scrollWidth > e.clientWidth + 1);
+  const equations = document.querySelectorAll("math").length > 0;
+  parent.postMessage([innerWidth, wide, out.length, broken.length, equations, scrolls.length], "*");
 });</script></body>"""
-FRAMES = """<!DOCTYPE html><body><script>const got = [];
-addEventListener("message", (e) => { got.push(e.data); document.body.dataset.probe = JSON.stringify(got); });
-</script>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the pages are not looked at in a browser")
-def test_pages_fit_three_widths_in_a_browser(site: Path, tmp_path: Path):
-    names, frames = ("algorithms/value.html", "reference/config_run.html", "papers/sn.html"), FRAMES
-    for name in names:
-        text = (site / name).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
-        (site / name).with_suffix(".probed.html").write_text(text, encoding="utf-8")
-        for width in (360, 800, 1400):
-            place = name.replace(".html", ".probed.html")
-            frames += f'<iframe src="{place}" style="width:{width}px;height:900px;border:0"></iframe>'
-    (site / "frames.html").write_text(frames)
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-             f"--user-data-dir={tmp_path / 'user'}", "--window-size=1500,1200", "--virtual-time-budget=20000",
-             "--dump-dom"]  # fmt: skip
-    command = [BROWSER, *flags, (site / "frames.html").as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
-    found = json.loads(html.unescape(re.search(r'data-probe="([^"]*)"', shown)[1]))
-    assert sorted(width for width, *_ in found) == [360] * 3 + [800] * 3 + [1400] * 3
-    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 9
-    assert sum(rest[3] for _, *rest in found) == 3  # the page with equations
+@in_browser
+def test_pages_fit_four_widths_in_a_browser(site: Path, tmp_path: Path):
+    frames = []
+    for place in (Path("algorithms/value.html"), Path("reference/config_run.html"), Path("papers/sn.html")):
+        text = (site / place).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
+        (site / place).with_suffix(".probed.html").write_text(text, encoding="utf-8")
+        frames += [(f"{place.with_suffix('.probed.html')}", f"width:{width}px") for width in WIDTHS]
+    found, _ = browser.look(site, frames, tmp_path)
+    assert sorted(width for width, *_ in found) == sorted(WIDTHS * 3)
+    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 12
+    assert sum(rest[3] for _, *rest in found) == 4  # the page with equations
+    assert [scrolls for width, *_, scrolls in found if width >= 1200] == [0] * 6  # all columns of all tables are seen
 
 
 @pytest.mark.parametrize("name", configuration.PAGES)
