@@ -60,7 +60,8 @@ def _type(kind: pa.DataType) -> str:
 def metrics() -> str:
     """All metrics, with what stands on the axes of their figures."""
     with METRICS.open(newline="", encoding="utf-8") as file:
-        rows = [[f"`{row['metric']}`", row["unit"], row["axis"], row["meaning"]] for row in csv.DictReader(file)]
+        lines = [list(row.values()) for row in csv.DictReader(file)]
+    rows = [[f"[{name}](of_metrics/{name}.md)", *rest] for name, *rest in lines]
     return table(["metric", "unit", "axis", "meaning"], rows)
 
 
@@ -70,7 +71,7 @@ def algorithms(asked: str) -> str:
     for path in sorted((ROOT / "config/algorithms").glob("*.yaml")):
         if {path.stem, agent(path.stem)} & set(asked.split()):
             data = _read(path.stem)
-            name, extends = f"[{path.stem}](../../config/algorithms/{path.name})", data.get("extends")
+            name, extends = f"[{path.stem}](files/{path.stem}.md)", data.get("extends")
             rows.append([name, data["label"], f"`{extends}`" if extends else "", data["source"]])
     return table(["file", "label", "extends", "source"], rows)
 

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from analysis.load import SCORES
-from manual import api, bibliography, blocks, configuration, notebook, sources, symbols, tables
+from analysis.metrics import METRICS
+from manual import api, bibliography, blocks, configuration, notebook, pages, reach, sources, symbols, tables
 from tests import browser
 from tests.browser import in_browser
 from workflow.site import build
@@ -200,6 +201,49 @@ def test_every_algorithm_has_a_page():
     text = "".join(map(tables.algorithms, asked))
     names = {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
     assert {name for name in names if f"[{name}]" not in text} == set()
+
+
+def test_an_algorithm_has_the_equations_that_it_computes_and_no_others():
+    made = pages.algorithms()
+    assert set(made) == {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
+    has = {
+        "dqn_minatar": "value:q_loss", "m_dqn_minatar": "munchausen:munchausen_term", "trpo": "policy:surrogate",
+        "a2c_gae": "vtrace:gae", "acer": "retrace:retrace", "r2d2": "rescale:h", "iqn": "implicit:Implicit.loss",
+        "dreamer": "imagination:lambda_returns", "c51": "categorical:project", "unrolled_q": "unrolled:td_loss",
+    }  # fmt: skip
+    assert {name for name, code in has.items() if f"{{src}}`agents.losses.{code}`" not in made[name]} == set()
+    assert "{src}`agents.nets.heads:Dueling`" in made["dueling"] and "heads:Dueling" not in made["dqn_minatar"]
+    assert "memory.rank:Rank" in made["prioritized_rank"] and "proportional:" not in made["prioritized_rank"]
+    assert "policy:surrogate" not in made["a2c"] and "value:Scalar" not in made["c51"]
+    assert all("## Equations\n\n" in text and "{src}`agents." in text for text in made.values())
+    uses = made["rainbow_minatar"].partition("## Where it is used")[2]
+    assert "(../../papers/rainbow.md) | `minatar` | `minatar_curves`, " in uses
+
+
+def test_what_a_function_uses_is_found():
+    code = ["agents.policy.trpo:TRPO"]
+    found = reach.reached(code, ["agents.losses.vtrace:gae"])
+    assert {"agents.losses.policy:surrogate", "agents.optim.conjugate:conjugate_gradients"} < found
+    assert "agents.losses.vtrace:gae" not in found and "agents.losses.vtrace:vtrace" not in found
+
+
+def test_a_metric_says_where_it_stands_and_where_it_is_drawn():
+    made = pages.metrics()
+    assert set(made) == set(METRICS)
+    assert "`value` in `learning.parquet`" in made["policy_lag"] and "learning.parquet" not in made["training_return"]
+    assert "summary.parquet" not in made["hours"] and "- {src}`analysis.clocks:readings`" in made["hours"]
+    drawn = made["td_error"].partition("## Where it is drawn")[2]
+    assert re.search(r"\(\.\./\.\./papers/per\.md\) \| figures \| `", drawn), drawn
+    assert "The name goes on with the condition" in made["return_"]
+
+
+def test_pages_of_what_is_gone_go(tmp_path: Path):
+    gone = tmp_path / pages.ALGORITHMS / "gone.md"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("old")
+    pages.write(tmp_path)
+    names = {path.stem for path in gone.parent.glob("*.md")}
+    assert names == set(pages.algorithms()) and len(list((tmp_path / pages.OF_METRICS).glob("*.md"))) == len(METRICS)
 
 
 def test_the_bibliography_is_that_of_the_papers():

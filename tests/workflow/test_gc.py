@@ -53,7 +53,8 @@ def test_what_is_drawn_is_kept_as_long_as_a_file_of_config_has_it(house: Path):
             "report/house.html", "experiments/house.base/runs.json", "dreams/house/bars.parquet",
             "sheets/house.png", "figures/house/mine.txt", "notes.txt")  # fmt: skip
     gone = ("figures/house/curve.csv", "figures/other/curves.gif", "tables/house/curves.md",
-            "scores/house.bass.parquet", "claims/other.json", "report/other.html", "experiments/other.base/runs.json", "dreams/house/bar.parquet",
+            "scores/house.bass.parquet", "claims/other.json", "report/other.html",
+            "experiments/other.base/runs.json", "dreams/house/bar.parquet",
             "sheets/other.png")  # fmt: skip
     places = ("results/smoke", "results/paper", "results/paper/partial")
     for path in (Path(place, name) for place in places for name in (*made, *gone)):
