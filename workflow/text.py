@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 NARROW = 12  # characters that a column keeps, at least, where a table has to fit
@@ -15,10 +16,9 @@ def table(
     `width`: characters that a line may have. Then dotted heads are shortened, wide cells are cut, never those of the
     first column, and at last columns are left out from the right, which a line below says.
     """
-    cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
     flush = [">" if name in set(right) else "<" for name in head]
     head = list(head) if width is None else tails(head)
-    columns = list(zip(head, *cells, strict=True))
+    columns = [["–" if cell is None else str(cell) for cell in column] for column in zip(head, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     shown = widths if width is None else fitted(widths, width)
     line = "  ".join(
@@ -26,7 +26,7 @@ def table(
     )  # one for all: rows are thousands
     for i, w in enumerate(shown):
         if w < widths[i]:
-            columns[i] = tuple(cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i])
+            columns[i] = [cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i]]
     top, *others = zip(*columns[: len(shown)], strict=True)
     lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
     if width is not None and (left_out := head[len(shown) :]):
@@ -70,6 +70,7 @@ def tails(names: Sequence[str]) -> list[str]:
     return found
 
 
+@functools.cache  # budgets are few, runs thousands
 def frames(count: float | None) -> str:
     """980, 43k, 1.2M, 5M."""
     if count is None:

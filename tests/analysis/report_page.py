@@ -24,6 +24,13 @@ const seen = async () => {
     broken: images.filter((i) => !i.closest("details") && (!i.complete || i.naturalWidth === 0)).length,
     outside: performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !/^(data|file):/.test(n)),
   };
+  // lists that open: whether what they say begins beside their mark; and whether frames that scroll show it
+  out.marks = [...document.querySelectorAll(".answer summary")].map((one) => {
+    const [first] = one.querySelector(".verdict").getClientRects();
+    return first.top - one.getBoundingClientRect().top < first.height;
+  });
+  out.shaded = [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth)
+    .map((one) => (getComputedStyle(one).backgroundAttachment.match(/scroll/g) || []).length >= 2);
   const table = document.querySelector("table.sortable");
   const heads = [...table.querySelectorAll("th button")];
   const column = heads.findIndex((b) => b.textContent === "Last return");

@@ -236,6 +236,13 @@ def test_axe_finds_no_fault(looked, name):
 
 
 @in_browser
+def test_on_a_narrow_screen_lists_begin_beside_their_marks_and_cut_tables_have_a_shadow(looked):
+    probe = looked[0]["narrow"]
+    assert len(probe["marks"]) == 5 and all(probe["marks"])
+    assert probe["shaded"] and all(probe["shaded"])
+
+
+@in_browser
 def test_runs_are_sorted_and_filtered(looked):
     probe = looked[0]["wide"]
     assert probe["sorted"] is True and probe["filtered"] == "1 of 47 runs"
