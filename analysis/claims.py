@@ -139,7 +139,7 @@ def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Refer
         value = difference(*numbers[0], *numbers[1], spec.statistic, spec.interval)
     else:
         value = estimate(*numbers[0], spec.statistic, spec.interval).less(float(spec.b))
-    ours = f"{float(value.point):+.3g}"
+    ours = f"difference {float(value.point):+.3g}"
     low, high = value.ends()
     if low is not None and high is not None:
         ours += f" [{low:+.3g}, {high:+.3g}]"

@@ -39,7 +39,7 @@ def best_greater(spec: BestGreater, scores: Scores, reference: Reference) -> dic
             return judgement(spec, "inconclusive", "–", why, **about)
         arms += pair
     value = best_difference(arms, spec.interval)
-    ours = f"{float(value.point):+.3g}, best of {' and '.join(str(len(arm)) for arm in arms[::2])} settings"
+    ours = f"difference {float(value.point):+.3g}, best of {' and '.join(str(len(arm)) for arm in arms[::2])} settings"
     return judged(spec, value, above, ours, _curves(arms), [], about)
 
 
@@ -53,7 +53,7 @@ def above_from(spec: AboveFrom, scores: Scores, reference: Reference) -> dict[st
     if not late.any():
         return judgement(spec, "not run at this scale", "–", f"no run reaches frame {spec.from_frames}", **about)
     value = _least(curves, mine, late, spec.interval)
-    ours = f"at least {float(value.point):+.3g} at {int(late.sum())} checkpoints"
+    ours = f"difference at least {float(value.point):+.3g} at {int(late.sum())} checkpoints"
     return judged(spec, value, above, ours, [curves], [], about)
 
 
@@ -67,7 +67,7 @@ def rises_more(spec: RisesMore, scores: Scores, reference: Reference) -> dict[st
     gain = curves.values[:, -1] - [np.interp(middle, curves.frames, run) for run in curves.values]
     games = np.asarray(curves.games)
     value = difference(gain[mine], list(games[mine]), gain[~mine], list(games[~mine]), "mean", spec.interval)
-    ours = f"{float(value.point):+.3g}, by {gain[mine].mean():+.3g} against {gain[~mine].mean():+.3g}"
+    ours = f"difference {float(value.point):+.3g}: a rise of {gain[mine].mean():+.3g} against {gain[~mine].mean():+.3g}"
     return judged(spec, value, above, ours, [curves], [], about)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -56,8 +57,9 @@ def make_figure(
                 write_atomic(target(out, suffix), save)
         finally:
             plt.close(drawing.figure)
-    write_text(target(out, "csv"), csv_text(drawing.data))
-    write_text(target(out, "json"), dump_json(about))
+    numbers = csv_text(drawing.data)
+    write_text(target(out, "csv"), numbers)
+    write_text(target(out, "json"), dump_json(about | {"csv_sha256": hashlib.sha256(numbers.encode()).hexdigest()}))
     return [target(out, suffix) for suffix in (*_METADATA, "csv", "json")]
 
 

@@ -40,7 +40,8 @@ def published_value(spec: PublishedValue, scores: Scores, reference: Reference) 
         why += f"; the printed value is {printed['confidence']}"
     shown = spec.model_copy(update={"published": spec.published or float(printed["value"])})
     unit = str(printed["unit"])
-    return judgement(shown, verdict, f"{value:.6g}", why, value=value, unit=unit, n=f"{games} games")
+    decimals = len(f"{float(printed['value']):.10f}".rstrip("0").partition(".")[2])  # as many as are printed
+    return judgement(shown, verdict, f"{value:.{decimals}f}", why, value=value, unit=unit, n=f"{games} games")
 
 
 def published_order(spec: PublishedOrder, scores: Scores, reference: Reference) -> dict[str, Any]:

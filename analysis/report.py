@@ -36,6 +36,7 @@ from analysis.text import canonical, frames_text
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("uPlot.iife.min.js", "report.js", "curves.js")
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
+ANEW = "delete this file, and the same command makes it anew"
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
 # Bytes. Above the first a picture is embedded as PNG rather than SVG; all animations and films together stay below the
 # last, each below the one before it, and the others are linked.
@@ -57,10 +58,10 @@ def make_report(
 
     Figures, tables and runs whose files are absent are shown as missing. Logs and films lie beside the store. With
     `reference` (config/reference) curves may be looked at on another scale; with `watts` there is an estimate of
-    energy. UserError for unreadable JSON, a damaged run and claims of a paper that is not among `papers`.
+    energy. UserError for a damaged file or run, and claims of a paper that is not among `papers`.
     """
     loaded = [_experiment(path) for path in experiments]
-    results = {path.name.removesuffix(".json"): read_json(path) for path in map(Path, claims)}
+    results = {path.name.removesuffix(".json"): _made(path, list) for path in map(Path, claims)}
     rows = runs.rows(loaded, Path(store), out.parent)
     films = Films(rows, Path(store).parent, out.parent)
     known = Reference(reference) if reference is not None else None
@@ -187,7 +188,7 @@ def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[
     title = name if isinstance(item, str) else str(item.get("title") or name)
     source = "" if isinstance(item, str) else str(item.get("source") or "")
     path = folder / f"{name}.json"
-    about = read_json(path) if path.exists() else None
+    about = _made(path, dict) if path.exists() else None
     links = [
         (suffix.upper(), quote(Path(os.path.relpath(folder / f"{name}.{suffix}", base)).as_posix()))
         for suffix in (*suffixes, "json")
@@ -204,7 +205,7 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     svg, png, data = path.read_bytes(), path.with_suffix(".png"), path.with_suffix(".csv")
     points = 96 / 72 * ZOOM
     height, width = (round(points * _points(svg, key)) for key in (b"height", b"width"))
-    table = _numbers(data)
+    table = _numbers(data, shown["caption"])
     smaller = len(svg) > LARGE and png.exists() and png.stat().st_size < len(svg)
     moving = folder / f"{shown['id']}.gif"
     return shown | {
@@ -217,12 +218,27 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     }
 
 
-def _numbers(path: Path) -> pd.DataFrame:
-    """A figure's data file; names in it stay text, whatever they look like."""
+def _made(path: Path, kind: type) -> Any:
+    """JSON that an earlier step wrote; UserError where it is damaged, with what to do."""
+    try:
+        found = read_json(path)
+        if not isinstance(found, kind):
+            raise UserError(f"cannot read {path}: this is not what was written there")
+    except UserError as error:
+        raise UserError(f"{error}; {ANEW}") from None
+    return found
+
+
+def _numbers(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
+    """A figure's data file; names in it stay text, whatever they look like. UserError where it is not the one that
+    was written with the caption `about`."""
     if not path.exists():
         return pd.DataFrame()
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != about.get("csv_sha256"):
+        raise UserError(f"{path} is not what was written with its figure: it is damaged or was edited; {ANEW}")
     names = {name: str for name in ("panel", "label", "role", "row")}
-    return pd.read_csv(path, converters=names)
+    return pd.read_csv(io.BytesIO(data), converters=names)
 
 
 def _embedded(kind: str, data: bytes) -> Markup:

@@ -18,6 +18,7 @@ from analysis import caption
 from analysis.errors import NoData
 from analysis.files import csv_text, dump_json, resolve, target, write_text
 from analysis.load import read_scores
+from analysis.markdown import escape, one_line, table
 from analysis.reference import Reference
 from analysis.spec import TABLES, TableSpec
 
@@ -54,20 +55,8 @@ def make_table(spec: TableSpec, scores: Iterable[Path], reference: Path, out: Pa
 
 def markdown(sheet: Sheet) -> str:
     """A Markdown table, its first column to the left, with the caption below it."""
-    lines = [sheet.head, ["---"] + ["---:"] * (len(sheet.head) - 1), *sheet.body]
-    rule = lines[1]
-    rows = ["| " + " | ".join(line if line is rule else map(markdown_escape, line)) + " |" for line in lines]
-    return "\n".join(rows) + f"\n\n{markdown_escape(sheet.caption['text'])}\n"
-
-
-def markdown_escape(text: str) -> str:
-    """Text that Markdown shows as it is: no emphasis, code, link, HTML, formula or column comes of it."""
-    text = re.sub(r"([\\`*_<>|~$&]|^[#+=-])", r"\\\1", _one_line(text))
-    return re.sub(r"\](?=[(\[:])", r"\\]", text)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    head, *body = ([escape(cell) for cell in line] for line in (sheet.head, *sheet.body))
+    return f"{table(head, body, right=len(head) - 1)}\n\n{escape(sheet.caption['text'])}\n"
 
 
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -78,7 +67,7 @@ _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{"
 
 def tex_escape(text: str) -> str:
     """Text that LaTeX sets as it is."""
-    text = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\0", _one_line(text)))
+    text = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\0", one_line(text)))
     text = text.replace("\0", "{}")  # two hyphens would become a dash
     # after \\\\ or \\midrule, a bracket or star at the start of a row would be an option of theirs
     return f"{{}}{text}" if text[:1] in ("[", "*") else text

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import Identified
+from analysis.markdown import table
 from analysis.spec import claims, figures, tables
 from analysis.spec.claims import Claim, Comparison
 from analysis.spec.common import FromRuns, Reduced, Shown, kinds
@@ -145,14 +146,13 @@ class _Told:
             return ""
         required = set(schema.get("required", []))
         defaults = not set(keys) <= required
-        rows = [["key", "takes", *["default"] * defaults, "meaning"]]
-        rows.append(["---"] * len(rows[0]))
+        rows = []
         for key, node in keys.items():
             default = ["*required*" if key in required else _default(node)] * defaults
             unit = UNITS.get(key.rpartition("_")[2], "") if _counts(node) else ""
             takes = self._takes(node) + (f", {unit}" if unit else "")
             rows.append([f"`{key}`", takes, *default, _plain(self.meaning(node))])
-        return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+        return table(["key", "takes", *["default"] * defaults, "meaning"], rows)
 
     def _takes(self, node: Node) -> str:
         """What a key takes, in words, with links to parts."""

@@ -15,7 +15,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-from manual import blocks, sources, symbols
+from manual import blocks, pages, sources, symbols
 
 LOG = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ def _mathml(node: nodes.Node, as_block: bool) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_role("src", Line())
+    app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))  # before pages are looked for
     app.connect("source-read", fill)
     app.connect("html-page-context", lean, priority=400)  # before the theme asks for the tree
     app.connect("build-finished", lambda app, error: None if error else sources.write(Path(app.outdir)))

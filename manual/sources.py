@@ -22,11 +22,13 @@ a {{ color: inherit; opacity: .5; text-decoration: none; user-select: none; }}
 
 
 def write(out: Path) -> None:
-    """A page for each file, where it is not there as it should be."""
-    for path in (path for place in PLACES for path in sorted((ROOT / place).rglob("*.py"))):
-        name = path.relative_to(ROOT).as_posix()
-        page = out / FOLDER / f"{name}.html"
-        text = PAGE.format(name=name, lines=_lines(path.read_text(encoding="utf-8")))
+    """A page for each file, where it is not there as it should be; pages of files that are gone go."""
+    names = [path.relative_to(ROOT).as_posix() for place in PLACES for path in sorted((ROOT / place).rglob("*.py"))]
+    pages = {out / FOLDER / f"{name}.html": name for name in names}
+    for page in (page for page in (out / FOLDER).rglob("*.html") if page not in pages):
+        page.unlink()
+    for page, name in pages.items():
+        text = PAGE.format(name=name, lines=_lines((ROOT / name).read_text(encoding="utf-8")))
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow as pa
 from agents.run.metrics import FILE as METRICS
 from agents.run.record import SCHEMAS
 from analysis.load import SCORES
+from analysis.markdown import table
 from manual.symbols import ROOT
 from workflow.parser import parser
 from workflow.strict_yaml import load
@@ -30,12 +30,6 @@ OF_SCORES = {
     "mean": "mean within the bin",
     "count": "values in the mean",
 }
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def columns() -> str:
@@ -66,7 +60,8 @@ def _type(kind: pa.DataType) -> str:
 def metrics() -> str:
     """All metrics, with what stands on the axes of their figures."""
     with METRICS.open(newline="", encoding="utf-8") as file:
-        rows = [[f"`{row['metric']}`", row["unit"], row["axis"], row["meaning"]] for row in csv.DictReader(file)]
+        lines = [list(row.values()) for row in csv.DictReader(file)]
+    rows = [[f"[{name}](of_metrics/{name}.md)", *rest] for name, *rest in lines]
     return table(["metric", "unit", "axis", "meaning"], rows)
 
 
@@ -76,7 +71,7 @@ def algorithms(asked: str) -> str:
     for path in sorted((ROOT / "config/algorithms").glob("*.yaml")):
         if {path.stem, agent(path.stem)} & set(asked.split()):
             data = _read(path.stem)
-            name, extends = f"[{path.stem}](../../config/algorithms/{path.name})", data.get("extends")
+            name, extends = f"[{path.stem}](files/{path.stem}.md)", data.get("extends")
             rows.append([name, data["label"], f"`{extends}`" if extends else "", data["source"]])
     return table(["file", "label", "extends", "source"], rows)
 

@@ -6,7 +6,6 @@ import html
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -16,13 +15,15 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from analysis.load import SCORES
-from manual import api, bibliography, blocks, configuration, notebook, symbols, tables
+from analysis.metrics import METRICS
+from manual import api, bibliography, blocks, configuration, notebook, pages, reach, sources, symbols, tables
+from tests import browser
+from tests.browser import in_browser
 from workflow.site import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BUILDS = all(importlib.util.find_spec(name) for name in ("sphinx", "myst_parser", "furo"))
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,19 @@ def test_every_page_of_docs_is_there(site: Path):
     assert [page for page in PAGES if not (site / page.relative_to(ROOT / "docs")).with_suffix(".html").is_file()] == []
 
 
+def test_papers_link_to_themselves(site: Path):
+    page = (site / "papers/a3c.html").read_text(encoding="utf-8")
+    assert 'href="https://arxiv.org/abs/1602.01783"' in page
+
+
+def test_a_page_of_code_that_is_gone_goes(tmp_path: Path):
+    gone, made = (tmp_path / "code" / f"{name}.html" for name in ("agents/gone.py", "agents/dqn.py"))
+    gone.parent.mkdir(parents=True)
+    gone.write_text("old")
+    sources.write(tmp_path)
+    assert not gone.exists() and "class DQN" in made.read_text(encoding="utf-8")
+
+
 def test_equations_lead_to_their_lines(site: Path):
     page = (site / "algorithms/value.html").read_text(encoding="utf-8")
     file, line = symbols.line("agents.losses.value:q_loss").split(":")
@@ -87,6 +101,7 @@ def test_equations_lead_to_their_lines(site: Path):
     assert page.count("<math") > 5
 
 
+WIDTHS = [360, 800, 1200, 1400]
 # What leaves the window without a frame that scrolls, and what a frame that does not scroll cuts off.
 PROBE = """<script>addEventListener("load", () => {
   const flows = (e) => ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX);
@@ -97,33 +112,24 @@ PROBE = """<script>addEventListener("load", () => {
   const out = all.filter((e) => (e.getBoundingClientRect().right > innerWidth + 1 && !held(e)) || cut(e));
   const broken = [...document.images].filter((i) => !i.complete || i.naturalWidth === 0);
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  parent.postMessage([innerWidth, wide, out.length, broken.length, document.querySelectorAll("math").length > 0], "*");
+  const scrolls = [...document.querySelectorAll(".table-wrapper")].filter((e) => e.scrollWidth > e.clientWidth + 1);
+  const equations = document.querySelectorAll("math").length > 0;
+  parent.postMessage([innerWidth, wide, out.length, broken.length, equations, scrolls.length], "*");
 });</script></body>"""
-FRAMES = """<!DOCTYPE html><body><script>const got = [];
-addEventListener("message", (e) => { got.push(e.data); document.body.dataset.probe = JSON.stringify(got); });
-</script>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the pages are not looked at in a browser")
-def test_pages_fit_three_widths_in_a_browser(site: Path, tmp_path: Path):
-    names, frames = ("algorithms/value.html", "reference/config_run.html", "papers/sn.html"), FRAMES
-    for name in names:
-        text = (site / name).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
-        (site / name).with_suffix(".probed.html").write_text(text, encoding="utf-8")
-        for width in (360, 800, 1400):
-            place = name.replace(".html", ".probed.html")
-            frames += f'<iframe src="{place}" style="width:{width}px;height:900px;border:0"></iframe>'
-    (site / "frames.html").write_text(frames)
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-             f"--user-data-dir={tmp_path / 'user'}", "--window-size=1500,1200", "--virtual-time-budget=20000",
-             "--dump-dom"]  # fmt: skip
-    command = [BROWSER, *flags, (site / "frames.html").as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
-    found = json.loads(html.unescape(re.search(r'data-probe="([^"]*)"', shown)[1]))
-    assert sorted(width for width, *_ in found) == [360] * 3 + [800] * 3 + [1400] * 3
-    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 9
-    assert sum(rest[3] for _, *rest in found) == 3  # the page with equations
+@in_browser
+def test_pages_fit_four_widths_in_a_browser(site: Path, tmp_path: Path):
+    frames = []
+    for place in (Path("algorithms/value.html"), Path("reference/config_run.html"), Path("papers/sn.html")):
+        text = (site / place).read_text(encoding="utf-8").replace("</body>", PROBE).replace('loading="lazy"', "")
+        (site / place).with_suffix(".probed.html").write_text(text, encoding="utf-8")
+        frames += [(f"{place.with_suffix('.probed.html')}", f"width:{width}px") for width in WIDTHS]
+    found, _ = browser.look(site, frames, tmp_path)
+    assert sorted(width for width, *_ in found) == sorted(WIDTHS * 3)
+    assert [rest[:3] for _, *rest in found] == [[0, 0, 0]] * 12
+    assert sum(rest[3] for _, *rest in found) == 4  # the page with equations
+    assert [scrolls for width, *_, scrolls in found if width >= 1200] == [0] * 6  # all columns of all tables are seen
 
 
 @pytest.mark.parametrize("name", configuration.PAGES)
@@ -195,6 +201,49 @@ def test_every_algorithm_has_a_page():
     text = "".join(map(tables.algorithms, asked))
     names = {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
     assert {name for name in names if f"[{name}]" not in text} == set()
+
+
+def test_an_algorithm_has_the_equations_that_it_computes_and_no_others():
+    made = pages.algorithms()
+    assert set(made) == {path.stem for path in (ROOT / "config/algorithms").glob("*.yaml")}
+    has = {
+        "dqn_minatar": "value:q_loss", "m_dqn_minatar": "munchausen:munchausen_term", "trpo": "policy:surrogate",
+        "a2c_gae": "vtrace:gae", "acer": "retrace:retrace", "r2d2": "rescale:h", "iqn": "implicit:Implicit.loss",
+        "dreamer": "imagination:lambda_returns", "c51": "categorical:project", "unrolled_q": "unrolled:td_loss",
+    }  # fmt: skip
+    assert {name for name, code in has.items() if f"{{src}}`agents.losses.{code}`" not in made[name]} == set()
+    assert "{src}`agents.nets.heads:Dueling`" in made["dueling"] and "heads:Dueling" not in made["dqn_minatar"]
+    assert "memory.rank:Rank" in made["prioritized_rank"] and "proportional:" not in made["prioritized_rank"]
+    assert "policy:surrogate" not in made["a2c"] and "value:Scalar" not in made["c51"]
+    assert all("## Equations\n\n" in text and "{src}`agents." in text for text in made.values())
+    uses = made["rainbow_minatar"].partition("## Where it is used")[2]
+    assert "(../../papers/rainbow.md) | `minatar` | `minatar_curves`, " in uses
+
+
+def test_what_a_function_uses_is_found():
+    code = ["agents.policy.trpo:TRPO"]
+    found = reach.reached(code, ["agents.losses.vtrace:gae"])
+    assert {"agents.losses.policy:surrogate", "agents.optim.conjugate:conjugate_gradients"} < found
+    assert "agents.losses.vtrace:gae" not in found and "agents.losses.vtrace:vtrace" not in found
+
+
+def test_a_metric_says_where_it_stands_and_where_it_is_drawn():
+    made = pages.metrics()
+    assert set(made) == set(METRICS)
+    assert "`value` in `learning.parquet`" in made["policy_lag"] and "learning.parquet" not in made["training_return"]
+    assert "summary.parquet" not in made["hours"] and "- {src}`analysis.clocks:readings`" in made["hours"]
+    drawn = made["td_error"].partition("## Where it is drawn")[2]
+    assert re.search(r"\(\.\./\.\./papers/per\.md\) \| figures \| `", drawn), drawn
+    assert "The name goes on with the condition" in made["return_"]
+
+
+def test_pages_of_what_is_gone_go(tmp_path: Path):
+    gone = tmp_path / pages.ALGORITHMS / "gone.md"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("old")
+    pages.write(tmp_path)
+    names = {path.stem for path in gone.parent.glob("*.md")}
+    assert names == set(pages.algorithms()) and len(list((tmp_path / pages.OF_METRICS).glob("*.md"))) == len(METRICS)
 
 
 def test_the_bibliography_is_that_of_the_papers():

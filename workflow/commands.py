@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from workflow import text
 from workflow.config import Project
 from workflow.context import Context
 from workflow.strict_yaml import ConfigError, Document
-from workflow.terminal import say
+from workflow.terminal import Screen, say
 
 
 def do(root: Path, options: argparse.Namespace, passed: list[str]) -> int:
@@ -49,13 +50,14 @@ def do(root: Path, options: argparse.Namespace, passed: list[str]) -> int:
             _explain(root, overrides, options)
         case "video" | "evaluate" | "export":
             return _kept(root, Path(Project(root, overrides).config.results), options)
-        case _:
-            # Looking needs no writable results; Snakemake itself writes what its jobs take in.
-            return _of_all(Context.read(root, overrides, main=options.command == "run"), options, passed)
+        case "run":
+            return _run(root, overrides, options.targets, passed)
+        case _:  # looking needs no writable results
+            return _of_all(Context.read(root, overrides, main=False), options)
     return 0
 
 
-def _of_all(context: Context, options: argparse.Namespace, passed: list[str]) -> int:
+def _of_all(context: Context, options: argparse.Namespace) -> int:
     """Commands about the runs that the configuration asks for."""
     match options.command:
         case "done":
@@ -70,8 +72,6 @@ def _of_all(context: Context, options: argparse.Namespace, passed: list[str]) ->
             print(gc.collect(context, options.delete, time.time()))
         case "status":
             _status(context, options)
-        case "run":
-            return _run(context, options.targets, passed)
         case "pilots":
             _pilots(context, options)
         case "plan":
@@ -96,15 +96,26 @@ def _overrides(words: list[str]) -> dict[str, Any]:
     return found
 
 
-def _run(context: Context, words: list[str], passed: list[str]) -> int:
-    from workflow import environment, lookahead, pages, targets
+def _run(root: Path, overrides: dict[str, Any], words: list[str], passed: list[str]) -> int:
+    """Snakemake writes what its jobs take in. What is done before it starts takes seconds, and is told."""
+    shown = Screen(sys.stdout)
+    shown.draw(["reading config/ …"])
+    from workflow import environment, locker, lookahead, pages, targets
     from workflow.invocation import invocation
     from workflow.progress import run
 
+    context = Context.read(root, overrides)
     targets.check(context, words)
     environment.set_for_jobs(context)
     asked = invocation(environment.snakemake_command(context, words, *passed)[3:])
-    _note(lookahead.look(context, asked))
+    shown.draw([f"looking at {text.count(len(targets.runs_behind(context, words)), 'run')} …"])
+    if left := locker.unlock_if_dead():
+        say(f"unlocked this folder: the Snakemake that had locked it is dead ({left})\n")
+    if asked.runs and "--nolock" not in passed and locker.held(targets.to_make(context, words)):
+        raise ConfigError(locker.holder())
+    warnings = lookahead.look(context, asked)
+    shown.draw([])
+    _note(warnings)
     code = run(context, words, passed)
     if not code and asked.runs:
         say("".join(f"{line}\n" for line in pages.made(context, words)))

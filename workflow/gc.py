@@ -1,8 +1,8 @@
 """What a results folder holds that no configuration and no code needs any more.
 
-Needed is what any paper asks for at any scale with the present code: its results, links, marks, and work under way;
-and finished runs of the same that were asked for with another `--config device` or `threads`, which the command line
-that collects cannot know.
+Needed is what any paper asks for at any scale with the present code: its results, links, marks, work under way, and
+what is drawn of them; and finished runs of the same that were asked for with another `--config device` or `threads`,
+which the command line that collects cannot know.
 Nothing that a living process works on is ever named.
 """
 
@@ -26,6 +26,7 @@ from workflow.context import Context
 from workflow.expand import Papers, Run
 from workflow.finished import Finished, digest
 
+NESTED = ("store", "sealed", "figures", "tables", "dreams")  # whose folders go with the last thing in them
 HOURS = 24.0  # a leftover of a process that died is one only after this long: its host may not be this one
 
 
@@ -52,7 +53,7 @@ def waste(context: Context, now: float) -> list[Waste]:
     runs, results = needed(context.project), Path(context.results)
     runs |= _elsewhere(context.finished, runs)
     busy = {path.parent.name for path in (results / "work").glob("*/lease.json") if living(path)}
-    found = [*_store(context.finished, runs, busy, now), *_shown(context.finished, runs, busy)]
+    found = [*_store(context.finished, runs, busy, now), *_shown(context.finished, runs, busy), *_drawn(context)]
     for work in sorted((results / "work").glob("*")):
         if work.name in busy:
             continue
@@ -60,30 +61,7 @@ def waste(context: Context, now: float) -> list[Waste]:
             found.append(Waste(work, "checkpoints of a run that nothing asks for"))
         elif context.finished.problem(runs[work.name]) is None:
             found.append(Waste(work, "checkpoints of a finished run"))
-    return sorted([*found, *_drawn(context.project, results)])
-
-
-def _drawn(project: Project, results: Path) -> Iterator[Waste]:
-    """What was drawn, computed or imagined for papers, experiments, figures and tables that config/ has no more.
-
-    The files of all papers are known by name, whatever their scale; `.` begins what is being written.
-    """
-    papers = {name: project.paper(name)[0] for name in project.paper_names}
-    known = {
-        "claims": {f"{paper}.json" for paper in papers},
-        "scores": {f"{name}.{key}.parquet" for name, paper in papers.items() for key in paper.experiments},
-        "dreams": {f"{name}/{item.id}.parquet" for name, paper in papers.items() for item in paper.figures},
-    }
-    for part, suffixes in drawn.FILES.items():
-        ids = [(name, item.id) for name, paper in papers.items() for item in getattr(paper, part)]
-        known[part] = {f"{name}/{id}.{suffix}" for name, id in ids for suffix in (*suffixes, "gif")}
-    for scale in SCALES:
-        for part, names in known.items():
-            top = results / scale / part
-            for path in top.rglob("*"):
-                name = path.relative_to(top).as_posix()
-                if path.is_file() and not path.name.startswith(".") and name not in names:
-                    yield Waste(path, "drawn for what config/ has no more")
+    return sorted(found)
 
 
 def _elsewhere(finished: Finished, runs: dict[str, Run]) -> dict[str, Run]:
@@ -134,6 +112,32 @@ def _shown(finished: Finished, runs: dict[str, Run], busy: set[str]) -> Iterator
                 yield Waste(mark, "mark of other code")
 
 
+def _drawn(context: Context) -> Iterator[Waste]:
+    """What was made of papers, experiments, figures and tables that no file of config/ has; at any scale.
+
+    Where they lie, files of other names than those that are made there are somebody's own.
+    """
+    papers = {name: context.project.paper(name)[0] for name in context.project.paper_names}
+    ids = {part: {n: {item.id for item in getattr(p, part)} for n, p in papers.items()} for part in drawn.FILES}
+    ids["dreams"] = ids["figures"]
+    ends = {"dreams": ("parquet",), "figures": (*drawn.FILES["figures"], "gif"), "tables": drawn.FILES["tables"]}
+    experiments = {f"{name}.{key}" for name, paper in papers.items() for key in paper.experiments}
+    single = {"claims": ".json", "report": ".html", "sheets": ".png"}
+    for shown in (Path(context.results, scale, part) for scale in SCALES for part in ("", "partial")):
+        for part, suffixes in ends.items():
+            for path in (shown / part).glob("*/*"):
+                name, _, suffix = path.name.rpartition(".")
+                if suffix in suffixes and name not in ids[part].get(path.parent.name, ()):
+                    yield Waste(path, f"of {part} that no paper has")
+        for part, suffix in single.items():
+            for path in (shown / part).glob(f"*{suffix}"):
+                if path.stem not in {*papers, "index"}:
+                    yield Waste(path, "of a paper that is none")
+        for path in [*(shown / "scores").glob("*.parquet"), *(shown / "experiments").glob("*/")]:
+            if path.name.removesuffix(".parquet") not in experiments:
+                yield Waste(path, "of an experiment that no paper has")
+
+
 def size(path: Path, seen: set[tuple[int, int]]) -> int:
     """Bytes that go with a file or folder; a file with several links counts where the last of them goes."""
     total = 0
@@ -157,7 +161,7 @@ def collect(context: Context, delete: bool, now: float) -> str:
     if delete:
         for each in found:
             shutil.rmtree(each.path) if each.path.is_dir() else each.path.unlink(missing_ok=True)
-            if each.path.parent.parent.name in ("store", "sealed") and not any(each.path.parent.iterdir()):
+            if each.path.parent.parent.name in NESTED and not any(each.path.parent.iterdir()):
                 each.path.parent.rmdir()
     table = text.table(["path", "why", "size"], [[*row[:2], text.size(row[2])] for row in rows], right=("size",))
     end = "removed" if delete else "would go; `python -m workflow gc --delete` removes them"

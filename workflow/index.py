@@ -45,4 +45,4 @@ def read(path: Path) -> list[Row]:
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
-    return [Row(*row) for row in rows if len(row) == len(Row._fields) and tuple(row) != Row._fields]
+    return [Row._make(row) for row in rows if len(row) == len(Row._fields) and row[0] != Row._fields[0]]

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from agents.run.store import Store
-from workflow import catalogue, drawn, runs
+from workflow import catalogue, drawn, runs, text
 from workflow.context import Context
 from workflow.missing import need
 from workflow.runs import Record
@@ -102,7 +102,7 @@ def export(root: Path, results: Path, options: argparse.Namespace) -> int:
     words = ["--to", options.to, "--out", str(out), "--project", options.project, "--run", *folders]
     code = _call(root, "agents.kept", "export", *words)
     if not code:
-        print(f"{len(folders)} run{'s' * (len(folders) != 1)} in {out}")
+        print(f"{text.count(len(folders), 'run')} in {out}")
     return int(bool(code))
 
 

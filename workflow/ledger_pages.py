@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.markdown import table
 from workflow import settings
 from workflow.ledger import OURS, SHEET, STATES, Cost, Item, Ledger, Row
 from workflow.overlay import flatten
@@ -80,7 +81,7 @@ One row for each figure, table and stated result of each paper, counted once, by
 "In its manner": of these rows, those for which that is a smaller study of the same question, not the paper's own. Runs
 and hours are those of the whole paper at its own scale. {NOTE}
 
-{_table(head, lines, right=9)}
+{table(head, lines, right=9)}
 
 {COSTS}
 """
@@ -91,12 +92,12 @@ def page(ledger: Ledger, name: str) -> str:
     paper, rows = ledger.papers[name], ledger.rows(name)
     parts = [
         f"# {paper.title}",
-        f"{paper.authors}. {paper.venue}, {paper.year}. {paper.url}",
+        f"{paper.authors}. {paper.venue}, {paper.year}. {f'<{paper.url}>' * bool(paper.url)}",
         f"[config/papers/{name}.yaml](../../config/papers/{name}.yaml) · [all papers](README.md). {NOTE}",
         "## What the paper shows",
         TARGETS,
         COSTS,
-        _table(
+        table(
             ["in the paper", "shows", "state", "here", "runs", "core-hours", "GPU-hours"],
             [_row(ledger, name, row) for row in rows],
             right=3,
@@ -111,7 +112,7 @@ def page(ledger: Ledger, name: str) -> str:
         parts += ["## Deviations", "\n".join(f"- {each}" for each in paper.deviations)]
     if paper.claims:
         told = [_claim(item) for item in ledger.claims(name)]
-        parts += ["## Claims", _table(["claim", "source", "published", "verdict"], told)]
+        parts += ["## Claims", table(["claim", "source", "published", "verdict"], told)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,7 +142,7 @@ def _relative(ledger: Ledger, path: Path) -> str:
 
 def _beyond(ledger: Ledger, name: str) -> list[str]:
     rows = [[item.spec.title, item.state, _link(ledger, item)] for item in ledger.beyond(name)]
-    return ["Beyond the paper:", _table(["shows", "state", "here"], rows)] if rows else []
+    return ["Beyond the paper:", table(["shows", "state", "here"], rows)] if rows else []
 
 
 def _at_a_glance(ledger: Ledger, name: str) -> list[str]:
@@ -184,7 +185,7 @@ def _experiments(ledger: Ledger, name: str) -> list[str]:
              *_told(ledger.cost([each.name]))]
         )  # fmt: skip
     head = ["experiment", "", "variants", "sets, varies", "games", "seeds", "budget", "runs", "core-hours", "GPU-hours"]
-    return ["## Experiments at the paper's scale", _table(head, rows, right=6)] if rows else []
+    return ["## Experiments at the paper's scale", table(head, rows, right=6)] if rows else []
 
 
 def _settings(ledger: Ledger, name: str) -> list[str]:
@@ -200,7 +201,7 @@ def _settings(ledger: Ledger, name: str) -> list[str]:
         found = settings.read(ledger.root, algorithm)
         on = f" All else is as in {_file(found.extends)}." if found.extends else ""
         parts.append(f"**{found.label}**, {_file(algorithm)}. Source: {found.source}.{on}")
-        parts.append(_table(["key", "value", ""], [[f"`{s.key}`", _short(s.value), s.comment] for s in found.rows]))
+        parts.append(table(["key", "value", ""], [[f"`{s.key}`", _short(s.value), s.comment] for s in found.rows]))
     return parts
 
 
@@ -223,10 +224,3 @@ def _told(cost: Cost) -> list[str]:
 
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else f"{hours:.2g}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]], right: int = 0) -> str:
-    """A Markdown table; its last `right` columns are flush right."""
-    rule = ["---"] * (len(head) - right) + ["--:"] * right
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [list(head), rule, *cells])

@@ -17,7 +17,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,6 +116,16 @@ def holder(folder: Path = FOLDER) -> str:
     return (
         f"locked by a Snakemake that left no note about itself. If none works in {folder.resolve().parent}, {unlock}."
     )
+
+
+def held(paths: Iterable[str], folder: Path = FOLDER) -> bool:
+    """Whether a lock is on one of these files as something that its Snakemake makes."""
+    wanted = set(paths)
+    for path in sorted((folder / "locks").glob("*.output.lock")):
+        with contextlib.suppress(OSError):  # given up just now
+            if wanted & set(path.read_text(encoding="utf-8").splitlines()):
+                return True
+    return False
 
 
 def _abandoned(locks: dict[str, Mark], notes: list[_Note]) -> bool:

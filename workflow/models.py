@@ -22,7 +22,7 @@ ScaleName = Literal["smoke", "reduced", "paper"]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def one_or_more(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from workflow import completion
 
+OVER = "over config/config.yaml: scale=smoke (reduced, paper), device=cpu, results=FOLDER and the like"
 SHELLS = ("bash", "zsh", "fish")
 EXITS = """exit codes: 0 done; 1 a mistake in config/, a name that nothing has, or something that is missing, each with
 what to do about it; 2 words that are no command; 128 + n ended by signal n (130: Ctrl-C);
@@ -34,8 +35,7 @@ class _Commands:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if config:
-            help = "over config/config.yaml, as scale=smoke, scale=paper or results=FOLDER"
-            one.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help=help)
+            one.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help=OVER)
         if json:
             one.add_argument("--json", action="store_true", help="for machines")
         return one
@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _work(add: _Commands) -> None:
-    one = add("run", "train and draw on all cores of this machine; options after -- go to Snakemake", "run demo")
+    text = "train and draw on all cores of this machine; options after -- go to Snakemake"
+    one = add("run", text, "run demo --config scale=smoke")
     _targets(one)
     one = add("plan", "what would run and why, and what it may cost", "plan demo --config scale=paper", json=True)
     _targets(one)

@@ -165,7 +165,7 @@ def render(found: Plan, results: str) -> str:
     if not (found.training or found.drawing or found.hidden):
         return "nothing to do: everything is up to date"
     training = [run for run, _ in found.training.values()]
-    lines = [f"{len(training)} training run{'s' * (len(training) != 1)}"] if training else ["no training runs"]
+    lines = [text.count(len(training), "training run")] if training else ["no training runs"]
     if found.hidden:
         lines.append(f"  {found.hidden} finished before are linked into {results}/runs again (seconds)")
     if found.cost:

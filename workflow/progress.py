@@ -25,8 +25,6 @@ NAMED = 3  # saved runs named at the end; `status` shows all
 
 def run(context: Context, targets: list[str], options: list[str]) -> int:
     """Run Snakemake to its end. Its exit code; 128 + n where signal n stopped it."""
-    if left := locker.unlock_if_dead():
-        say(f"unlocked this folder: the Snakemake that had locked it is dead ({left})\n")
     command = snakemake_command(context, targets, *options)
     logs = Path(context.results) / "logs"
     try:
@@ -119,14 +117,10 @@ def _saved(context: Context, variants: dict[str, str], began: float) -> str:
     ]
     if len(saved) > NAMED:
         words.append("...")
-    parts = [_runs(len(saved), "saved") + (f" ({', '.join(words)})" if words else "")]
+    parts = [f"{text.count(len(saved), 'run')} saved" + (f" ({', '.join(words)})" if words else "")]
     if lost:
-        parts.append(f"{_runs(len(lost), 'ended')} without saving and will go on from an earlier checkpoint")
+        parts.append(f"{text.count(len(lost), 'run')} ended without saving and will go on from an earlier checkpoint")
     return ", ".join(parts)
-
-
-def _runs(count: int, what: str) -> str:
-    return f"{count} run{'s' if count != 1 else ''} {what}"
 
 
 def _lines(context: Context, variants: dict[str, str], log: Log, seconds: float) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.run.identity import is_dead
-from workflow import text
+from workflow import catalogue, text
 from workflow.context import Context
 
 BEGINNING_SECONDS = 10.0  # until a process that writes a log has its lease
@@ -41,6 +41,7 @@ def states(context: Context, papers: list[str]) -> list[dict[str, Any]]:
     """One row per run that the papers ask for: run, variant, experiment, state and what is known of it."""
     results = Path(context.results)
     alive = heartbeats(results)
+    kept = {entry.run: entry.score for entry in catalogue.read(results).entries}
     rows: dict[str, dict[str, Any]] = {}
     for paper in papers:
         for experiment in context.papers[paper].values():
@@ -59,6 +60,7 @@ def states(context: Context, papers: list[str]) -> list[dict[str, Any]]:
                     facts = json.loads((context.finished.folder(run) / "run.json").read_bytes())
                     row |= {"state": facts.get("status", "finished"), "frame": facts.get("frames")}
                     row |= {"frames_per_second": facts.get("frames_per_second"), "host": facts.get("host")}
+                    row["last_return"] = kept.get(name)
                 else:
                     row["state"] = "waiting"
                 if row["state"] in ("lost", "waiting") and (log := _log_of_failure(results, name)):
@@ -97,7 +99,7 @@ def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
     """Counts, the table (runs that wait or are done only as far as they fit), and the lost runs by name."""
     counts = Counter(row["state"] for row in rows)
     total = " · ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
-    lines = [f"{len(rows)} run{'s' * (len(rows) != 1)}: {total}" if rows else "no runs are asked for", ""]
+    lines = [f"{text.count(len(rows), 'run')}: {total}" if rows else "no runs are asked for", ""]
     head = ["run", "variant", "state", "frames", "frames/s", "ETA", "last return", "host", "job"]
     body = [
         [

@@ -54,6 +54,14 @@ def missing(context: Context, targets: Iterable[str]) -> list[Run]:
     return [run for run in runs_behind(context, targets).values() if context.finished.problem(run) is not None]
 
 
+def to_make(context: Context, targets: list[str]) -> list[str]:
+    """Files that these targets are made by way of: marks of the runs that are missing, the pages, the targets."""
+    found = [context.finished.mark(run) for run in missing(context, targets)] if context.trains else []
+    papers = [name for name in targets if name in context.project.paper_names]
+    named = [[name] for name in papers] if targets and "all" not in targets else [context.config.papers]
+    return found + targets + [path for names in named for path in files(context, names)]
+
+
 def _experiments(context: Context, target: str) -> list[str]:
     """The experiments behind a target, as "paper.experiment"; none for a file that has none."""
     if target == "all":

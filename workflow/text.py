@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 NARROW = 12  # characters that a column keeps, at least, where a table has to fit
@@ -15,10 +16,9 @@ def table(
     `width`: characters that a line may have. Then dotted heads are shortened, wide cells are cut, never those of the
     first column, and at last columns are left out from the right, which a line below says.
     """
-    cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
     flush = [">" if name in set(right) else "<" for name in head]
     head = list(head) if width is None else tails(head)
-    columns = list(zip(head, *cells, strict=True))
+    columns = [["–" if cell is None else str(cell) for cell in column] for column in zip(head, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     shown = widths if width is None else fitted(widths, width)
     line = "  ".join(
@@ -26,7 +26,7 @@ def table(
     )  # one for all: rows are thousands
     for i, w in enumerate(shown):
         if w < widths[i]:
-            columns[i] = tuple(cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i])
+            columns[i] = [cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i]]
     top, *others = zip(*columns[: len(shown)], strict=True)
     lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
     if width is not None and (left_out := head[len(shown) :]):
@@ -70,6 +70,7 @@ def tails(names: Sequence[str]) -> list[str]:
     return found
 
 
+@functools.cache  # budgets are few, runs thousands
 def frames(count: float | None) -> str:
     """980, 43k, 1.2M, 5M."""
     if count is None:
@@ -95,6 +96,11 @@ def duration(seconds: float | None) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def count(number: int, what: str) -> str:
+    """1 run, 20 runs."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def size(count: float) -> str:

@@ -62,7 +62,7 @@ EachOnce = AfterValidator(_each_once)  # of a list: Annotated[list[A], EachOnce]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # built when first used: few of many are
 
     code: ClassVar[str] = ""  # "module:attribute", imported when it is made; what a code fingerprint follows
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import Field, TypeAdapter
 
 from analysis.spec.common import (
+    DEFERRED,
     Experiment,
     Extended,
     FromRuns,
@@ -250,4 +251,4 @@ CLAIMS = {
     for kind, model in _KINDS.items()
 }
 
-claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec])
+claims_adapter: TypeAdapter[list[ClaimSpec]] = TypeAdapter(list[ClaimSpec], config=DEFERRED)

@@ -65,10 +65,14 @@ def kinds(names: Mapping[str, Any], base: type[BaseModel]) -> dict[str, type[Bas
     return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
 
 
+# Built when first used: of dozens of kinds a process uses few, and some commands none.
+DEFERRED = ConfigDict(defer_build=True)
+
+
 class Strict(BaseModel):
     """A model that refuses unknown keys and cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, **DEFERRED)
 
 
 class Interval(Strict):

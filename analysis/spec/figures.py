@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
+    DEFERRED,
     Experiment,
     FromRuns,
     Game,
@@ -329,4 +330,4 @@ _KINDS = kinds(globals(), Drawn)
 FigureSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
 FIGURES = {kind: f"analysis.figures.{kind}:draw" for kind in _KINDS}
 
-figure_adapter: TypeAdapter[FigureSpec] = TypeAdapter(FigureSpec)
+figure_adapter: TypeAdapter[FigureSpec] = TypeAdapter(FigureSpec, config=DEFERRED)

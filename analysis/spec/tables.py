@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
+    DEFERRED,
     Experiment,
     FromRuns,
     Game,
@@ -175,4 +176,4 @@ _KINDS = kinds(globals(), Shown)
 TableSpec = Annotated[Union[tuple(_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of what is found
 TABLES = {kind: f"analysis.tables.{kind}:build" for kind in _KINDS}
 
-table_adapter: TypeAdapter[TableSpec] = TypeAdapter(TableSpec)
+table_adapter: TypeAdapter[TableSpec] = TypeAdapter(TableSpec, config=DEFERRED)

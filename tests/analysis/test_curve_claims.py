@@ -59,11 +59,11 @@ def test_the_best_settings_are_compared(judge):
     up = judge("best_greater")
     assert (up["verdict"], up["value"], up["unit"]) == ("reproduced", pytest.approx(4), "Evaluation return")
     assert 3.8 <= up["low"] < 4 < up["high"] <= 4.2
-    assert up["ours"] == "+4, best of 2 settings" and up["n"] == "3 seeds" and len(up["runs"]) == 12
+    assert up["ours"] == "difference +4, best of 2 settings" and up["n"] == "3 seeds" and len(up["runs"]) == 12
     assert judge("best_greater", a="DQN", b="SN")["verdict"] == "not reproduced"
     more = judge("best_greater", experiments=["demo.wide", "demo.narrow"])
     assert (more["verdict"], more["value"]) == ("reproduced", pytest.approx(3))
-    assert more["ours"] == "+3, best of 2 and 2 settings" and len(more["runs"]) == 24
+    assert more["ours"] == "difference +3, best of 2 and 2 settings" and len(more["runs"]) == 24
     assert judge("best_greater", experiments=["demo.narrow", "demo.wide"])["value"] == pytest.approx(-3)
     assert judge("best_greater", at_least="paper")["verdict"] == "not run at this scale"
 
@@ -73,7 +73,7 @@ def test_a_curve_is_above_from_a_frame_on(judge):
     where = {"optimizer.lr": 2}
     up = judge("above_from", from_frames=150, where=where)
     assert (up["verdict"], up["value"]) == ("reproduced", pytest.approx(5))
-    assert up["ours"] == "at least +5 at 3 checkpoints" and up["low"] == pytest.approx(5, abs=0.21)
+    assert up["ours"] == "difference at least +5 at 3 checkpoints" and up["low"] == pytest.approx(5, abs=0.21)
     assert judge("above_from", from_frames=0, where=where)["value"] == pytest.approx(0)
     assert judge("above_from", from_frames=150, where={"optimizer.lr": 1})["verdict"] == "not reproduced"
     assert judge("above_from", from_frames=500, where=where)["why"] == "no run reaches frame 500"
@@ -85,7 +85,7 @@ def test_a_curve_goes_on_rising(judge):
     """From frame 200 to 400 SN rises by 2 and DQN by 0, whatever the seeds; from frame 300 by 1 and 0."""
     up = judge("rises_more", where={"optimizer.lr": 1})
     assert (up["verdict"], up["value"], up["low"]) == ("reproduced", pytest.approx(2), pytest.approx(2))
-    assert up["ours"] == "+2, by +2 against +0"
+    assert up["ours"] == "difference +2: a rise of +2 against +0"
     assert judge("rises_more", where={"optimizer.lr": 1}, share=0.75)["value"] == pytest.approx(1)
     assert judge("rises_more", where={"optimizer.lr": 1}, share=0.625)["value"] == pytest.approx(1.5)
     assert judge("rises_more", where={"optimizer.lr": 1}, margin=2.5)["verdict"] == "not reproduced"

@@ -15,9 +15,10 @@ from analysis import style
 from analysis.figures import common
 from analysis.files import resolve
 from analysis.load import read_scores, write_scores
+from analysis.markdown import escape
 from analysis.reference import Reference
 from analysis.spec import FIGURES, figure_adapter, table_adapter
-from analysis.table import make_table, markdown_escape, tex_escape
+from analysis.table import make_table, tex_escape
 from tests.analysis import fake
 from tests.analysis.test_figures import SPECS
 
@@ -127,4 +128,4 @@ def test_tables_keep_every_name(scores, reference, tmp_path):
     ],
 )
 def test_escapes(text, tex, markdown):
-    assert tex_escape(text) == tex and markdown_escape(text) == markdown
+    assert tex_escape(text) == tex and escape(text) == markdown

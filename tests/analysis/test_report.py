@@ -16,10 +16,11 @@ from analysis.page.front import counts
 from analysis.report import make_report
 from analysis.spec import claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
-from tests.analysis import browser, fake
+from tests.analysis import fake, report_page
 from tests.analysis.conftest import REFERENCE
 from tests.analysis.test_figures import SPECS
 from tests.analysis.test_tables import DREAMER
+from tests.browser import in_browser
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -195,14 +196,22 @@ def test_mistakes_are_explained(tmp_path):
         make_report([{"paper": "p"}], tmp_path, [], [tmp_path / "e.json"], *args)
 
 
+@pytest.mark.parametrize("name", ["learning_curves.csv", "learning_curves.json", "table1.json"])
+@pytest.mark.parametrize("damaged", [b"", b"[]", None])
+def test_what_is_damaged_is_told_with_what_to_do(site, house, name, damaged):
+    path = site[0] / "figures/demo" / name
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[: len(whole) // 2] if damaged is None else damaged)
+        with pytest.raises(UserError, match=rf"{name}.*; delete this file, and the same command makes it anew$"):
+            build(site[0], house, _papers())
+    finally:
+        path.write_bytes(whole)
+
+
 @pytest.fixture(scope="module")
 def looked(site, tmp_path_factory):
-    return browser.look(site[1], tmp_path_factory.mktemp("browser"))
-
-
-def in_browser(test):
-    why = "no Chromium on this machine: the page is not looked at in a browser"
-    return pytest.mark.browser(pytest.mark.skipif(browser.BROWSER is None, reason=why)(test))
+    return report_page.look(site[1], tmp_path_factory.mktemp("browser"))
 
 
 @in_browser
@@ -211,19 +220,26 @@ def test_the_console_is_silent(looked):
 
 
 @in_browser
-@pytest.mark.parametrize("name", browser.FRAMES)
+@pytest.mark.parametrize("name", report_page.FRAMES)
 def test_nothing_overflows_or_is_fetched(looked, name):
     probe = looked[0][name]
     assert "error" not in probe, probe
-    assert (probe["width"], probe["dark"]) == (browser.FRAMES[name][0], browser.FRAMES[name][1] == "dark")
+    assert (probe["width"], probe["dark"]) == (report_page.FRAMES[name][0], report_page.FRAMES[name][1] == "dark")
     assert probe["images"] == 2 and probe["broken"] == probe["clipped"] == 0 and probe["outside"] == []
     assert probe["overflow"] <= 0 and probe["wider"] <= 0
 
 
 @in_browser
-@pytest.mark.parametrize("name", browser.FRAMES)
+@pytest.mark.parametrize("name", report_page.FRAMES)
 def test_axe_finds_no_fault(looked, name):
     assert looked[0][name]["axe"] == []
+
+
+@in_browser
+def test_on_a_narrow_screen_lists_begin_beside_their_marks_and_cut_tables_have_a_shadow(looked):
+    probe = looked[0]["narrow"]
+    assert len(probe["marks"]) == 5 and all(probe["marks"])
+    assert probe["shaded"] and all(probe["shaded"])
 
 
 @in_browser

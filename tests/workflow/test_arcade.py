@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import paper_arcade
+from analysis.spec import SCALES
 from tests.workflow.house import ROOT, seal
 from workflow import __main__ as program
 from workflow import catalogue, completion, index, kept, missing, origins, run_table, runs, text
@@ -259,6 +260,14 @@ def test_every_command_has_an_example_that_is_one():
     for name, one in commands.items():
         shown = re.fullmatch(r"example: arcade (.+)", one.epilog)[1].partition(" >>")[0]
         assert parser().parse_args(shlex.split(shown)).command == name
+
+
+def test_the_help_of_what_reads_config_names_every_scale(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert {*re.findall(r"\w+", said.partition("scale=")[2].partition(",")[0])} <= {*SCALES}
+    assert all(scale in said for scale in SCALES)
 
 
 def test_what_cannot_be_played_is_said_before_anything_starts(results: Path):

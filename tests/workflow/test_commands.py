@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from snakemake.api import Workflow  # snakemake.workflow cannot be imported first
 from snakemake.resources import Resources
@@ -302,6 +304,21 @@ def test_status(house: Path, tmp_path: Path):
     assert shown[7] == "… and 7 more (waiting and after); --all shows them"
     assert shown[9].endswith(f"gone): {names[1]}")
     assert command(house, "status").stdout.startswith("10 runs: 10 finished")
+
+
+def test_status_shows_the_last_return_of_finished_runs(house: Path, tmp_path: Path):
+    context = Context.read(house, {"results": str(tmp_path)})
+    run, silent, *_ = context.papers.runs("house.base")
+    for name in (run, silent):
+        seal(context, name)
+    table = {"metric": ["training_return_100"] * 2, "frame": [500, 1000], "mean": [3.0, 7.25]}
+    summary = tmp_path / "runs" / run / "summary.parquet"
+    summary.unlink()  # a link to the sealed one, which stays
+    pq.write_table(pa.table(table), summary)
+    rows = {row["run"]: row for row in status.states(context, ["house"])}
+    assert (rows[run]["last_return"], rows[silent]["last_return"]) == (7.25, None)
+    (line,) = (line for line in status.render([rows[run]]).splitlines() if line.startswith(run))
+    assert line.split()[3:] == ["1k/1k", "–", "–", "7.2", "–", "–"]
 
 
 def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Path):

@@ -73,6 +73,27 @@ def test_what_was_drawn_for_papers_and_figures_that_are_gone_is_named_at_every_s
     assert all(Path(path).exists() for path in (*kept, written))
 
 
+def test_what_is_drawn_is_kept_as_long_as_a_file_of_config_has_it(house: Path):
+    """Whatever the scale; and what somebody put beside it is theirs."""
+    made = ("figures/house/curves.csv", "scores/house.base.parquet", "claims/house.json", "report/index.html",
+            "report/house.html", "experiments/house.base/runs.json", "dreams/house/bars.parquet",
+            "sheets/house.png", "figures/house/mine.txt", "notes.txt")  # fmt: skip
+    gone = ("figures/house/curve.csv", "figures/other/curves.gif", "tables/house/curves.md",
+            "scores/house.bass.parquet", "claims/other.json", "report/other.html",
+            "experiments/other.base/runs.json", "dreams/house/bar.parquet",
+            "sheets/other.png")  # fmt: skip
+    places = ("results/smoke", "results/paper", "results/paper/partial")
+    for path in (Path(place, name) for place in places for name in (*made, *gone)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("made")
+    wanted = sorted(f"{place}/{name.removesuffix('/runs.json')}" for place in places for name in gone)
+    assert sorted(named()) == wanted
+    context = Context.read(house, main=False)
+    assert gc.collect(context, True, time.time()).endswith(" removed") and named() == []
+    assert not Path("results/smoke/figures/other").exists()
+    assert all(Path(place, name).exists() for place in places for name in made)
+
+
 def test_nothing_is_named_while_a_paper_has_a_name_that_is_not_read(house: Path):
     finish()
     papers = house / "config" / "papers"

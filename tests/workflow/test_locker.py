@@ -91,6 +91,14 @@ def test_a_living_process_keeps_its_lock_and_is_named(folder: Path, living: subp
     assert said.endswith("Wait for it, or stop it there.")
 
 
+def test_what_a_lock_holds_is_what_it_says_is_made(folder: Path):
+    assert not locker.held(["results/index.csv"], folder)
+    for path in lock(folder):
+        path.write_text(f"results/{path.name}\n")
+    assert locker.held(["results/other", "results/0.output.lock"], folder)
+    assert not locker.held(["results/0.input.lock"], folder), "two may read one file"
+
+
 def test_a_living_process_protects_the_locks_of_a_dead_one(folder: Path, living: subprocess.Popen[bytes]):
     """Which of them a lock is of is not known."""
     noted_then_killed(folder)
@@ -241,7 +249,7 @@ def test_a_plain_snakemake_that_was_killed(tmp_path: Path):
     gate.touch()
     said, _ = run.communicate()
     assert run.returncode == 0, said
-    first, *_, last = without_notes(said)
+    _, _, first, *_, last = without_notes(said)  # what it reads and looks at comes before
     assert first.startswith(f"unlocked this folder: the Snakemake that had locked it is dead (process {child.pid} on ")
     assert last.startswith("5 jobs done in ")
     assert notes(house / ".snakemake") == []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests import browser
+
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 FRAMES = {"wide": (1400, "light"), "middle": (800, "dark"), "narrow": (360, "light")}
 
@@ -26,6 +24,13 @@ const seen = async () => {
     broken: images.filter((i) => !i.closest("details") && (!i.complete || i.naturalWidth === 0)).length,
     outside: performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !/^(data|file):/.test(n)),
   };
+  // lists that open: whether what they say begins beside their mark; and whether frames that scroll show it
+  out.marks = [...document.querySelectorAll(".answer summary")].map((one) => {
+    const [first] = one.querySelector(".verdict").getClientRects();
+    return first.top - one.getBoundingClientRect().top < first.height;
+  });
+  out.shaded = [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth)
+    .map((one) => (getComputedStyle(one).backgroundAttachment.match(/scroll/g) || []).length >= 2);
   const table = document.querySelector("table.sortable");
   const heads = [...table.querySelectorAll("th button")];
   const column = heads.findIndex((b) => b.textContent === "Last return");
@@ -65,7 +70,7 @@ const seen = async () => {
   return out;
 };
 addEventListener("load", () => seen().catch((error) => ({ error: String(error) })).then((out) =>
-  parent.postMessage(JSON.stringify({ name: location.pathname.split("/").pop(), ...out }), "*")));
+  parent.postMessage({ name: location.pathname.split("/").pop(), ...out }, "*")));
 </script></body>"""
 
 
@@ -76,23 +81,9 @@ def look(page: Path, folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]
     shutil.copyfile(page, folder / "plain.html")  # as it is, under its own content policy
     # with a probe, for which its content policy must be lifted
     probed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text).replace("</body>", PROBE)
-    frames = ['<iframe src="plain.html" style="width:1400px"></iframe>']
+    frames = [("plain.html", "width:1400px")]
     for name, (width, scheme) in FRAMES.items():
         (folder / f"{name}.html").write_text(probed, encoding="utf-8")
-        frames.append(f'<iframe src="{name}.html" style="width:{width}px;color-scheme:{scheme}"></iframe>')
-    # all in view: what is not is not drawn; a frame can be narrower than the browser's smallest window
-    (folder / "frames.html").write_text(
-        "<!DOCTYPE html><style>iframe { position: absolute; top: 0; left: 0; height: 1200px; border: 0 }</style><body>"
-        f'{"".join(frames)}<pre id="out"></pre><script>addEventListener("message", (event) => {{ '
-        'out.textContent += event.data + "\\n"; });</script>'
-    )
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr",
-             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}",
-             "--window-size=1500,1200", "--virtual-time-budget=20000", "--dump-dom"]  # fmt: skip
-    shown = subprocess.run(
-        [BROWSER, *flags, (folder / "frames.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
-    )
-    out = html.unescape(re.search(r'<pre id="out">(.*?)</pre>', shown.stdout, re.DOTALL)[1])
-    found = {probe["name"].removesuffix(".html"): probe for probe in map(json.loads, out.splitlines())}
-    return found, [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+        frames.append((f"{name}.html", f"width:{width}px;color-scheme:{scheme}"))
+    found, complaints = browser.look(folder, frames, folder / "profile")
+    return {probe["name"].removesuffix(".html"): probe for probe in found}, complaints
