@@ -12,21 +12,30 @@ from tests import paper_scale
 from tests.paper_scale import ROOT, runs
 
 MOST = 500  # runs of a seed
-AT = paper_scale.context()
-ALL = [(paper, spec) for paper in AT.project.paper_names for spec in paper_scale.figures(AT, paper)]
-LARGEST = {
-    kind: max(
-        ((paper, spec) for paper, spec in ALL if spec.kind == kind and runs(AT, spec) <= MOST),
-        key=lambda named: runs(AT, named[1]),
-    )
-    for kind in FIGURES
-}
+
+
+@pytest.fixture(scope="module")
+def at():
+    """All papers at their own scale: expanded for this module alone, since each worker reads every module."""
+    return paper_scale.context()
+
+
+@pytest.fixture(scope="module")
+def largest(at):
+    """Kind -> paper, and its figure of that kind with the most runs."""
+    found = {}
+    for paper in at.project.paper_names:
+        for spec in paper_scale.figures(at, paper):
+            size = runs(at, spec)
+            if size <= MOST and (spec.kind not in found or size > found[spec.kind][0]):
+                found[spec.kind] = size, paper, spec
+    return {kind: named for kind, (_, *named) in found.items()}
 
 
 @pytest.mark.parametrize("kind", FIGURES)
-def test_nothing_is_cut_off_or_lies_on_something(kind):
-    paper, spec = LARGEST[kind]
+def test_nothing_is_cut_off_or_lies_on_something(kind, at, largest):
+    paper, spec = largest[kind]
     with style.context():
-        drawing, faults = paper_scale.laid_out(AT, spec, Reference(ROOT / "config" / "reference"))
+        drawing, faults = paper_scale.laid_out(at, spec, Reference(ROOT / "config" / "reference"))
         style.plt.close(drawing.figure)
     assert faults == [], f"{paper}.{spec.id}"
