@@ -106,6 +106,11 @@ def close(spec: Close, scores: Scores, reference: Reference) -> dict[str, Any]:
 def overtakes(spec: Overtakes, scores: Scores, reference: Reference) -> dict[str, Any]:
     """Is variant a, after `by_frames`, above what variant b ends with? UserError for unknown names."""
     rows = scores.rows
+    mine = (rows.variant == spec.a) & rows.experiment.isin(spec.experiments)
+    if mine.any() and not (mine & (rows.frame <= spec.by_frames)).any():
+        about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
+        why = f"no value of {spec.a!r} within the first {spec.by_frames:,} frames"
+        return judgement(spec, "not run at this scale", "–", why, **about)
     early = replace(scores, rows=rows[(rows.variant != spec.a) | (rows.frame <= spec.by_frames)])
     return _compare(spec, early, reference, above)
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from analysis.errors import UserError
 from analysis.normalise import SCALES
+from analysis.spec.common import SCORES as SCORES
 
 FILE = Path(__file__).resolve().parents[1] / "config" / "reference" / "metrics.csv"
-SCORES = ("evaluation_return", "training_return", "training_return_100")
 PERCENTILES = ("td_error", "replay_probability")  # recorded as name[q10], name[q50], …
 
 

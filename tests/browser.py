@@ -16,7 +16,7 @@ import pytest
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr",
-         "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1500,1200", "--virtual-time-budget=20000",
+         "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1500,1200", "--virtual-time-budget=600000",
          "--dump-dom")  # fmt: skip
 # All in view: what is not is not drawn; a frame can be narrower than the browser's smallest window.
 TOP = "<!DOCTYPE html><style>iframe { position: absolute; top: 0; left: 0; height: 1200px; border: 0 }</style><body>"

@@ -19,8 +19,10 @@ from analysis import clocks, dreams, metrics
 from analysis.load import METADATA, SCORES, Scores
 from analysis.normalise import short
 from analysis.reference import Reference
-from analysis.spec import FigureSpec, FromRuns
+from analysis.spec import ClaimSpec, FigureSpec, FromRuns, TableSpec
+from analysis.spec.claims import Uncorrelated
 from analysis.spec.figures import Distribution, Dreams, Profile, ReturnDistribution, Scaling, Scatter, Survival
+from analysis.spec.tables import Throughput
 from analysis.text import canonical
 from workflow.expand import Expansion
 
@@ -32,8 +34,10 @@ NONE = SCORES.empty_table().to_pandas().assign(experiment="")
 SNAPSHOTS = list(itertools.product((3, 250), range(6), (-10.0, 0.0, 10.0)))  # step, action, return
 
 
-def scores(spec: FigureSpec, experiments: Iterable[Expansion], reference: Reference, folder: Path) -> Scores:
-    """What a figure reads, of every run that its experiments plan but for seeds beyond the first two.
+def scores(
+    spec: FigureSpec | TableSpec | ClaimSpec, experiments: Iterable[Expansion], reference: Reference, folder: Path
+) -> Scores:
+    """What a figure, table or claim reads, of every run that its experiments plan but for seeds beyond the first two.
 
     What a world model imagines is written to a file in `folder`.
     """
@@ -52,8 +56,10 @@ def scores(spec: FigureSpec, experiments: Iterable[Expansion], reference: Refere
             table = runs.loc[runs.index.repeat(POINTS)].assign(frame=np.tile(frames, len(rows)))
             tables.append(table.assign(mean=np.concatenate(values), metric=metric, experiment=each.name))
     found = pd.concat(tables, ignore_index=True).assign(status="finished", count=10) if tables else NONE
-    imagined = [dream(spec, str(found.run[found.variant == spec.variants[0]].iloc[0]), folder)] if spec.dreams else []
-    return Scores(found, about, [], imagined)
+    if not isinstance(spec, Dreams):
+        return Scores(found, about, [], [])
+    shown = found.run[found.variant == spec.variants[0]].iloc[0]
+    return Scores(found, about, [], [dream(spec, str(shown), folder)])
 
 
 def dream(spec: Dreams, run: str, folder: Path) -> Path:
@@ -69,20 +75,22 @@ def dream(spec: Dreams, run: str, folder: Path) -> Path:
     return path
 
 
-def recorded(spec: FigureSpec) -> list[str]:
-    """The metrics that a figure looks at, and the clocks of its runs."""
+def recorded(spec: FigureSpec | TableSpec | ClaimSpec) -> list[str]:
+    """The metrics that a figure, table or claim looks at, and the clocks of its runs."""
     match spec:
         case Profile():
             found = [metric for panel in spec.panels for metric in panel.metrics.values()]
             found += [spec.percent_of] * (spec.percent_of is not None)
         case Scaling() | Survival():
             found = [spec.metric, f"{spec.metric}_censored"]
-        case Scatter(x_metric=str()):
+        case Scatter(x_metric=str()) | Uncorrelated():
             found = [spec.metric, spec.x_metric]
         case ReturnDistribution():
             found = [f"{spec.metric}[{step},{action},{value}]" for step, action, value in SNAPSHOTS]
         case Distribution():
             found = [f"{spec.metric}[q{percent}]" for percent in PERCENTILES]
+        case Throughput():
+            found = [spec.metric, "frame_milliseconds"]
         case FromRuns():
             found = [spec.metric]
         case _:

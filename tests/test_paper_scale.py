@@ -25,7 +25,7 @@ def largest(at):
     """Kind -> paper, and its figure of that kind with the most runs."""
     found = {}
     for paper in at.project.paper_names:
-        for spec in paper_scale.figures(at, paper):
+        for spec in paper_scale.declared(at, paper, "figures"):
             size = runs(at, spec)
             if size <= MOST and (spec.kind not in found or size > found[spec.kind][0]):
                 found[spec.kind] = size, paper, spec

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.spec import model_of
-from analysis.spec import SCALES, Reduced
+from analysis.spec import SCALES, SCORES, FromRuns, Reduced
+from workflow.items import takes_normalisation
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.scales import at_scale
@@ -256,10 +257,22 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
             _has(point, where) for each in here for point in each.points()
         ):
             gone.append(("where", "no run has these values"))
+        if (count := _pooled(project, item, here)) > 1:
+            gone.append(("normalisation", f"raw scores of {count} games cannot be averaged"))
         for key, what in gone:
             if (key, what) not in told:
                 yield doc.problem((*at, key), f"{what} at scale {scale}")
         told.update(gone)
+
+
+def _pooled(project: Any, item: Any, sources: list[Experiment]) -> int:
+    """How many games of an experiment it averages raw scores of."""
+    if not (isinstance(item, FromRuns) and item.pools and item.normalisation == "raw" and item.metric in SCORES):
+        return 0
+    played = [set(project.games_of(each.chosen("games")[1])) for each in sources]
+    if takes_normalisation(item, set().union(*played)):
+        return 0
+    return max(len(games & set(item.games or games)) for games in played)
 
 
 def _has(point: dict[str, Any], where: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from analysis.spec import CLAIMS, FIGURES, TABLES
 from workflow import scores
 from workflow.context import Context
 from workflow.expand import Run
+from workflow.items import takes_normalisation
 from workflow.strict_yaml import ConfigError, nearest
 
 FILES = {"figures": ("pdf", "svg", "png", "csv", "json"), "tables": ("csv", "md", "tex", "json")}
@@ -62,11 +63,9 @@ def as_json(context: Context, item: Any) -> str:
     values = item.model_dump(mode="json")
     if "interval" in values and "interval" not in item.model_fields_set:
         values["interval"] = context.config.interval.model_dump(mode="json")
-    over_games = "statistics" in values or "game_set" in values
-    if over_games and "normalisation" in values and "normalisation" not in item.model_fields_set:
-        games = [game for name in item.experiments for game in context.papers.experiment(name).games]
-        if games and all(game.startswith("atari/") for game in games):
-            values["normalisation"] = context.config.normalisation
+    games = (game for name in item.experiments for game in context.papers.experiment(name).games)
+    if takes_normalisation(item, games):
+        values["normalisation"] = context.config.normalisation
     return json.dumps(values, separators=(",", ":"))  # in the file's order, which a profile's metrics are drawn in
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from analysis.spec.common import Regime
@@ -11,6 +12,18 @@ from workflow.strict_yaml import Document, Problem
 LISTS = ("figures", "tables", "claims")
 # Lists in an item -> what may stand once, beside the list, in place of in each of its entries.
 SHARED = {"bars": ("printed", "recomputed"), "order": ("printed", "recomputed"), "rows": ("scores", "printed")}
+
+
+def takes_normalisation(item: Any, games: Iterable[str]) -> bool:
+    """Whether the main config's normalisation is the one of a figure, table or claim on these games: of aggregates over
+    Atari games, where its file names none."""
+    fields = type(item).model_fields
+    if "normalisation" not in fields or "normalisation" in item.model_fields_set:
+        return False
+    if "statistics" not in fields and "game_set" not in fields:
+        return False
+    suites = {game.partition("/")[0] for game in games}
+    return suites == {"atari"}
 
 
 def complete_items(document: Document, paper: str) -> tuple[Document, list[Problem]]:

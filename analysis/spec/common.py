@@ -158,6 +158,9 @@ Extended = Annotated[
 ]
 
 
+SCORES = ("evaluation_return", "training_return", "training_return_100")  # metrics in game score
+
+
 class Shown(Strict):
     """What every figure and table has."""
 
@@ -172,6 +175,7 @@ class Shown(Strict):
 class FromRuns(Strict):
     """Which runs, which metric, which scale."""
 
+    pools: ClassVar[bool] = False  # whether it averages over games, as raw scores cannot be
     experiments: list[Experiment] = Field(
         min_length=1, description="whose runs are used: 'experiment' of the same file, or 'paper.experiment'"
     )

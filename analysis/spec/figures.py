@@ -39,6 +39,7 @@ class AggregateCurves(Curved):
     With `by`, so for each combination of values of these keys; over frames alone.
     """
 
+    pools: ClassVar[bool] = True
     kind: Literal["aggregate_curves"]
     by: By
     statistics: list[Statistic] = Field(
@@ -55,6 +56,7 @@ class AggregateCurves(Curved):
 class IntervalBars(Drawn, Reduced):
     """One panel per statistic over games, one bar with interval per variant."""
 
+    pools: ClassVar[bool] = True
     kind: Literal["interval_bars"]
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean", "optimality_gap"],
@@ -142,6 +144,7 @@ class HeatMap(Drawn, Reduced):
     With `by`, a row of panels for each combination of values of further keys.
     """
 
+    pools: ClassVar[bool] = True
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
@@ -190,6 +193,7 @@ class Scatter(Drawn, Reduced):
 class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
 
+    pools: ClassVar[bool] = True
     kind: Literal["grid_share"]
     column: Column = "single"
     threshold: float = Field(description="level at which the shares are printed, in units of the axis")
@@ -198,6 +202,7 @@ class GridShare(Drawn, Reduced):
 class DepthBars(Drawn, Reduced):
     """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
 
+    pools: ClassVar[bool] = True
     kind: Literal["depth_bars"]
     x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
     axis: str = Field("", description="axis text; default: the key")
@@ -215,6 +220,7 @@ class ProfilePanel(Strict):
 class Profile(Drawn, Reduced):
     """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
 
+    pools: ClassVar[bool] = True
     kind: Literal["profile"]
     shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
     axis: str = Field("", description="x axis text")
@@ -237,6 +243,7 @@ class Scaling(Drawn, FromRuns):
 class Survival(Drawn, FromRuns):
     """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
 
+    pools: ClassVar[bool] = True
     kind: Literal["survival"]
     column: Column = "single"
     published: dict[str, float] = Field(

@@ -66,13 +66,15 @@ def test_close_wants_the_whole_interval_within_the_margin(house, reference, tmp_
 
 def test_overtaking_compares_an_early_score_with_a_late_one(house, reference, tmp_path):
     """DQN SN[-2] rises to 6, DQN to 4: past the half it is above that, after a tenth it is not."""
-    claims = [greater(kind="overtakes", by_frames=frames) for frames in (36_000, 6_000)]
-    late, early = run(claims, house.scores, reference, tmp_path / "c.json")
+    claims = [greater(kind="overtakes", by_frames=frames) for frames in (36_000, 6_000, 10)]
+    late, early, before = run(claims, house.scores, reference, tmp_path / "c.json")
     curves = {v: [fake.curve(f, seed=1000 * v + s) for s in range(3)] for v, f in ((1, 4.0), (2, 6.0))}
     ends = sum(values[-1] for _, values in curves[1]) / 3
     reached = sum(values[frames <= 36_000][-1] for frames, values in curves[2]) / 3
     assert late["value"] == pytest.approx(reached - ends) and late["verdict"] == "reproduced"
     assert early["value"] < -1 and early["verdict"] == "not reproduced"
+    assert before["verdict"] == "not run at this scale"
+    assert before["why"] == "no value of 'DQN SN[-2]' within the first 10 frames"
 
 
 def test_one_seed_is_inconclusive_and_no_run_is_not_run(reference, tmp_path):

@@ -58,7 +58,8 @@ figures:
   - { id: swept, kind: learning_curves, title: Swept, experiments: [house.sweep] }
   - { id: bars, kind: per_game_bars, title: Bars, experiments: [house.base] }
 claims:
-  - { id: better, kind: greater, text: SN is better., experiments: [house.base], a: SN, b: DQN }
+  - { id: better, kind: greater, text: SN is better., experiments: [house.base], a: SN, b: DQN,
+      games: [minatar/breakout] }
 """
 
 # Stands for `python -m agents train` and `python -m analysis …`: same names, no work.
