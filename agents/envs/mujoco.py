@@ -8,11 +8,9 @@ Papers of 2017 ran version 1 on MuJoCo 1.31, which no longer installs; version 4
 pays for being healthy and for contacts otherwise).
 """
 
-import pickle
 import sys
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from agents.envs.stream import EpisodeStatistics
@@ -41,16 +39,22 @@ def _warned(message: str) -> None:
         print(f"MuJoCo: {message}", file=sys.stderr, flush=True)
 
 
-mujoco.set_mju_user_warning(_warned)
-
-
 class Mujoco:
-    """B tasks: a `Stream` (envs/stream.py). agents/step.py says what rows they give."""
+    """B tasks: a `Stream` (envs/stream.py). agents/step.py says what rows they give.
+
+    Raises ImportError where the package `mujoco` is not installed.
+    """
 
     scale = 1.0
     dtype = np.float32
 
     def __init__(self, spec: MujocoSpec, streams: int, cap_frames: int | None, seed: int, stream: str, *index: int):
+        try:
+            import mujoco
+        except ImportError as error:
+            raise ImportError(f"{error}: the mujoco suite needs: pip install '.[mujoco]'") from error
+        mujoco.set_mju_user_warning(_warned)
+        self._engine = mujoco
         make = load(f"gymnasium.envs.mujoco.{TASKS[spec.game]}")
         self._tasks = [make() for _ in range(streams)]
         limit = LIMITS.get(spec.game, LIMIT)
@@ -90,10 +94,11 @@ class Mujoco:
         return step
 
     def state_dict(self) -> dict[str, Any]:
-        """The engine's data whole: it starts its solver from where it ended."""
+        """Of the engine all that its next step starts from, the solver's last result included; and where bodies are,
+        which tasks look at before they step, and which the engine only works out as it steps."""
         return {
             "tasks": [
-                {"data": np.frombuffer(pickle.dumps(task.data), np.uint8), "rng": rng_state(task.np_random)}
+                {"engine": self._read(task), "bodies": task.data.xpos.copy(), "rng": rng_state(task.np_random)}
                 for task in self._tasks
             ],
             "obs": self.obs.copy(),
@@ -102,9 +107,17 @@ class Mujoco:
             "statistics": self.statistics.state_dict(),
         }
 
+    def _read(self, task: Any) -> np.ndarray:
+        whole = self._engine.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(self._engine.mj_stateSize(task.model, whole))
+        self._engine.mj_getState(task.model, task.data, state, whole)
+        return state
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for task, saved in zip(self._tasks, state["tasks"], strict=True):
-            task.data = pickle.loads(saved["data"].tobytes())
+            whole = self._engine.mjtState.mjSTATE_INTEGRATION
+            self._engine.mj_setState(task.model, task.data, saved["engine"], whole)
+            task.data.xpos[:] = saved["bodies"]
             restore_rng(task.np_random, saved["rng"])
         self.obs, self.first, self.last = state["obs"], state["first"], state["last"]
         self.statistics.load_state_dict(state["statistics"])
