@@ -85,7 +85,6 @@ SMALL: dict[str, Any] = {
     "agent.value_passes": 3,
     "agent.step.optimizer.inverse_every": 3,
     "agent.step.fisher_every": 2,
-    "agent.step.slack": 0.5,
     "optimizer.inverse_every": 3,
     "optimizer.cold.updates": 4,
     "learning.clock.start_frames": 100,
@@ -134,6 +133,8 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] not in ("none", "gae")
     lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
+    if agent == "gaussian" and tree["agent"]["step"]["kind"] == "searched":
+        changes["agent.step.slack"] = 0.5
     if agent in POLICIES:
         changes["learning.batch"] = changes["environment.streams"]
     if agent == "dreamer":
