@@ -151,7 +151,8 @@ def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
     """What an update of this spec costs, as a multiple of its algorithm's.
 
     About half of an update follows the rows; of a world model that is unrolled over them, and of batches of thousands
-    of rows for small networks, all but the optimizer's hundredth. The parts' factors were measured beside the DQN of MinAtar (spectral normalisation also beside Atari's),
+    of rows for small networks, all but the optimizer's hundredth. The parts' factors were measured beside the DQN of
+    MinAtar (spectral normalisation also beside Atari's),
     to be right within a half.
     """
     if spec["agent"]["kind"] in ("dreamer", "gaussian"):  # whose networks have none of the parts below

@@ -41,7 +41,10 @@ LEAST = 1e-6  # variance of a critic that predicts without error, in squared ret
 
 
 def critic_spread(critic: GaussNewton | AdaptiveCritic, error: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of the Gaussian that a value counts as; `error`: mean square (arXiv:1708.05144, section 3.1)."""
+    """Standard deviation, scalar, of the Gaussian that a value counts as (arXiv:1708.05144, section 3.1).
+
+    `error`: the value's mean square error in the batch, scalar.
+    """
     return error.clamp(min=LEAST).sqrt() if critic.kind == "adaptive" else torch.full_like(error, critic.sigma)
 
 
