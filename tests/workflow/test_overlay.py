@@ -394,8 +394,7 @@ def test_games_are_of_the_suite_that_is_chosen(project: Path):
         f"{PAPER}:10: experiments.base.games.0: {said}/breakout",
         f"{PAPER}:10: experiments.base.games.1: {said}/asterix",
     ]
-    claim = ("      games: [minatar/breakout] }", "      normalisation: raw }")
-    edit(project, ("[minatar/breakout, minatar/asterix]", "[recall/cue]"), claim)
+    edit(project, ("[minatar/breakout, minatar/asterix]", "[recall/cue]"))
     assert parts(project, "environment.suite") == {"DQN": ["recall"], "SN": ["recall"]}
 
 
