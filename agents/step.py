@@ -8,7 +8,7 @@ final observation (truncation) or is cut by the discount 0 on the way there (ter
 | field    | Step         | Batch                | dtype   | meaning                                             |
 |----------|--------------|----------------------|---------|-----------------------------------------------------|
 | obs      | [B, C, H, W] | [M, B, S * C, H, W]  | stream's| what was seen (Batch: M chosen steps, S stacked)    |
-| action   | [B]          | [T, B]               | int64   | what was done                                       |
+| action   | [B, …]       | [T, B, …]            | int64   | what was done; numbers [A] (float32) of some agents |
 | reward   | [B]          | [T, B]               | float32 | training reward of that action                      |
 | discount | [B]          | [T, B]               | float32 | 0 where the action ended the return, else 1 (Step)  |
 |          |              |                      |         | or gamma (Batch); 1 on an episode's last row        |
@@ -41,7 +41,7 @@ class ActorInput(NamedTuple):
 
     obs: torch.Tensor  # [B, S * C, H, W]
     first: np.ndarray  # [B] bool: an episode starts here
-    action: np.ndarray  # [B] int64, the previous one; 0 at an episode's first row
+    action: np.ndarray  # [B, …], the previous one; 0 at an episode's first row
     reward: np.ndarray  # [B] float32, the previous one; 0 at an episode's first row
     state: Any  # what the agent's last ActorOutput handed on; None at the very first
 
@@ -49,7 +49,7 @@ class ActorInput(NamedTuple):
 class ActorOutput(NamedTuple):
     """What an agent does with an ActorInput."""
 
-    action: np.ndarray  # [B] int64
+    action: np.ndarray  # [B] int64, or as `SequenceSpec.action` has it
     extras: Mapping[str, np.ndarray] = {}  # kept with the row in the memory
     state: Any = None  # tensors, lists and dicts of them: handed back at the next ActorInput
 
@@ -62,6 +62,7 @@ class SequenceSpec(NamedTuple):
     stride: int = 1  # sequences start at every stride-th row of an episode
     min_following: int = 0  # steps of the same episode that must follow its first one, unless that begins the episode
     cross_episodes: bool = False  # sequences run on into the next episode; else rows past the last one repeat it
+    action: tuple[tuple[int, ...], type] = ((), np.int64)  # shape and dtype of what is done at a row
     bootstrap_on_current: bool = False  # a sequence's last row may be the one in view, at which nothing was done yet
     extras: Mapping[str, tuple[tuple[int, ...], type]] = {}  # name -> shape and dtype of a row's extra
     in_place: bool = False  # batches are `Stored`: the agent takes from the memory what it needs

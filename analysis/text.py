@@ -14,6 +14,14 @@ TITLES = {
     "cliffwalk/blind": "Blind Cliffwalk",
     "corridor/dueling": "Corridor",
     "digits/imbalanced": "Digits",
+    "mujoco/ant": "Ant-v4",
+    "mujoco/half_cheetah": "HalfCheetah-v4",
+    "mujoco/hopper": "Hopper-v4",
+    "mujoco/inverted_double_pendulum": "InvertedDoublePendulum-v4",
+    "mujoco/inverted_pendulum": "InvertedPendulum-v4",
+    "mujoco/reacher": "Reacher-v4",
+    "mujoco/swimmer": "Swimmer-v4",
+    "mujoco/walker2d": "Walker2d-v4",
     "random_mdp/garnet": "Random MDP",
 }
 # Atari games whose names on the box are not their ROM's with capitals

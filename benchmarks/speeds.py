@@ -28,6 +28,7 @@ SECONDS = 3.0  # of CPU in each measurement
 GAMES = {
     "minatar": "breakout", "atari": "breakout", "cartpole": "v0", "recall": "cue", "minigrid": "memory_s7",
     "cliffwalk": "blind", "corridor": "dueling", "digits": "imbalanced", "random_mdp": "garnet",
+    "mujoco": "half_cheetah",
 }  # fmt: skip
 GIVEN = {"version": 1, "seed": 0, "device": "cpu", "threads": 1}
 

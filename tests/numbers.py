@@ -33,10 +33,10 @@ from workflow.overlay import merge, nested
 ROOT = Path(__file__).resolve().parents[1]
 GAMES = {
     "minatar": "asterix", "atari": "breakout", "cartpole": "v1", "recall": "cue", "minigrid": "memory_s7",
-    "cliffwalk": "blind", "corridor": "dueling", "digits": "imbalanced", "random_mdp": "garnet",
+    "cliffwalk": "blind", "corridor": "dueling", "digits": "imbalanced", "random_mdp": "garnet", "mujoco": "hopper",
 }  # fmt: skip
 
-POLICIES = ("actor_critic", "trpo", "acer")  # that learn from unrolls, and sample
+POLICIES = ("actor_critic", "trpo", "acer", "gaussian")  # that learn from unrolls, and sample
 
 # Dotted key -> where changing it alone may change nothing, and why.
 SILENT: dict[str, tuple[Callable[[Spec], bool], str]] = {
@@ -80,6 +80,11 @@ SMALL: dict[str, Any] = {
     "memory.capacity_steps": 128,
     "memory.select.weights.end_frames": 250,
     "learning.batch": 4,
+    "network.policy": [8],
+    "network.value": [8],
+    "agent.value_passes": 3,
+    "agent.step.optimizer.inverse_every": 3,
+    "agent.step.fisher_every": 2,
     "optimizer.inverse_every": 3,
     "optimizer.cold.updates": 4,
     "learning.clock.start_frames": 100,
@@ -112,7 +117,7 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     agent, repeat = tree["agent"]["kind"], tree["environment"].get("repeat", 1)
     if repeat > 1:  # Atari's emulator takes as long for an episode's start as for hundreds of frames
         changes |= {"evaluation.episodes": 2, "evaluation.cap_frames": 50}
-    if tree["network"]["convolutions"]:
+    if tree["network"].get("convolutions"):
         changes["network.convolutions"] = [[2, *each[1:]] for each in tree["network"]["convolutions"]]
     if tree["exploration"]["kind"] == "per_episode" or agent == "ac_lambda":
         changes["environment.streams"] = 1
@@ -128,6 +133,8 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     corrects = agent == "actor_critic" and tree["agent"]["correction"]["kind"] not in ("none", "gae")
     lags = [1, 2] if corrects else [0]  # without, nothing is to be corrected
     changes["executor"] = {"kind": "inline", "lags_updates": lags}
+    if agent == "gaussian" and tree["agent"]["step"]["kind"] == "searched":
+        changes["agent.step.slack"] = 0.5
     if agent in POLICIES:
         changes["learning.batch"] = changes["environment.streams"]
     if agent == "dreamer":

@@ -24,6 +24,9 @@ MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 OTHERS = (
     "cartpole/v0", "cartpole/v1", "cliffwalk/blind", "corridor/dueling", "digits/imbalanced", "random_mdp/garnet"
 )  # fmt: skip
+MUJOCO = (
+    "ant", "half_cheetah", "hopper", "inverted_double_pendulum", "inverted_pendulum", "reacher", "swimmer", "walker2d"
+)  # fmt: skip
 MINIGRID = ("memory_s7", "memory_s9", "memory_s11", "memory_s13")
 FOLDERS = {"paper": "papers", "algorithm": "algorithms", "preset": "scales"}  # of config/
 # Rules and targets of the Snakefile: a paper of that name could not be a target.
@@ -144,6 +147,7 @@ class Project:
             "minatar5": [f"minatar/{game}" for game in MINATAR],
             "minigrid_memory": [f"minigrid/{game}" for game in MINIGRID],
             "recall": ["recall/cue"],
+            "mujoco8": [f"mujoco/{game}" for game in MUJOCO],
         }
         path = self.root / "config" / "reference" / "game_sets.csv"
         if path.exists():

@@ -150,11 +150,12 @@ def training_seconds(spec: Mapping[str, Any], speed: Speed, here: Here) -> float
 def _heavier(spec: Mapping[str, Any], speed: Speed) -> float:
     """What an update of this spec costs, as a multiple of its algorithm's.
 
-    About half of an update follows the rows; of a world model that is unrolled over them, all but the optimizer's
-    hundredth. The parts' factors were measured beside the DQN of MinAtar (spectral normalisation also beside Atari's),
+    About half of an update follows the rows; of a world model that is unrolled over them, and of batches of thousands
+    of rows for small networks, all but the optimizer's hundredth. The parts' factors were measured beside the DQN of
+    MinAtar (spectral normalisation also beside Atari's),
     to be right within a half.
     """
-    if spec["agent"]["kind"] == "dreamer":  # whose networks have none of the parts below
+    if spec["agent"]["kind"] in ("dreamer", "gaussian"):  # whose networks have none of the parts below
         return max(rows(spec) / speed.rows, 0.01)
     small = spec["environment"]["suite"] != "atari"
     factor = (1 + rows(spec) / speed.rows) / 2

@@ -64,7 +64,7 @@ def papers(context: Context, targets: Iterable[str]) -> list[str]:
 
 def _packages(context: Context, runs: list[Run]) -> Iterator[str]:
     extras = tuple(sorted({"ray" for run in runs if "ray" in run.point.launcher}))
-    extras += tuple(sorted({"minigrid" for run in runs if run.point.suite == "minigrid"}))
+    extras += tuple(sorted({run.point.suite for run in runs} & {"minigrid", "mujoco"}))
     try:
         lost = machine.missing_packages(context.root, extras)
     except OSError as error:

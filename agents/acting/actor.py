@@ -66,7 +66,8 @@ class Actor:
     def step(self) -> Step:
         first = self.stream.first
         obs = torch.from_numpy(self.stacker(self.stream.obs, first)).to(self.device)
-        inputs = ActorInput(obs, first, np.where(first, 0, self.action), np.where(first, 0, self.reward), self.state)
+        action = np.where(first, 0, self.action.T).T  # [B, …]
+        inputs = ActorInput(obs, first, action, np.where(first, 0, self.reward), self.state)
         output: ActorOutput = self.agent.act(inputs, self.epsilon(self.stream.statistics), self.rng)
         step = self.stream.step(output.action)
         self.action, self.reward, self.state = output.action, step.reward, output.state

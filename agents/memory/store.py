@@ -12,7 +12,7 @@ import torch
 from agents.step import Batch, SequenceSpec, Step, Stored
 
 PIECE = 32 * 2**20  # bytes: what saving copies at a time
-FIELDS = {"action": np.int64, "reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
+FIELDS = {"reward": np.float32, "discount": np.float32, "last": np.bool_, "age": np.int32}
 
 
 class FrameStore:
@@ -45,9 +45,9 @@ class FrameStore:
         self._flat_frames = self._frames.reshape(self.rows * streams, -1)
         self.frames = torch.from_numpy(self._flat_frames)
         self.field = {name: np.zeros((self.rows, streams), dtype) for name, dtype in FIELDS.items()}
-        if taken := set(FIELDS) & set(sequence_spec.extras):
+        if taken := {"action", *FIELDS} & set(sequence_spec.extras):
             raise ValueError(f"extras cannot be called {', '.join(sorted(taken))}")
-        for name, (extra, dtype) in sequence_spec.extras.items():
+        for name, (extra, dtype) in {"action": sequence_spec.action, **sequence_spec.extras}.items():
             self.field[name] = np.zeros((self.rows, streams, *extra), dtype)
         slots = self.rows * streams
         self._flat = {name: array.reshape(slots, *array.shape[2:]) for name, array in self.field.items()}  # views

@@ -1,4 +1,4 @@
-"""Natural gradients without a matrix: products with the Fisher matrix of a softmax policy, and conjugate gradients.
+"""Natural gradients without a matrix: products with a policy's Fisher matrix, and conjugate gradients.
 
 TRPO (Schulman et al. 2015, arXiv:1502.05477, appendix C).
 """
@@ -6,6 +6,8 @@ TRPO (Schulman et al. 2015, arXiv:1502.05477, appendix C).
 from collections.abc import Callable, Sequence
 
 import torch
+
+Metric = Callable[[torch.Tensor], torch.Tensor]  # [N, A] -> [N, A], row by row
 
 
 def flat(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -40,26 +42,37 @@ def conjugate_gradients(
     return x
 
 
-class SoftmaxFisher:
-    """v [K] -> (F + damping I) v, with F = mean_s J_s^T (diag p_s - p_s p_s^T) J_s at one policy, exact over actions.
+def softmax_metric(logits: torch.Tensor) -> Metric:
+    """u [N, A] -> (diag p_s - p_s p_s^T) u_s: the Fisher matrix of a softmax policy by its logits [N, A]."""
+    p = logits.detach().softmax(-1)
+    return lambda u: p * (u - (p * u).sum(-1, keepdim=True))
 
-    J_s is the Jacobian of the logits at state s by the parameters. `logits` [N, A] come from one forward pass, which
-    stays in use: J^T u is a backward pass, and J v the gradient of <J^T u, v> by u, the same for every u.
+
+def normal_metric(log_std: torch.Tensor) -> Metric:
+    """u [N, 2 A] -> u_s times (1 / sigma^2, 2): that of normal actions by means and log standard deviations [A]."""
+    weights = torch.cat([(-2 * log_std.detach()).exp(), torch.full_like(log_std, 2.0)])
+    return lambda u: u * weights
+
+
+class Fisher:
+    """v [K] -> (F + damping I) v, with F = mean_s J_s^T M_s J_s at one policy, exact over actions.
+
+    J_s is the Jacobian of the policy's outputs at state s by the parameters, M_s (`metric`) the Fisher matrix by these
+    outputs. `outputs` [N, A] come from one forward pass, which stays in use: J^T u is a backward pass, and J v the
+    gradient of <J^T u, v> by u, the same for every u.
     """
 
-    def __init__(self, logits: torch.Tensor, parameters: Sequence[torch.Tensor], damping: float):
-        assert logits.ndim == 2, logits.shape
-        self.logits, self.parameters, self.damping = logits, list(parameters), damping
-        self.p = logits.detach().softmax(-1)
-        self.u = torch.zeros_like(logits, requires_grad=True)
+    def __init__(self, outputs: torch.Tensor, metric: Metric, parameters: Sequence[torch.Tensor], damping: float):
+        assert outputs.ndim == 2, outputs.shape
+        self.outputs, self.metric, self.parameters, self.damping = outputs, metric, list(parameters), damping
+        self.u = torch.zeros_like(outputs, requires_grad=True)
         self.pulled = self._pull(self.u, create_graph=True)  # J^T u
 
-    def _pull(self, by_logits: torch.Tensor, create_graph: bool = False) -> torch.Tensor:
+    def _pull(self, by_outputs: torch.Tensor, create_graph: bool = False) -> torch.Tensor:
         return flat(
-            torch.autograd.grad(self.logits, self.parameters, by_logits, retain_graph=True, create_graph=create_graph)
+            torch.autograd.grad(self.outputs, self.parameters, by_outputs, retain_graph=True, create_graph=create_graph)
         )
 
     def __call__(self, v: torch.Tensor) -> torch.Tensor:
         (jv,) = torch.autograd.grad(self.pulled, self.u, v, retain_graph=True)
-        by_logits = self.p * (jv - (self.p * jv).sum(-1, keepdim=True)) / len(self.p)
-        return self._pull(by_logits) + self.damping * v
+        return self._pull(self.metric(jv) / len(self.outputs)) + self.damping * v

@@ -86,13 +86,15 @@ class KFAC:
     without momentum the quadratic model of the KL divergence, 1/2 lr^2 nu^2 v^T F v, stays below radius / 2. Statistics
     come from `watch` and `observe`, bases are new every `inverse_every` steps. A cold start is plain momentum, its
     gradients clipped together. What is no number or no metric falls back, layer by layer, to the bases before or to the
-    identity, and is counted. ValueError where the network has parameters beside linear layers and convolutions.
+    identity, and is counted. Parameters of the network's own, beside its layers, have the identity as their metric.
+    ValueError where one of its modules has parameters and is no linear layer or convolution.
     """
 
     def __init__(self, spec: KFACSpec, network: nn.Module):
         layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
         self.spec, self.blocks = spec, [Block(layer, spec) for layer in layers]
-        self.parameters = [parameter for block in self.blocks for parameter in block.parameters]
+        self.own = list(network.parameters(recurse=False))
+        self.parameters = [parameter for block in self.blocks for parameter in block.parameters] + self.own
         if {id(p) for p in self.parameters} != {id(p) for p in network.parameters()}:
             raise ValueError("K-FAC knows linear layers and convolutions, and this network has other parameters")
         self.rates, self.epsilons = [spec.lr] * len(self.parameters), [0.0] * len(self.parameters)
@@ -135,7 +137,7 @@ class KFAC:
             return
         if (-1 - cold) % spec.inverse_every == 0:
             self.fallbacks += sum(block.observed and not block.decompose() for block in self.blocks)
-        moves = [move for block in self.blocks for move in block.natural()]
+        moves = [move for block in self.blocks for move in block.natural()] + [p.grad for p in self.own]
         rate = self.rates[0]
         size = rate**2 * _inner(moves, grads)
         if not bool(size.isfinite() & (size >= 0)):
@@ -148,10 +150,10 @@ class KFAC:
 
     def _cold(self, grads: list[torch.Tensor], last: bool) -> None:
         """Momentum from b = 0, which the first warm step begins with again."""
-        norm = _inner(grads, grads).sqrt()
         torch._foreach_mul_(self.momentum, self.spec.momentum)
-        clip = (self.spec.cold.clip_norm / norm).clamp(max=1.0)
-        torch._foreach_add_(self.momentum, torch._foreach_mul(grads, clip))
+        if (bound := self.spec.cold.clip_norm) is not None:
+            grads = torch._foreach_mul(grads, (bound / _inner(grads, grads).sqrt()).clamp(max=1.0))
+        torch._foreach_add_(self.momentum, grads)
         torch._foreach_add_(self.parameters, self.momentum, alpha=-self.spec.cold.lr)
         if last:
             torch._foreach_zero_(self.momentum)

@@ -4,6 +4,7 @@ Gradient descent asks for a loss once. A line search asks whether a step helped,
 after the parameters have moved, on the batch that the step was made for.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -35,6 +36,16 @@ class Sampled(Objective, Protocol):
         [N] bool of that forward pass that have a sample. `critic` (agents/spec/optimizer.py): what a value counts as.
         """
         ...
+
+
+def minibatches(count: int, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """The rows 0 to count - 1 in a new order, `size` [size] at a time, without the rest that fills no minibatch.
+
+    Where there is none that is full, all rows are one.
+    """
+    size = min(size, count)
+    order = torch.randperm(count, generator=generator, device=generator.device)
+    yield from order[: count // size * size].split(size)
 
 
 class Backtracked(NamedTuple):

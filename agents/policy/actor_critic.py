@@ -32,12 +32,20 @@ from agents.losses.policy import (
 from agents.losses.vtrace import Corrected, gae, n_step_targets, vtrace
 from agents.nets.network import Network
 from agents.nets.policy import PolicyValue
-from agents.spec.optimizer import Critic
+from agents.spec.optimizer import AdaptiveCritic, Critic, GaussNewton
 from agents.spec.policy import ActorCritic as ActorCriticSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
 
 FLOOR = 1e-6  # of the epsilon-correction
 LEAST = 1e-6  # variance of a critic that predicts without error, in squared returns
+
+
+def critic_spread(critic: GaussNewton | AdaptiveCritic, error: torch.Tensor) -> torch.Tensor:
+    """Standard deviation, scalar, of the Gaussian that a value counts as (arXiv:1708.05144, section 3.1).
+
+    `error`: the value's mean square error in the batch, scalar.
+    """
+    return error.clamp(min=LEAST).sqrt() if critic.kind == "adaptive" else torch.full_like(error, critic.sigma)
 
 
 class Unrolls:
@@ -103,8 +111,7 @@ class Unrolls:
         """
         log_p, values = self.log_pi, self.out.value[:-1]
         if critic.kind != "euclidean":
-            error = self.learned.metrics["baseline_loss"] * 2  # mean square
-            sigma = error.clamp(min=LEAST).sqrt() if critic.kind == "adaptive" else torch.full_like(error, critic.sigma)
+            sigma = critic_spread(critic, self.learned.metrics["baseline_loss"] * 2)
             noise = torch.randn(values.shape, generator=self.agent.noise, device=values.device)
             log_p = log_p + gaussian_log_likelihood(values, noise, sigma)
         nothing = torch.zeros_like(self.acted[:1])  # the row that is only bootstrapped from

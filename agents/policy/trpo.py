@@ -22,13 +22,11 @@ from agents.losses.policy import (
 )
 from agents.losses.vtrace import gae
 from agents.nets.policy import parted
-from agents.optim.conjugate import SoftmaxFisher, conjugate_gradients, flat, unflat
-from agents.optim.objective import Backtracked, backtrack
+from agents.optim.conjugate import Fisher, softmax_metric
+from agents.optim.objective import Backtracked, minibatches
+from agents.optim.trust_region import trust_region_step
 from agents.spec.policy import TRPO as TRPOSpec
 from agents.step import ActorInput, ActorOutput, Batch, SequenceSpec
-
-SOLVED = 1e-10  # squared norm of conjugate gradients' residual (openai/baselines, common/cg.py)
-SHRINK = 0.5  # each try of the line search is half as long (ibid.)
 
 
 class Surrogate:
@@ -110,24 +108,17 @@ class TRPO:
     def improve(self, objective: Surrogate) -> tuple[Backtracked, torch.Tensor]:
         """The trust region's step; -> how it ended, and the gradient's norm."""
         spec, parameters = self.spec, list(self.networks["policy"].parameters())
-        gradient = flat(torch.autograd.grad(objective.loss(), parameters, retain_graph=True))
-        fisher = SoftmaxFisher(objective.logits[:: spec.fisher_every], parameters, spec.damping)
-        direction = conjugate_gradients(fisher, -gradient, spec.iterations, SOLVED)
-        size = direction @ fisher(direction)
-        scale = torch.where(size > 0, (2 * spec.radius / size).sqrt(), 0.0)  # no gradient, no step
-        step = unflat(scale * direction, parameters)
-        bound = spec.slack * spec.radius
-        return backtrack(objective, parameters, step, SHRINK, spec.tries, bound), gradient.norm()
+
+        def fisher() -> Fisher:
+            logits = objective.logits[:: spec.fisher_every]
+            return Fisher(logits, softmax_metric(logits), parameters, spec.damping)
+
+        return trust_region_step(objective, parameters, fisher, spec.radius, spec.slack, spec.iterations, spec.tries)
 
     def fit(self, obs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Passes over obs [N, …] and targets [N] in a new order each, without the rest that fills no minibatch.
-
-        Where there is none that is full, the rest is taken.
-        """
-        size = min(self.spec.minibatch, len(obs))
+        """Passes over obs [N, …] and targets [N]."""
         for _ in range(self.spec.value_passes):
-            order = torch.randperm(len(obs), generator=self.noise, device=obs.device)
-            for rows in order[: len(obs) // size * size].split(size):
+            for rows in minibatches(len(obs), self.spec.minibatch, self.noise):
                 self.steps["value"].down(2 * baseline_loss(self.networks["value"](obs[rows]), targets[rows]).mean())
 
     def outputs(self, obs: torch.Tensor) -> tuple[torch.Tensor, ...]:

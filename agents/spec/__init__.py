@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from agents.spec.agent import DQN, R2D2, UnrolledQ
 from agents.spec.base import Identified, parts
+from agents.spec.control import GaussianActorCritic, Gaussians
 from agents.spec.dreamer import Dreamer, Dreams
 from agents.spec.environment import Environment
 from agents.spec.evaluation import Evaluation
@@ -56,9 +57,10 @@ class Spec(Identified):
     @classmethod
     def _of_the_agent(cls, value: Any, info: ValidationInfo) -> Any:
         """A network of the other kind is refused as a whole, not key by key."""
-        agent, dreams = info.data.get("agent"), cls.model_fields["network"].annotation is Dreams
-        if agent and isinstance(value, dict) and dreams != ("decoder" in value):
-            wanted = "one with network.decoder" if dreams else "one without network.decoder"
+        agent, own = info.data.get("agent"), OWN.get(cls.model_fields["network"].annotation)
+        found = next((key for key in OWN.values() if isinstance(value, dict) and key in value), None)
+        if agent and isinstance(value, dict) and found != own:
+            wanted = f"one with network.{own}" if own else f"one without network.{found}"
             raise ValueError(f"agent {agent.kind} needs another kind of network: {wanted}")
         return value
 
@@ -107,7 +109,18 @@ class DreamerSpec(Spec):
     network: Dreams = Field(description="the networks of the world model, the actor and the critic")
 
 
-LEARNERS: dict[str, type[Spec]] = {"dreamer": DreamerSpec}  # agents whose specs have parts of their own
+class ControlSpec(Spec):
+    """A training run whose actions are numbers: its networks are of their own kind."""
+
+    agent: GaussianActorCritic = Field(description="the agent with a normal policy")
+    network: Gaussians = Field(description="the networks of the policy and of the value")
+
+
+OWN: dict[Any, str] = {Dreams: "decoder", Gaussians: "policy"}  # a key that networks of this kind alone have
+LEARNERS: dict[str, type[Spec]] = {  # agents whose specs have parts of their own
+    "dreamer": DreamerSpec,
+    "gaussian": ControlSpec,
+}
 OFFLINE: dict[str, type[Identified]] = {
     "q_learning": OfflineCliffwalk,
     "classifier": OfflineDigits,

@@ -30,6 +30,7 @@ class Suite(Part):
     side: ClassVar[int]  # pixels of a square observation
     channels: ClassVar[int | None]  # of an observation; None: of a game that is not known yet
     binary: ClassVar[bool] = True  # whether all pixels are 0 or 1
+    continuous: ClassVar[bool] = False  # whether actions are numbers, not one of a few
     partial: ClassVar[str] = "agents.envs.partial:obscure"
 
     game: Game = Field(description="name of the game, without its suite")
@@ -200,4 +201,22 @@ class CartPole(Suite):
         return {"v0": 200, "v1": 500}[self.game]
 
 
-Environment = Annotated[MinAtar | Atari | CartPole | Recall | MiniGrid, Field(discriminator="suite")]
+class Mujoco(Suite):
+    code: ClassVar[str] = "agents.envs.mujoco:Mujoco"
+    side: ClassVar[int] = 1
+    channels: ClassVar[int] = 1  # a row of numbers
+    binary: ClassVar[bool] = False
+    continuous: ClassVar[bool] = True
+    repeat: ClassVar[int] = 1  # frames of an agent step: time steps of the task, of several steps of the engine
+    suite: Literal["mujoco"] = Field(
+        description="Gymnasium's MuJoCo tasks, version 4: positions and speeds in place of a screen, actions in numbers"
+    )
+    cap_frames: Length | None = Field(description="a lower limit on episodes; null: the task's own")
+
+    def misfits(self, spec: Any) -> Iterator[str]:
+        yield from super().misfits(spec)
+        if spec.agent.kind != "gaussian":
+            yield f"environment.suite mujoco has numbers as actions: agent gaussian, not {spec.agent.kind}"
+
+
+Environment = Annotated[MinAtar | Atari | CartPole | Recall | MiniGrid | Mujoco, Field(discriminator="suite")]

@@ -116,7 +116,7 @@ class ColdStart(Part):
     kind: Literal["momentum"] = Field(description="the first updates go along the gradient, while factors are gathered")
     updates: Count = Field(description="that go along the gradient")
     lr: Annotated[Real, Field(gt=0)] = Field(description="step size of these updates")
-    clip_norm: Annotated[Real, Field(gt=0)] = Field(description="global gradient norm")
+    clip_norm: Annotated[Real, Field(gt=0)] | None = Field(description="global gradient norm; null: no bound")
 
 
 class KFAC(Rule):
@@ -149,6 +149,8 @@ class KFAC(Rule):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         """Its Fisher matrix is that of a policy, sampled by the rollout, with weights used once and as they are."""
+        if spec.agent.kind == "gaussian":
+            return  # which asks for all of this itself
         if spec.agent.kind != "actor_critic":
             yield f"optimizer kfac needs a policy to measure: agent actor_critic, not {spec.agent.kind}"
             return

@@ -20,6 +20,13 @@ from workflow.config import Algorithm, Project
 from workflow.overlay import Alternatives, merge, nested
 
 ROOT = Path(__file__).resolve().parents[2]
+NORMAL = {  # changes that make runs with normal actions short
+    "agent__unroll": 20,
+    "agent__value_passes": 2,
+    "network__policy": [8],
+    "network__value": [8],
+    "learning__target_every_frames": None,
+}
 
 
 def actor_input(obs: torch.Tensor) -> ActorInput:

@@ -25,13 +25,14 @@ ALGORITHMS = (
     "dqn_minatar", "dqn_minatar_sn", "rainbow_minatar", "drqn_minatar", "r2d2_minatar", "apex_minatar", "a2c_minatar",
     "impala_minatar", "ac_lambda_minatar", "dqn_minatar_no_replay", "acktr_minatar", "a2c_gae_minatar",
     "trpo_minatar", "acer_minatar", "dreamer_minatar", "iqn_minatar", "m_dqn_minatar", "m_iqn_minatar",
-    "unrolled_q_minatar",
+    "unrolled_q_minatar", "acktr_mujoco", "trpo_mujoco",
 )  # fmt: skip
 
 METERED = {"layers": [-1], "power_steps": 1, "warmup_steps": 2, "only_shrink": False}
 WORKERS = {"actors": 2, "slots": 2, "chunk_steps": 5, "pull_every_steps": 10}
 VALUE_AGENT = {"discount": 0.99, "n_step": 2, "selector": "online"}
 KFAC = {"kind": "kfac", "lr": 0.1, "momentum": 0.9, "radius": 1e-3, "decay": 0.9, "inverse_every": 2}
+ADAM = {"kind": "adam", "lr": 1e-3, "epsilon": 1e-8, "beta1": 0.9, "beta2": 0.9}
 RMSPROP = {"kind": "rmsprop", "lr": 1e-4, "epsilon": 1e-2, "decay": 0.9, "centered": True}
 ATARI = {
     "suite": "atari", "game": "pong", "streams": 1, "stack": 1, "flicker": 0.0, "hidden": [], "sticky": 0.25,
@@ -69,6 +70,10 @@ PARTS: dict[str, list[Any]] = {
             "kind": "trpo", "discount": 0.99, "unroll": 4, "trace_decay": 0.9, "entropy_weight": 0.01, "radius": 0.01,
             "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4, "fisher_every": 2, "value_passes": 2,
             "minibatch": 8,
+        },
+        {
+            "kind": "gaussian", "discount": 0.99, "unroll": 20, "trace_decay": 0.9, "weight_decay": 1e-3,
+            "step": {"kind": "fixed", "optimizer": ADAM}, "value_passes": 2, "minibatch": 7,
         },
         {
             "kind": "acer", "discount": 0.99, "unroll": 4, "truncation": 2.0, "average_decay": 0.9, "radius": 0.1,
@@ -187,7 +192,24 @@ PARTS: dict[str, list[Any]] = {
             "actions": "movement", "cap_frames": 40,
         },
         ATARI, PATIENT,
+        {
+            "suite": "mujoco", "game": "inverted_pendulum", "streams": 1, "stack": 2, "flicker": 0.1, "hidden": [],
+            "cap_frames": 40,
+        },
     ],
+    "agent.step": [
+        {"kind": "fixed", "optimizer": {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}},
+        {
+            "kind": "steered", "kl": 0.01, "slack": 1.5, "factor": 2.0,
+            "optimizer": {**KFAC, "start": "first", "damping": {"kind": "factored", "epsilon": 0.1}, "cold": "none",
+                          "critic": "euclidean", "measure_kl": False},
+        },
+        {
+            "kind": "searched", "radius": 0.01, "slack": 1.5, "tries": 3, "damping": 0.1, "iterations": 4,
+            "fisher_every": 2,
+        },
+    ],
+    "agent.minibatch": [None, 7],
     "environment.streams": [1, 2, 4],
     "evaluation.trials": [
         [], [{"kind": "flicker", "chance": 0.5}], [{"kind": "memory", "observations": 2}],
@@ -210,6 +232,9 @@ PARTS: dict[str, list[Any]] = {
 SMALL: dict[str, Any] = {
     "network.convolutions": [[4, 3, 1]],
     "network.units": [16],
+    "network.policy": [8],
+    "network.value": [8],
+    "agent.value_passes": 2,
     "network.deter": 8,
     "network.hidden": 8,
     "agent.starts": 8,
@@ -241,11 +266,14 @@ def drawn(number: int) -> dict[str, Any]:
     changes: dict[str, Any] = SMALL | FIRST
     if algorithm.spec["agent"]["kind"] == "ac_lambda":
         changes |= {"environment.streams": 1, "learning.batch": 1}
+    if algorithm.spec["agent"]["kind"] == "gaussian":
+        changes |= {"environment.streams": 1, "learning.batch": 1, "agent.unroll": 20}
     if algorithm.spec["learning"]["target_every_frames"] is None:
         del changes["learning.target_every_frames"]
     for key in rng.sample(sorted(PARTS), rng.randint(1, 4)):
         changes[key] = rng.choice(PARTS[key])
-    tree = merge(algorithm.spec, {"environment": {"game": "breakout"}})
+    game = "inverted_pendulum" if algorithm.spec["environment"]["suite"] == "mujoco" else "breakout"
+    tree = merge(algorithm.spec, {"environment": {"game": game}})
     for key, value in sorted(changes.items(), key=lambda change: change[0].count(".")):
         if has(tree, key):
             tree = merge(tree, nested(key, value), algorithm.alternatives)

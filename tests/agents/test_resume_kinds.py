@@ -8,7 +8,7 @@ import pytest
 
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
-from tests.agents.specs import prioritized, spec
+from tests.agents.specs import NORMAL, prioritized, spec
 from tests.agents.test_resume import assert_same
 
 PRIORITY = {
@@ -66,6 +66,8 @@ DREAMS = {
     "exploration__warmup_frames": 150,
     "exploration__end_frames": 150,
 }
+
+POLE = {"environment__game": "inverted_pendulum", "learning__clock__start_frames": ...}
 
 KINDS = {
     "rainbow": (
@@ -275,6 +277,8 @@ KINDS = {
             "executor__lags_updates": [0, 3],
         },
     ),
+    "acktr-normal": ("acktr_mujoco", {**NORMAL, **POLE, "optimizer__cold__updates": 3}),
+    "trpo-normal": ("trpo_mujoco", {**NORMAL, **POLE, "agent__minibatch": 7}),
     "noisy-a3c": ("a2c_minatar", {**ON_POLICY, "network__linear": {"kind": "independent", "sigma": 0.017}}),
 }
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from agents.losses.policy import kl_divergence, standardised, surrogate
 from agents.losses.vtrace import gae
-from agents.optim.conjugate import SoftmaxFisher, conjugate_gradients, flat, unflat
+from agents.optim.conjugate import Fisher, conjugate_gradients, flat, softmax_metric, unflat
 from agents.optim.objective import backtrack
 from agents.policy.trpo import TRPO, Surrogate
 from agents.run.checkpoint import Checkpoints
@@ -17,6 +17,10 @@ from agents.run.loop import Run
 from tests.agents.specs import spec
 
 SOLVED = 1e-10
+
+
+def softmax_fisher(logits: torch.Tensor, parameters: list[torch.Tensor], damping: float) -> Fisher:
+    return Fisher(logits, softmax_metric(logits), parameters, damping)
 
 
 def vector(*numbers: float) -> torch.Tensor:
@@ -57,7 +61,7 @@ def test_the_natural_gradient_of_one_state_by_hand():
     policy = Logits()
     (g,) = torch.autograd.grad(gain(policy), [policy.theta])
     assert g.tolist() == pytest.approx([0.265715, -0.391706, 0.125991], abs=1e-6)
-    fisher = SoftmaxFisher(policy(torch.empty(1, 0)), [policy.theta], 0.0)
+    fisher = softmax_fisher(policy(torch.empty(1, 0)), [policy.theta], 0.0)
     assert fisher(vector(1, 2, 3)).tolist() == pytest.approx([-0.282587, 0.140770, 0.141817], abs=1e-6)
     x = conjugate_gradients(fisher, g, 2, SOLVED)
     assert x.tolist() == pytest.approx([1 / 3, -5 / 3, 4 / 3], abs=1e-6)  # A - sum p A, up to a constant
@@ -76,7 +80,7 @@ def test_damped_solves_by_hand(damping, x, radius, kl):
     policy = Logits()
     (g,) = torch.autograd.grad(gain(policy), [policy.theta])
     logits = policy(torch.empty(1, 0))
-    fisher = SoftmaxFisher(logits, [policy.theta], damping)
+    fisher = softmax_fisher(logits, [policy.theta], damping)
     found = conjugate_gradients(fisher, g, 10, SOLVED)
     assert found.tolist() == pytest.approx(x, abs=1e-5)
     if radius is not None:  # a step for the damped matrix stays below the radius
@@ -97,7 +101,7 @@ def test_steps_of_one_state_by_hand(radius, share, scale, kl, gained):
     policy = Logits()
     before, logits = gain(policy).item(), policy(torch.empty(1, 0)).detach().clone()
     (g,) = torch.autograd.grad(gain(policy), [policy.theta])
-    fisher = SoftmaxFisher(policy(torch.empty(1, 0)), [policy.theta], 0.0)
+    fisher = softmax_fisher(policy(torch.empty(1, 0)), [policy.theta], 0.0)
     x = conjugate_gradients(fisher, g, 2, SOLVED)
     found = math.sqrt(2 * radius / (x @ fisher(x)))
     assert found == pytest.approx(scale, abs=1e-6)
@@ -115,7 +119,7 @@ def test_the_linear_policy_by_hand():
     (g,) = torch.autograd.grad(-objective.loss(), [policy.weight], retain_graph=True)
     wanted = [0.097899, 0.301476, 0.009135, 0.007418, -0.107034, -0.308893]
     assert g.flatten().tolist() == pytest.approx(wanted, abs=1e-6)
-    fisher = SoftmaxFisher(objective.logits, [policy.weight], 1e-3)
+    fisher = softmax_fisher(objective.logits, [policy.weight], 1e-3)
     direction = conjugate_gradients(fisher, g.flatten(), 4, SOLVED)
     wanted = [0.87209, 1.48416, 0.14829, 0.13138, -1.02038, -1.61554]
     assert direction.tolist() == pytest.approx(wanted, abs=2e-5)
@@ -188,7 +192,7 @@ def test_products_are_those_of_the_hessian_of_the_divergence():
     wanted = flat(torch.autograd.grad(slope @ v, parameters, retain_graph=True)) + 0.3 * v
     calls = []
     net.register_forward_hook(lambda *_: calls.append(1))
-    fisher = SoftmaxFisher(logits, parameters, 0.3)
+    fisher = softmax_fisher(logits, parameters, 0.3)
     torch.testing.assert_close(fisher(v), wanted)
     torch.testing.assert_close(fisher(2 * v), 2 * wanted)
     assert not calls  # no second forward pass

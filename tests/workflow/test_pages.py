@@ -38,7 +38,7 @@ def test_the_end_says_where_what_is_asked_for_lies(context):
     assert pages.made(context, [f"{shown}/scores/acktr.minatar.parquet"]) == []
     for path in drawn.files(context, "acktr"):
         Path(path).touch()
-    assert pages.made(context, ["acktr"])[0] == f"figures: 17 in {shown}/figures/acktr/"
+    assert pages.made(context, ["acktr"])[0] == f"figures: 19 in {shown}/figures/acktr/"
 
 
 def test_films_of_its_runs_are_inputs_of_a_page(context):
