@@ -116,25 +116,26 @@ def overtakes(spec: Overtakes, scores: Scores, reference: Reference) -> dict[str
 
 
 def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Is variant a better than b on more games than it is worse on? UserError for unknown names.
+    """Is variant a better than b (or a number) on more games than it is worse on? UserError for unknown names.
 
     A game counts by its mean over seeds. What is estimated is games better less games worse.
     """
-    sides = [spec.a, spec.b]
+    sides = _sides(spec)
     about = {"experiments": list(spec.experiments), "unit": "games"}
     arms = _arms(spec, scores, reference, sides, about)
     if isinstance(arms, dict):
         return arms
-    numbers = [part for arm in arms for part in (arm.numbers, arm.games)]
-    counts, value = lead(*numbers, spec.tie, spec.interval)
+    a, games = arms[0].numbers, arms[0].games
+    b, others = (np.full(len(a), float(spec.b)), games) if len(arms) == 1 else (arms[1].numbers, arms[1].games)
+    counts, value = lead(a, games, b, others, spec.tie, spec.interval)
     return judged(spec, value, above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
 
 
 def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
-    sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
+    sides = _sides(spec)
     about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
-    arms = _arms(spec, scores, reference, sides, about)
+    arms = _arms(spec, scores, reference, sides, about, spec.b_metric)
     if isinstance(arms, dict):
         return arms
     arms[1:] = [arm.times(spec.times) for arm in arms[1:]]
@@ -151,12 +152,18 @@ def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Refer
     return judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
 
 
+def _sides(spec: Greater | Close | Overtakes | MoreWins) -> list[str]:
+    """Variant a, and b where it is one."""
+    return [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
+
+
 def _arms(
     spec: Greater | Close | Overtakes | MoreWins,
     scores: Scores,
     reference: Reference,
     sides: list[str],
     about: dict[str, Any],
+    b_metric: str | None = None,
 ) -> list[Curves] | dict[str, Any]:
     """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
     if why := not_run(spec, scores, sides):
@@ -165,9 +172,10 @@ def _arms(
             if name not in planned:
                 raise unknown("variant", name, planned, f"claim {spec.id}")
         return judgement(spec, "not run at this scale", "–", why, **about)
-    rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
+    wanted = spec.model_copy(update={"variants": spec.variants or list(dict.fromkeys(sides))})
     arms = []
-    for name in sides:
+    for name, metric in zip(sides, (None, b_metric), strict=False):
+        rows = select(scores, wanted, metric)
         mine = rows[rows.variant == name]
         if mine.label.nunique() > 1:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
