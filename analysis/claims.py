@@ -135,7 +135,7 @@ def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Refer
     """The result of judging a less b."""
     sides = _sides(spec)
     about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
-    arms = _arms(spec, scores, reference, sides, about, spec.b_metric)
+    arms = _arms(spec, scores, reference, sides, about, _of_b(spec))
     if isinstance(arms, dict):
         return arms
     arms[1:] = [arm.times(spec.times) for arm in arms[1:]]
@@ -157,13 +157,18 @@ def _sides(spec: Greater | Close | Overtakes | MoreWins) -> list[str]:
     return [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
 
 
+def _of_b(spec: Any) -> Any:
+    """The same claim, of variant b's metric and settings."""
+    return spec.model_copy(update={"metric": spec.b_metric or spec.metric, "where": spec.where | spec.b_where})
+
+
 def _arms(
     spec: Greater | Close | Overtakes | MoreWins,
     scores: Scores,
     reference: Reference,
     sides: list[str],
     about: dict[str, Any],
-    b_metric: str | None = None,
+    of_b: Greater | Close | Overtakes | None = None,
 ) -> list[Curves] | dict[str, Any]:
     """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
     if why := not_run(spec, scores, sides):
@@ -172,10 +177,9 @@ def _arms(
             if name not in planned:
                 raise unknown("variant", name, planned, f"claim {spec.id}")
         return judgement(spec, "not run at this scale", "–", why, **about)
-    wanted = spec.model_copy(update={"variants": spec.variants or list(dict.fromkeys(sides))})
     arms = []
-    for name, metric in zip(sides, (None, b_metric), strict=False):
-        rows = select(scores, wanted, metric)
+    for name, side in zip(sides, (spec, of_b or spec), strict=False):
+        rows = select(scores, side.model_copy(update={"variants": spec.variants or list(dict.fromkeys(sides))}))
         mine = rows[rows.variant == name]
         if mine.label.nunique() > 1:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
@@ -225,17 +229,21 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     about = {"experiments": list(spec.experiments), "unit": f"times as many {spec.count}"}
     if why := not_run(spec, scores, [spec.a, spec.b]):
         return judgement(spec, "not run at this scale", "–", why, **about)
-    wanted = spec.model_copy(update={"variants": [spec.a, spec.b]})
-    rows = select(scores, wanted)
-    found = passages(
-        wanted, scores, spec.count, levels(spec, sorted(set(rows.game)), spec.levels, spec.human, reference)
-    )
-    if set(found) != {spec.a, spec.b}:
-        raise UserError(f"claim {spec.id}: a variant has several settings, or none; choose one with 'where'")
-    value = ratio(found[spec.a], found[spec.b], spec.interval)
-    never = [f"{int(np.isinf(found[v].at).sum())} of {len(found[v].at)} run(s) of {v} never reach it" for v in found]
+    arms, curves = [], []
+    for name, where in ((spec.a, spec.where), (spec.b, spec.where | spec.b_where)):
+        wanted = spec.model_copy(update={"variants": list(dict.fromkeys([spec.a, spec.b])), "where": where})
+        rows = select(scores, wanted)
+        of = levels(spec, sorted(set(rows.game)), spec.levels, spec.human, reference)
+        found = passages(wanted, scores, spec.count, of)
+        if set(found) != {spec.a, spec.b}:
+            raise UserError(f"claim {spec.id}: a variant has several settings, or none; choose one with 'where'")
+        arms.append(found[name])
+        curves.append(one_number(rows, "final"))
+    value = ratio(*arms, spec.interval)
+    named = zip((spec.a, spec.b), arms, strict=True)
+    never = [f"{int(np.isinf(arm.at).sum())} of {len(arm.at)} run(s) of {name} never reach it" for name, arm in named]
     ours = f"{number(float(value.point))} times"
-    return judged(spec, value, above, ours, [one_number(rows, "final")], never, about)
+    return judged(spec, value, above, ours, curves[: 1 + bool(spec.b_where)], never, about)
 
 
 def not_run(spec: Any, scores: Scores, sides: Iterable[str]) -> str | None:

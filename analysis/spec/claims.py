@@ -24,8 +24,13 @@ from analysis.spec.common import (
     Scale,
     Strict,
     Tie,
+    Value,
     kinds,
 )
+
+Elsewhere = Annotated[
+    dict[str, Value], Field(description="values that b's varied keys have in place of those in where")
+]
 
 
 class Claim(Strict):
@@ -46,6 +51,7 @@ class Comparison(Claim, Reduced):
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     b_metric: str | None = Field(None, description="metric of b, if it is another one, e.g. of other evaluations")
+    b_where: Elsewhere = Field(default_factory=dict)
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
     times: float = Field(
         1.0, gt=0, description="variant b's score counts so many times, e.g. 0.8: a is above 80 % of b"
@@ -54,8 +60,9 @@ class Comparison(Claim, Reduced):
 
     @model_validator(mode="after")
     def _of_a_variant(self) -> Comparison:
-        if self.b_metric is not None and not isinstance(self.b, str):
-            raise ValueError("b_metric: a number has no metric")
+        for key in ("b_metric", "b_where"):
+            if getattr(self, key) and not isinstance(self.b, str):
+                raise ValueError(f"{key}: b is a number")
         return self
 
 
@@ -168,6 +175,7 @@ class Sooner(Claim, FromRuns):
     metric: str = Field("training_return_100", description="the score that has to be above the level")
     a: str = Field(description="variant that should be sooner")
     b: str = Field(description="variant that should be later")
+    b_where: Elsewhere = Field(default_factory=dict)
     count: Passing
     levels: dict[Game, float] = Field(default_factory=dict, description="game -> level; default: the human's score")
     human: Normalisation = Field("standard", description="normalisation whose human scores are levels")
