@@ -116,25 +116,26 @@ def overtakes(spec: Overtakes, scores: Scores, reference: Reference) -> dict[str
 
 
 def more_wins(spec: MoreWins, scores: Scores, reference: Reference) -> dict[str, Any]:
-    """Is variant a better than b on more games than it is worse on? UserError for unknown names.
+    """Is variant a better than b (or a number) on more games than it is worse on? UserError for unknown names.
 
     A game counts by its mean over seeds. What is estimated is games better less games worse.
     """
-    sides = [spec.a, spec.b]
+    sides = _sides(spec)
     about = {"experiments": list(spec.experiments), "unit": "games"}
     arms = _arms(spec, scores, reference, sides, about)
     if isinstance(arms, dict):
         return arms
-    numbers = [part for arm in arms for part in (arm.numbers, arm.games)]
-    counts, value = lead(*numbers, spec.tie, spec.interval)
+    a, games = arms[0].numbers, arms[0].games
+    b, others = (np.full(len(a), float(spec.b)), games) if len(arms) == 1 else (arms[1].numbers, arms[1].games)
+    counts, value = lead(a, games, b, others, spec.tie, spec.interval)
     return judged(spec, value, above, tally_text(counts), arms, _notes(spec, scores, sides, arms), about)
 
 
 def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Reference, judge: Judge) -> dict[str, Any]:
     """The result of judging a less b."""
-    sides = [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
+    sides = _sides(spec)
     about = {"experiments": list(spec.experiments), "unit": axis(spec.metric, spec.normalisation)}
-    arms = _arms(spec, scores, reference, sides, about)
+    arms = _arms(spec, scores, reference, sides, about, _of_b(spec))
     if isinstance(arms, dict):
         return arms
     arms[1:] = [arm.times(spec.times) for arm in arms[1:]]
@@ -151,12 +152,23 @@ def _compare(spec: Greater | Close | Overtakes, scores: Scores, reference: Refer
     return judged(spec, value, judge, ours, arms, _notes(spec, scores, sides, arms), about)
 
 
+def _sides(spec: Greater | Close | Overtakes | MoreWins) -> list[str]:
+    """Variant a, and b where it is one."""
+    return [spec.a] + ([spec.b] if isinstance(spec.b, str) else [])
+
+
+def _of_b(spec: Any) -> Any:
+    """The same claim, of variant b's metric and settings."""
+    return spec.model_copy(update={"metric": spec.b_metric or spec.metric, "where": spec.where | spec.b_where})
+
+
 def _arms(
     spec: Greater | Close | Overtakes | MoreWins,
     scores: Scores,
     reference: Reference,
     sides: list[str],
     about: dict[str, Any],
+    of_b: Greater | Close | Overtakes | None = None,
 ) -> list[Curves] | dict[str, Any]:
     """One number per run of each variant, scaled; or the result that says why they cannot be compared."""
     if why := not_run(spec, scores, sides):
@@ -165,9 +177,9 @@ def _arms(
             if name not in planned:
                 raise unknown("variant", name, planned, f"claim {spec.id}")
         return judgement(spec, "not run at this scale", "–", why, **about)
-    rows = select(scores, spec.model_copy(update={"variants": spec.variants or sides}))
     arms = []
-    for name in sides:
+    for name, side in zip(sides, (spec, of_b or spec), strict=False):
+        rows = select(scores, side.model_copy(update={"variants": spec.variants or list(dict.fromkeys(sides))}))
         mine = rows[rows.variant == name]
         if mine.label.nunique() > 1:
             raise UserError(f"claim {spec.id}: {name!r} has several settings; choose one with 'where'")
@@ -217,17 +229,21 @@ def sooner(spec: Sooner, scores: Scores, reference: Reference) -> dict[str, Any]
     about = {"experiments": list(spec.experiments), "unit": f"times as many {spec.count}"}
     if why := not_run(spec, scores, [spec.a, spec.b]):
         return judgement(spec, "not run at this scale", "–", why, **about)
-    wanted = spec.model_copy(update={"variants": [spec.a, spec.b]})
-    rows = select(scores, wanted)
-    found = passages(
-        wanted, scores, spec.count, levels(spec, sorted(set(rows.game)), spec.levels, spec.human, reference)
-    )
-    if set(found) != {spec.a, spec.b}:
-        raise UserError(f"claim {spec.id}: a variant has several settings, or none; choose one with 'where'")
-    value = ratio(found[spec.a], found[spec.b], spec.interval)
-    never = [f"{int(np.isinf(found[v].at).sum())} of {len(found[v].at)} run(s) of {v} never reach it" for v in found]
+    arms, curves = [], []
+    for name, where in ((spec.a, spec.where), (spec.b, spec.where | spec.b_where)):
+        wanted = spec.model_copy(update={"variants": list(dict.fromkeys([spec.a, spec.b])), "where": where})
+        rows = select(scores, wanted)
+        of = levels(spec, sorted(set(rows.game)), spec.levels, spec.human, reference)
+        found = passages(wanted, scores, spec.count, of)
+        if set(found) != {spec.a, spec.b}:
+            raise UserError(f"claim {spec.id}: a variant has several settings, or none; choose one with 'where'")
+        arms.append(found[name])
+        curves.append(one_number(rows, "final"))
+    value = ratio(*arms, spec.interval)
+    named = zip((spec.a, spec.b), arms, strict=True)
+    never = [f"{int(np.isinf(arm.at).sum())} of {len(arm.at)} run(s) of {name} never reach it" for name, arm in named]
     ours = f"{number(float(value.point))} times"
-    return judged(spec, value, above, ours, [one_number(rows, "final")], never, about)
+    return judged(spec, value, above, ours, curves[: 1 + bool(spec.b_where)], never, about)
 
 
 def not_run(spec: Any, scores: Scores, sides: Iterable[str]) -> str | None:

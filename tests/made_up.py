@@ -20,7 +20,7 @@ from analysis.load import METADATA, SCORES, Scores
 from analysis.normalise import short
 from analysis.reference import Reference
 from analysis.spec import ClaimSpec, FigureSpec, FromRuns, TableSpec
-from analysis.spec.claims import Uncorrelated
+from analysis.spec.claims import Greater, Uncorrelated
 from analysis.spec.figures import Distribution, Dreams, Profile, ReturnDistribution, Scaling, Scatter, Survival
 from analysis.spec.tables import Throughput
 from analysis.text import canonical
@@ -91,6 +91,8 @@ def recorded(spec: FigureSpec | TableSpec | ClaimSpec) -> list[str]:
             found = [f"{spec.metric}[q{percent}]" for percent in PERCENTILES]
         case Throughput():
             found = [spec.metric, "frame_milliseconds"]
+        case Greater(b_metric=str()):
+            found = [spec.metric, spec.b_metric]
         case FromRuns():
             found = [spec.metric]
         case _:

@@ -169,8 +169,10 @@ def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
             for key in ("experiments", "variants", "reference_lines"):
                 for name in _repeated(getattr(item, key, None) or []):
                     yield doc.problem((*at, key), f"{name!r} is given twice")
-            if (variant := getattr(item, "a", None)) is not None and variant == getattr(item, "b", None):
-                yield doc.problem((*at, "b"), f"{variant!r} is compared with itself")
+            a, b = getattr(item, "a", None), getattr(item, "b", None)
+            elsewhere = getattr(item, "b_where", {}) or getattr(item, "b_metric", None)
+            if a is not None and a == b and not elsewhere:
+                yield doc.problem((*at, "b"), f"{a!r} is compared with itself")
             sources: list[Experiment] = []
             wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
             wrong = wrong or list(_uses(project, doc, at, item, sources))
@@ -221,7 +223,7 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     # the x of curves is a clock
     axes = ("x", "y") if isinstance(item, Reduced) else ()
     keys = [((k,), v) for k in axes if isinstance(v := getattr(item, k, None), str)]
-    for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
+    for where, key in keys + [((k, key), key) for k in ("where", "b_where") for key in getattr(item, k, {})]:
         if key not in varied:
             yield doc.problem((*at, *where), f"{key!r} is not varied", key, varied)
 
@@ -253,10 +255,10 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
             (key, f"variant {v!r} does not run") for key, v in named if not any(_is_of(v, each) for each in variants)
         ]
         gone += [("games", f"{game} is not played") for game in getattr(item, "games", None) or [] if game not in games]
-        if (where := getattr(item, "where", {})) and not any(
-            _has(point, where) for each in here for point in each.points()
-        ):
-            gone.append(("where", "no run has these values"))
+        for key in ("where", "b_where"):
+            where = getattr(item, "where", {}) | getattr(item, key, {})
+            if getattr(item, key, {}) and not any(_has(point, where) for each in here for point in each.points()):
+                gone.append((key, "no run has these values"))
         if (count := _pooled(project, item, here)) > 1:
             gone.append(("normalisation", f"raw scores of {count} games cannot be averaged"))
         for key, what in gone:

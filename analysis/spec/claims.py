@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Union
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from analysis.spec.common import (
     DEFERRED,
@@ -24,8 +24,13 @@ from analysis.spec.common import (
     Scale,
     Strict,
     Tie,
+    Value,
     kinds,
 )
+
+Elsewhere = Annotated[
+    dict[str, Value], Field(description="values that b's varied keys have in place of those in where")
+]
 
 
 class Claim(Strict):
@@ -45,11 +50,20 @@ class Comparison(Claim, Reduced):
     pools: ClassVar[bool] = True
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
+    b_metric: str | None = Field(None, description="metric of b, if it is another one, e.g. of other evaluations")
+    b_where: Elsewhere = Field(default_factory=dict)
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
     times: float = Field(
         1.0, gt=0, description="variant b's score counts so many times, e.g. 0.8: a is above 80 % of b"
     )
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+    @model_validator(mode="after")
+    def _of_a_variant(self) -> Comparison:
+        for key in ("b_metric", "b_where"):
+            if getattr(self, key) and not isinstance(self.b, str):
+                raise ValueError(f"{key}: b is a number")
+        return self
 
 
 class Greater(Comparison):
@@ -75,14 +89,20 @@ class Overtakes(Comparison):
 
 
 class MoreWins(Claim, Reduced):
-    """Variant a is better than variant b on more games than it is worse on."""
+    """Variant a is better than variant b (or than a number, e.g. the human's 100 %) on more games than worse."""
 
     kind: Literal["more_wins"]
     a: str = Field(description="variant that should win more games")
-    b: str = Field(description="variant to compare it with")
+    b: str | float = Field(description="variant to compare it with, or a normalised score, e.g. 100 for the human's")
     tie: Tie
     margin: float = Field(0.0, description="games better less games worse has to exceed this")
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
+
+    @model_validator(mode="after")
+    def _of_one_scale(self) -> MoreWins:
+        if not isinstance(self.b, str) and self.normalisation == "raw":
+            raise ValueError("b: raw scores of several games have no number in common; choose a normalisation")
+        return self
 
 
 class ShareGreater(Claim, Reduced):
@@ -155,6 +175,7 @@ class Sooner(Claim, FromRuns):
     metric: str = Field("training_return_100", description="the score that has to be above the level")
     a: str = Field(description="variant that should be sooner")
     b: str = Field(description="variant that should be later")
+    b_where: Elsewhere = Field(default_factory=dict)
     count: Passing
     levels: dict[Game, float] = Field(default_factory=dict, description="game -> level; default: the human's score")
     human: Normalisation = Field("standard", description="normalisation whose human scores are levels")

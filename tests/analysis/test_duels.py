@@ -60,6 +60,22 @@ def test_more_games_won_than_lost(a, b, verdict, ours, value, scores, reference,
     assert (found["verdict"], found["ours"], found["value"]) == (verdict, ours, value), json.dumps(found, indent=1)
 
 
+@pytest.mark.parametrize(
+    ("b", "verdict", "ours"),
+    [
+        (0.0, "reproduced", "better on 3, worse on 0, tied on 0"),
+        (100_000.0, "not reproduced", "better on 0, worse on 3, tied on 0"),
+    ],
+)
+def test_games_above_a_number(b, verdict, ours, scores, reference, tmp_path):
+    """`b` is on the scale of the scores: with the human's, 100 counts the games above the human."""
+    spec = {"kind": "more_wins", "experiments": ["demo.parts"], "a": "DreamerV2", "b": b, "tie": 0.0}
+    found = claim(spec | {"normalisation": "minatar_dqn", "margin": 2.0}, scores, reference, tmp_path / "c.json")
+    assert (found["verdict"], found["ours"]) == (verdict, ours), json.dumps(found, indent=1)
+    with pytest.raises(ValueError, match="raw scores of several games"):
+        claims_adapter.validate_python([{"id": "c", "text": "So."} | spec])
+
+
 def test_printed_scores_of_dreamerv2_against_rainbow(reference, tmp_path):
     spec = {
         "kind": "published_wins", "normalisation": "gamer_dreamerv2", "game_set": "atari55_dreamerv2",

@@ -173,6 +173,21 @@ def test_speedups_are_means_over_the_games_on_which_both_get_there(threads, refe
     assert "Breakout (MinAtar) 2.5, Freeway (MinAtar) 2.5" in caption["text"]
 
 
+def test_one_variant_is_compared_with_itself_at_other_settings(threads, reference, tmp_path):
+    """A3C with four threads against one: 4/2 updates on breakout and 4/1 on freeway, in the median 3 times."""
+    spec = {"id": "c", "text": "T", "kind": "sooner", "experiments": ["demo.breakout"], "a": "A3C", "b": "A3C",
+            "count": "updates", "levels": LEVELS | {"minatar/freeway": 2.5}, "where": THREADS[1]}  # fmt: skip
+    scores = {"id": "d", "text": "T", "kind": "greater", "experiments": ["demo.breakout"], "a": "A3C", "b": "A3C",
+              "metric": "training_return_100", "score": "average", "games": ["minatar/freeway"],
+              "where": THREADS[1]}  # fmt: skip
+    wanted = claims_adapter.validate_python([spec | {"b_where": THREADS[0]}, scores | {"b_where": THREADS[0]}])
+    found, other = check(wanted, [threads], reference, tmp_path / "c.json")
+    assert (found["value"], found["ours"], found["verdict"]) == (3, "3 times", "inconclusive")  # of one seed
+    assert other["value"] == pytest.approx(3.0 - (1.0 + 1.0 + 2.0) / 3)  # trapezoids of 3, 3, 3, 3 and of 1, 1, 1, 3
+    alone = claims_adapter.validate_python([spec])
+    assert check(alone, [threads], reference, tmp_path / "c.json")[0]["value"] == 1
+
+
 def test_speedups_by_a_key_that_nothing_varies_are_refused(threads, reference, tmp_path):
     with pytest.raises(UserError, match="varied key"):
         speedups(threads, reference, tmp_path, x="executor.actors")

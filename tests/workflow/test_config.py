@@ -81,6 +81,8 @@ BAD = {
     "unknown baseline": (PAPER, "kind: per_game_bars, title: Bars", "kind: learning_speed, baseline: DQM, title: Bars", ["32: figures.2.baseline: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown rival": (PAPER, "kind: per_game_bars, title: Bars", "kind: improvement_probability, a: SN, b: [DQM], title: Bars", ["32: figures.2.b.0: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown variant of a row": (PAPER, "claims:\n", "tables:\n  - { id: t, kind: aggregates, title: T, experiments: [base], columns: [{ statistic: iqm }], rows: [{ label: A, variant: SM }] }\nclaims:\n", ["34: tables.0.rows.0.variant: unknown variant 'SM'; valid: DQN, SN"]),
+    "key of b that is not varied": (PAPER, "a: SN", "a: SN, b_where: { optimizer.lr: 0.1 }", ["34: claims.0.b_where.optimizer.lr: 'optimizer.lr' is not varied"]),
+    "value of b that a scale leaves out": (PAPER, "experiments: [house.base], a: SN, b: DQN", "experiments: [house.sweep], at_least: paper, where: { optimizer.lr: 1e-3 }, b_where: { optimizer.lr: 0.1 }, a: DQN, b: DQN", ["34: claims.0.b_where: no run has these values at scale paper"]),
     "compared with itself": (PAPER, "a: SN", "a: DQN", ["34: claims.0.b: 'DQN' is compared with itself"]),
     "experiment drawn twice": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, experiments: [house.base, house.base]", ["32: figures.2.experiments: 'house.base' is given twice"]),
     "no tuple": (PAPER, "optimizer.lr: 1e-3", "network.convolutions: [[16, 3, 1, 1], 5]", ["network.convolutions.0: at most 3 are wanted, not 4", "network.convolutions.1: a list is wanted, not 5"]),
