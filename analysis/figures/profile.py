@@ -68,9 +68,9 @@ def _panel(
         except NoData as reason:  # the other metrics are shown
             sheet.note(f"Nothing for {name}: {reason}.")
             continue
-        one_scale(spec, list(rows.game))
+        one_scale(_of(spec, metric), list(rows.game))
         for label, curves in by_label(rows, spec.variants, spec.window, spec.score).items():
-            curves = curves.scaled(spec.normalisation, reference)
+            curves = curves.scaled(spec.scale(metric), reference)
             if whole is None:
                 column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
             elif label in whole:
@@ -83,8 +83,15 @@ def _whole(spec: Profile, scores: Scores, reference: Reference) -> dict[str, Cur
     """label -> what is 100 % of each of its runs; None where values are shown as they are."""
     if spec.percent_of is None:
         return None
-    found = by_label(select(scores, spec, spec.percent_of), spec.variants, spec.window, spec.score)
-    return {label: curves.scaled(spec.normalisation, reference) for label, curves in found.items()}
+    rows = select(scores, spec, spec.percent_of)
+    one_scale(_of(spec, spec.percent_of), list(rows.game))
+    found = by_label(rows, spec.variants, spec.window, spec.score)
+    return {label: curves.scaled(spec.scale(spec.percent_of), reference) for label, curves in found.items()}
+
+
+def _of(spec: Profile, metric: str) -> Profile:
+    """The same of one of its metrics alone."""
+    return spec.model_copy(update={"metric": metric, "normalisation": spec.scale(metric)})
 
 
 def _share(curves: Curves, whole: Curves, spec: Profile) -> Estimate:

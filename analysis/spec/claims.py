@@ -147,6 +147,9 @@ class Uncorrelated(Claim, Reduced):
     margin: float = Field(gt=0, lt=1, description="Spearman's rho has to lie between -margin and margin")
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
 
+    def metrics(self) -> dict[str, list[str]]:
+        return super().metrics() | {"x_metric": [self.x_metric]}
+
 
 class Sooner(Claim, FromRuns):
     """Variant a is above a level sooner than variant b: b takes more than so many times as long."""

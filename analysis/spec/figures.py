@@ -22,6 +22,7 @@ from analysis.spec.common import (
     kinds,
 )
 from analysis.spec.drawn import By, Column, Curved, Drawn, Panels
+from analysis.spec.metrics import Average, is_score
 
 
 class LearningCurves(Curved):
@@ -39,12 +40,14 @@ class AggregateCurves(Curved):
     With `by`, so for each combination of values of these keys; over frames alone.
     """
 
-    pools: ClassVar[bool] = True
     kind: Literal["aggregate_curves"]
     by: By
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
+
+    def averages(self) -> list[Average]:
+        return [Average(self.metric, self.normalisation, statistic) for statistic in self.statistics]
 
     @model_validator(mode="after")
     def _parts_over_frames(self) -> AggregateCurves:
@@ -56,13 +59,15 @@ class AggregateCurves(Curved):
 class IntervalBars(Drawn, Reduced):
     """One panel per statistic over games, one bar with interval per variant."""
 
-    pools: ClassVar[bool] = True
     kind: Literal["interval_bars"]
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean", "optimality_gap"],
         min_length=1,
         description="one panel each",
     )
+
+    def averages(self) -> list[Average]:
+        return [Average(self.metric, self.normalisation, statistic) for statistic in self.statistics]
 
 
 class PerGameBars(Drawn, Reduced):
@@ -121,6 +126,9 @@ class PerformanceProfile(Drawn, Reduced):
     published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as lines")
     game_set: str | None = Field(None, description="keep the published scores of this set of game_sets.csv")
     highest: float | None = Field(None, gt=0, description="last level, in units of the axis; default: 95 % are below")
+
+    def averages(self) -> list[Average]:
+        return [Average(self.metric, self.normalisation, "levels")]
 
     @model_validator(mode="after")
     def _something(self) -> PerformanceProfile:
@@ -189,6 +197,9 @@ class Scatter(Drawn, Reduced):
             raise ValueError("needs either 'x' or 'x_metric'")
         return self
 
+    def metrics(self) -> dict[str, list[str]]:
+        return super().metrics() | {"x_metric": [self.x_metric] if self.x_metric is not None else []}
+
 
 class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
@@ -220,7 +231,6 @@ class ProfilePanel(Strict):
 class Profile(Drawn, Reduced):
     """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
 
-    pools: ClassVar[bool] = True
     kind: Literal["profile"]
     shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
     axis: str = Field("", description="x axis text")
@@ -228,6 +238,17 @@ class Profile(Drawn, Reduced):
         None, description="metric of the same runs whose mean over seeds and games is 100 %, of each variant by itself"
     )
     panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
+
+    def averages(self) -> list[Average]:
+        return [Average(metric, self.scale(metric)) for found in self.metrics().values() for metric in found]
+
+    def metrics(self) -> dict[str, list[str]]:
+        drawn = [metric for panel in self.panels for metric in panel.metrics.values()]
+        return {"panels": drawn, "percent_of": [self.percent_of] if self.percent_of is not None else []}
+
+    def scale(self, metric: str) -> str:
+        """The normalisation of one of its metrics: of what is no game score, none."""
+        return self.normalisation if is_score(metric) else "raw"
 
 
 class Scaling(Drawn, FromRuns):
@@ -290,6 +311,9 @@ class GamesAbove(Drawn, FromRuns):
     kind: Literal["games_above"]
     levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
     panels: Panels
+
+    def averages(self) -> list[Average]:
+        return [Average(self.metric, self.normalisation, "levels")]
 
 
 class AblationDrops(Drawn, FromRuns):
