@@ -42,7 +42,7 @@ class Claim(Strict):
 class Comparison(Claim, Reduced):
     """Of two variants, or of one with a number."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     statistic: Literal["mean", "median", "iqm"] = Field("mean", description="aggregation over runs (and games)")
@@ -88,7 +88,7 @@ class MoreWins(Claim, Reduced):
 class ShareGreater(Claim, Reduced):
     """More of variant a's settings of a sweep score above a threshold than of variant b's."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["share_greater"]
     a: str = Field(description="variant whose share should be larger")
     b: str = Field(description="variant whose share should be smaller")
@@ -101,7 +101,7 @@ class BestGreater(Claim, Reduced):
     """Variant a's best setting of a sweep scores higher than variant b's best; of two sweeps, by more in the first."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["best_greater"]
     experiments: list[Experiment] = Field(
         min_length=1, max_length=2, description="a sweep; and another one, in which a should be above b by less"
@@ -116,7 +116,7 @@ class AboveFrom(Claim, FromRuns):
     """Variant a's mean curve is above variant b's at every checkpoint from a frame on."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["above_from"]
     a: str = Field(description="variant that should be above")
     b: str = Field(description="variant to compare it with")
@@ -129,7 +129,7 @@ class RisesMore(Claim, FromRuns):
     """In the last part of training variant a's mean score rises by more than variant b's."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["rises_more"]
     a: str = Field(description="variant that should go on rising")
     b: str = Field(description="variant to compare it with")
@@ -146,9 +146,6 @@ class Uncorrelated(Claim, Reduced):
     x_metric: str = Field(description="the other metric, at the end of the run")
     margin: float = Field(gt=0, lt=1, description="Spearman's rho has to lie between -margin and margin")
     at_least: Scale = Field("reduced", description="smallest scale at which the check means anything")
-
-    def metrics(self) -> dict[str, list[str]]:
-        return super().metrics() | {"x_metric": [self.x_metric]}
 
 
 class Sooner(Claim, FromRuns):

@@ -177,7 +177,7 @@ class Shown(Strict):
 class FromRuns(Strict):
     """Which runs, which metric, which scale."""
 
-    pools: ClassVar[bool] = False  # whether it takes the mean of its metric over games, as raw scores cannot be
+    pools: ClassVar[tuple[str, ...]] = ()  # statistics of its metric over games, which raw scores cannot have
     experiments: list[Experiment] = Field(
         min_length=1, description="whose runs are used: 'experiment' of the same file, or 'paper.experiment'"
     )
@@ -191,11 +191,11 @@ class FromRuns(Strict):
 
     def averages(self) -> list[Average]:
         """All that it takes together over games."""
-        return [Average(self.metric, self.normalisation)] if self.pools else []
+        return [Average(self.metric, self.normalisation, statistic) for statistic in self.pools]
 
     def metrics(self) -> dict[str, list[str]]:
         """Key -> the metrics that it names there."""
-        return {"metric": [self.metric]}
+        return {key: [name] for key in ("metric", "x_metric") if (name := getattr(self, key, None)) is not None}
 
 
 class Reduced(FromRuns):

@@ -21,8 +21,8 @@ from analysis.spec.common import (
     Value,
     kinds,
 )
-from analysis.spec.drawn import By, Column, Curved, Drawn, Panels
-from analysis.spec.metrics import Average, is_score
+from analysis.spec.drawn import By, Column, Curved, Drawn, OverGames, Panels
+from analysis.spec.metrics import Average, scale_of
 
 
 class LearningCurves(Curved):
@@ -34,7 +34,7 @@ class LearningCurves(Curved):
     panels: Panels
 
 
-class AggregateCurves(Curved):
+class AggregateCurves(Curved, OverGames):
     """One panel per statistic over games; x = environment frames or another clock.
 
     With `by`, so for each combination of values of these keys; over frames alone.
@@ -46,9 +46,6 @@ class AggregateCurves(Curved):
         default_factory=lambda: ["median", "iqm", "mean"], min_length=1, description="one panel each"
     )
 
-    def averages(self) -> list[Average]:
-        return [Average(self.metric, self.normalisation, statistic) for statistic in self.statistics]
-
     @model_validator(mode="after")
     def _parts_over_frames(self) -> AggregateCurves:
         if self.by and self.x != "frames":
@@ -56,7 +53,7 @@ class AggregateCurves(Curved):
         return self
 
 
-class IntervalBars(Drawn, Reduced):
+class IntervalBars(Drawn, Reduced, OverGames):
     """One panel per statistic over games, one bar with interval per variant."""
 
     kind: Literal["interval_bars"]
@@ -65,9 +62,6 @@ class IntervalBars(Drawn, Reduced):
         min_length=1,
         description="one panel each",
     )
-
-    def averages(self) -> list[Average]:
-        return [Average(self.metric, self.normalisation, statistic) for statistic in self.statistics]
 
 
 class PerGameBars(Drawn, Reduced):
@@ -120,15 +114,13 @@ class WinTieLoss(Drawn, Reduced):
 class PerformanceProfile(Drawn, Reduced):
     """Share of runs that score above a level, for all levels of the normalised score; one line per variant."""
 
+    pools: ClassVar[tuple[str, ...]] = ("levels",)
     kind: Literal["performance_profile"]
     column: Column = "single"
     experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
     published: list[PublishedScores] = Field(default_factory=list, description="published per-game scores as lines")
     game_set: str | None = Field(None, description="keep the published scores of this set of game_sets.csv")
     highest: float | None = Field(None, gt=0, description="last level, in units of the axis; default: 95 % are below")
-
-    def averages(self) -> list[Average]:
-        return [Average(self.metric, self.normalisation, "levels")]
 
     @model_validator(mode="after")
     def _something(self) -> PerformanceProfile:
@@ -152,7 +144,7 @@ class HeatMap(Drawn, Reduced):
     With `by`, a row of panels for each combination of values of further keys.
     """
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
@@ -197,14 +189,11 @@ class Scatter(Drawn, Reduced):
             raise ValueError("needs either 'x' or 'x_metric'")
         return self
 
-    def metrics(self) -> dict[str, list[str]]:
-        return super().metrics() | {"x_metric": [self.x_metric] if self.x_metric is not None else []}
-
 
 class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["grid_share"]
     column: Column = "single"
     threshold: float = Field(description="level at which the shares are printed, in units of the axis")
@@ -213,7 +202,7 @@ class GridShare(Drawn, Reduced):
 class DepthBars(Drawn, Reduced):
     """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["depth_bars"]
     x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
     axis: str = Field("", description="axis text; default: the key")
@@ -240,15 +229,13 @@ class Profile(Drawn, Reduced):
     panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
 
     def averages(self) -> list[Average]:
-        return [Average(metric, self.scale(metric)) for found in self.metrics().values() for metric in found]
+        """Of each of its metrics, `percent_of` among them."""
+        return [Average(name, scale_of(name, self.normalisation)) for each in self.metrics().values() for name in each]
 
     def metrics(self) -> dict[str, list[str]]:
+        """Those of its panels, and what is 100 %."""
         drawn = [metric for panel in self.panels for metric in panel.metrics.values()]
         return {"panels": drawn, "percent_of": [self.percent_of] if self.percent_of is not None else []}
-
-    def scale(self, metric: str) -> str:
-        """The normalisation of one of its metrics: of what is no game score, none."""
-        return self.normalisation if is_score(metric) else "raw"
 
 
 class Scaling(Drawn, FromRuns):
@@ -264,7 +251,7 @@ class Scaling(Drawn, FromRuns):
 class Survival(Drawn, FromRuns):
     """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["survival"]
     column: Column = "single"
     published: dict[str, float] = Field(
@@ -308,12 +295,10 @@ class LearningSpeed(Drawn, FromRuns):
 class GamesAbove(Drawn, FromRuns):
     """How many games a variant plays at a level or better; x = environment frames, one panel per level."""
 
+    pools: ClassVar[tuple[str, ...]] = ("levels",)
     kind: Literal["games_above"]
     levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
     panels: Panels
-
-    def averages(self) -> list[Average]:
-        return [Average(self.metric, self.normalisation, "levels")]
 
 
 class AblationDrops(Drawn, FromRuns):

@@ -63,6 +63,11 @@ def is_score(metric: str) -> bool:
     return (found := find(metric)) is not None and found.unit == "game score"
 
 
+def scale_of(metric: str, normalisation: str) -> str:
+    """The scale of a metric where scores are normalised: of what is no game score its own."""
+    return normalisation if is_score(metric) else "raw"
+
+
 def apart(average: Average, games: Collection[str]) -> str | None:
     """Why an average over these games would be of numbers on different scales; None where they share one.
 

@@ -139,6 +139,7 @@ class Aggregates(Shown, Reduced):
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
 
     def averages(self) -> list[Average]:
+        """One of each column, but for those that compare two rows game by game."""
         return [
             Average(self.metric, column.normalisation or self.normalisation, column.statistic)
             for column in self.columns
