@@ -13,7 +13,7 @@ import io
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ from analysis.text import canonical, frames_text
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("uPlot.iife.min.js", "report.js", "curves.js")
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
+# What every caption and every judgement has: analysis/caption.py, analysis/claims.py.
+CAPTION = {"id", "kind", "title", "source", "text", "runs", "experiments", "scales", "missing", "diverged"}
+JUDGED = {"id", "kind", "text", "source", "published", "verdict", "ours", "why", "basis", "weak", "seeds", "runs"}
 ANEW = "delete this file, and the same command makes it anew"
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
 # Bytes. Above the first a picture is embedded as PNG rather than SVG; all animations and films together stay below the
@@ -61,7 +64,7 @@ def make_report(
     energy. UserError for a damaged file or run, and claims of a paper that is not among `papers`.
     """
     loaded = [_experiment(path) for path in experiments]
-    results = {path.name.removesuffix(".json"): _made(path, list) for path in map(Path, claims)}
+    results = {path.name.removesuffix(".json"): _made(path, list, JUDGED) for path in map(Path, claims)}
     rows = runs.rows(loaded, Path(store), out.parent)
     films = Films(rows, Path(store).parent, out.parent)
     known = Reference(reference) if reference is not None else None
@@ -188,7 +191,7 @@ def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[
     title = name if isinstance(item, str) else str(item.get("title") or name)
     source = "" if isinstance(item, str) else str(item.get("source") or "")
     path = folder / f"{name}.json"
-    about = _made(path, dict) if path.exists() else None
+    about = _made(path, dict, CAPTION) if path.exists() else None
     links = [
         (suffix.upper(), quote(Path(os.path.relpath(folder / f"{name}.{suffix}", base)).as_posix()))
         for suffix in (*suffixes, "json")
@@ -218,11 +221,13 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     }
 
 
-def _made(path: Path, kind: type) -> Any:
-    """JSON that an earlier step wrote; UserError where it is damaged, with what to do."""
+def _made(path: Path, kind: type, keys: Set[str]) -> Any:
+    """JSON that an earlier step wrote, an object with these keys or a list of such; UserError where it is damaged, with
+    what to do."""
     try:
         found = read_json(path)
-        if not isinstance(found, kind):
+        each = found if isinstance(found, list) else [found]
+        if not isinstance(found, kind) or not all(isinstance(one, dict) and keys <= one.keys() for one in each):
             raise UserError(f"cannot read {path}: this is not what was written there")
     except UserError as error:
         raise UserError(f"{error}; {ANEW}") from None

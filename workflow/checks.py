@@ -8,13 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.spec import model_of
-from analysis.spec import SCALES, SCORES, FromRuns, Reduced
-from workflow.items import takes_normalisation
+from analysis.spec import SCALES, AblationDrops, FromRuns, Reduced
+from analysis.spec.metrics import METRICS, find
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
-from workflow.scales import at_scale
+from workflow.scales import at_scale, has
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 from workflow.typed import complaints, dotted_keys
+from workflow.unscaled import unscaled
 
 GIVEN_ELSEWHERE = {
     "version": "the code's",
@@ -174,11 +175,19 @@ def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
             if a is not None and a == b and not elsewhere:
                 yield doc.problem((*at, "b"), f"{a!r} is compared with itself")
             sources: list[Experiment] = []
-            wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
+            wrong = [*_metrics(doc, at, item), *_sources(project, doc, (*at, "experiments"), item, sources)]
             wrong = wrong or list(_uses(project, doc, at, item, sources))
             if not wrong and sources and len(sources) == len(item.experiments):
                 wrong = list(_left_out(project, doc, at, item, sources))
             yield from wrong
+
+
+def _metrics(doc: Document, at: Location, item: Any) -> Iterator[Problem]:
+    """Metrics that no run records."""
+    for key, names in item.metrics().items() if isinstance(item, FromRuns) else ():
+        for name in names:
+            if find(name) is None:
+                yield doc.problem((*at, key), f"unknown metric {name!r}", name.partition("[")[0], METRICS)
 
 
 def _sources(project: Any, doc: Document, at: Location, item: Any, found: list[Experiment]) -> Iterator[Problem]:
@@ -257,28 +266,16 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
         gone += [("games", f"{game} is not played") for game in getattr(item, "games", None) or [] if game not in games]
         for key in ("where", "b_where"):
             where = getattr(item, "where", {}) | getattr(item, key, {})
-            if getattr(item, key, {}) and not any(_has(point, where) for each in here for point in each.points()):
+            if getattr(item, key, {}) and not any(has(point, where) for each in here for point in each.points()):
                 gone.append((key, "no run has these values"))
-        if (count := _pooled(project, item, here)) > 1:
-            gone.append(("normalisation", f"raw scores of {count} games cannot be averaged"))
+        if isinstance(item, AblationDrops) and not {*(item.variants or variants)} & variants - {item.full, item.base}:
+            gone.append(("variants", f"no variant runs beside {item.full!r} and {item.base!r}"))
+        if isinstance(item, FromRuns):
+            gone += unscaled(project, item, here, labels)
         for key, what in gone:
             if (key, what) not in told:
                 yield doc.problem((*at, key), f"{what} at scale {scale}")
         told.update(gone)
-
-
-def _pooled(project: Any, item: Any, sources: list[Experiment]) -> int:
-    """How many games of an experiment it averages raw scores of."""
-    if not (isinstance(item, FromRuns) and item.pools and item.normalisation == "raw" and item.metric in SCORES):
-        return 0
-    played = [set(project.games_of(each.chosen("games")[1])) for each in sources]
-    if takes_normalisation(item, set().union(*played)):
-        return 0
-    return max(len(games & set(item.games or games)) for games in played)
-
-
-def _has(point: dict[str, Any], where: dict[str, Any]) -> bool:
-    return all(key in point and point[key][1] == value for key, value in where.items())
 
 
 def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:

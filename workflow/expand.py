@@ -23,7 +23,7 @@ from workflow.strict_yaml import ConfigError, Document, Problem, nearest
 
 __all__ = ["SMALLER", "Expansion", "Papers", "Point", "Run", "expand"]
 
-_RUN = re.compile(
+RUN_NAME = re.compile(
     r"^(?P<agent>.+)\.(?P<suite>[a-z0-9]+)-(?P<game>[a-z0-9_]+)\.s(?P<seed>\d+)\.(?P<digest>[0-9a-f]{12})$"
 )
 
@@ -141,7 +141,7 @@ class Papers:
     def _find(self, name: str) -> Run:
         """Look a run up, hashing only those that could be it: a job on a node needs just one."""
         first = self.project.config.papers
-        if parts := _RUN.match(name):
+        if parts := RUN_NAME.match(name):
             game, seed = f"{parts['suite']}/{parts['game']}", int(parts["seed"])
             for paper in (*first, *(p for p in self.project.paper_names if p not in first)):
                 try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from analysis.spec.common import Regime
+from analysis.spec.common import FromRuns, Regime
+from analysis.spec.metrics import is_score
 from workflow.overlay import laid, merge, part, placed
 from workflow.strict_yaml import Document, Problem
 
@@ -15,12 +16,14 @@ SHARED = {"bars": ("printed", "recomputed"), "order": ("printed", "recomputed"),
 
 
 def takes_normalisation(item: Any, games: Iterable[str]) -> bool:
-    """Whether the main config's normalisation is the one of a figure, table or claim on these games: of aggregates over
-    Atari games, where its file names none."""
+    """Whether the main config's normalisation is the one of a figure, table or claim on these games: of aggregates of
+    scores over Atari games, where its file names none."""
     fields = type(item).model_fields
     if "normalisation" not in fields or "normalisation" in item.model_fields_set:
         return False
     if "statistics" not in fields and "game_set" not in fields:
+        return False
+    if isinstance(item, FromRuns) and not is_score(item.metric):
         return False
     suites = {game.partition("/")[0] for game in games}
     return suites == {"atari"}

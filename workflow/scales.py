@@ -87,6 +87,11 @@ def at_scale(experiment: Experiment, at: Location, wanted: str) -> Scaled:
     return Scaled(at, "paper", experiment, None)
 
 
+def has(point: dict[str, Any], where: dict[str, Any]) -> bool:
+    """Whether a point of a sweep has these values."""
+    return all(key in point and point[key][1] == value for key, value in where.items())
+
+
 def exactly(count: int) -> str:
     """600, 7,024, 2.4k, 5M: short where nothing is lost by it."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):

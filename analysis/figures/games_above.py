@@ -9,10 +9,10 @@ import numpy as np
 from analysis import caption, style
 from analysis.aggregate import game_means
 from analysis.curves import by_label, some
-from analysis.errors import UserError
 from analysis.figures import common
 from analysis.intervals import SEED, Estimate, draw_counts, limits, runs_per_game
 from analysis.load import Scores, select
+from analysis.metrics import one_scale
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
 from analysis.spec import GamesAbove, Interval
@@ -20,9 +20,9 @@ from analysis.spec import GamesAbove, Interval
 
 def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names, and for raw scores, which have no level in common."""
-    if spec.normalisation == "raw":
-        raise UserError(f"{spec.id}: levels need a normalised score; set 'normalisation'")
-    lines = some(by_label(select(scores, spec), spec.variants, spec.window), spec.id)
+    rows = select(scores, spec)
+    one_scale(spec, list(rows.game), ["levels"])
+    lines = some(by_label(rows, spec.variants, spec.window), spec.id)
     lines = {label: curves.scaled(spec.normalisation, reference) for label, curves in lines.items()}
     marks = style.marks(lines)
     sheet = common.Sheet()

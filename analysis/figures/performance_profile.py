@@ -13,6 +13,7 @@ from analysis.errors import UserError
 from analysis.figures import common, per_game
 from analysis.intervals import estimate
 from analysis.load import Scores
+from analysis.metrics import one_scale
 from analysis.normalise import SCALES, normalise, short, without_reference
 from analysis.reference import Reference
 from analysis.spec import PerformanceProfile
@@ -23,9 +24,8 @@ MOST = 0.95  # of all scores are below the last level, unless the spec names it
 
 def draw(spec: PerformanceProfile, scores: Scores, reference: Reference) -> common.Drawing:
     """UserError for unknown names, and for raw scores, which have no level in common."""
-    if spec.normalisation == "raw":
-        raise UserError(f"{spec.id}: levels need a normalised score; set 'normalisation'")
     found, curves = per_game.series(spec, scores, reference)
+    one_scale(spec, [game for each in curves.values() for game in each.games], ["levels"])
     scale = SCALES[spec.normalisation]
     scaled = {label: each.scaled(spec.normalisation, reference) for label, each in curves.items()}
     lines = {label: (each.numbers, each.games) for label, each in scaled.items()}

@@ -15,6 +15,7 @@ from analysis.load import Scores, select
 from analysis.metrics import one_scale
 from analysis.reference import Reference
 from analysis.spec import Profile, ProfilePanel
+from analysis.spec.metrics import scale_of
 
 
 def draw(spec: Profile, scores: Scores, reference: Reference) -> common.Drawing:
@@ -68,9 +69,9 @@ def _panel(
         except NoData as reason:  # the other metrics are shown
             sheet.note(f"Nothing for {name}: {reason}.")
             continue
-        one_scale(spec, list(rows.game))
+        one_scale(_of(spec, metric), list(rows.game))
         for label, curves in by_label(rows, spec.variants, spec.window, spec.score).items():
-            curves = curves.scaled(spec.normalisation, reference)
+            curves = curves.scaled(scale_of(metric, spec.normalisation), reference)
             if whole is None:
                 column[label] = estimate(curves.numbers, curves.games, "mean", spec.interval)
             elif label in whole:
@@ -83,8 +84,16 @@ def _whole(spec: Profile, scores: Scores, reference: Reference) -> dict[str, Cur
     """label -> what is 100 % of each of its runs; None where values are shown as they are."""
     if spec.percent_of is None:
         return None
-    found = by_label(select(scores, spec, spec.percent_of), spec.variants, spec.window, spec.score)
-    return {label: curves.scaled(spec.normalisation, reference) for label, curves in found.items()}
+    rows = select(scores, spec, spec.percent_of)
+    one_scale(_of(spec, spec.percent_of), list(rows.game))
+    found = by_label(rows, spec.variants, spec.window, spec.score)
+    scale = scale_of(spec.percent_of, spec.normalisation)
+    return {label: curves.scaled(scale, reference) for label, curves in found.items()}
+
+
+def _of(spec: Profile, metric: str) -> Profile:
+    """The same of one of its metrics alone."""
+    return spec.model_copy(update={"metric": metric, "normalisation": scale_of(metric, spec.normalisation)})
 
 
 def _share(curves: Curves, whole: Curves, spec: Profile) -> Estimate:

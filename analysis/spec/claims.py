@@ -47,7 +47,7 @@ class Claim(Strict):
 class Comparison(Claim, Reduced):
     """Of two variants, or of one with a number."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     a: str = Field(description="variant, the one that should be higher if one should be")
     b: str | float = Field(description="variant to compare it with (e.g. a random policy), or a number")
     b_metric: str | None = Field(None, description="metric of b, if it is another one, e.g. of other evaluations")
@@ -108,7 +108,7 @@ class MoreWins(Claim, Reduced):
 class ShareGreater(Claim, Reduced):
     """More of variant a's settings of a sweep score above a threshold than of variant b's."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["share_greater"]
     a: str = Field(description="variant whose share should be larger")
     b: str = Field(description="variant whose share should be smaller")
@@ -121,7 +121,7 @@ class BestGreater(Claim, Reduced):
     """Variant a's best setting of a sweep scores higher than variant b's best; of two sweeps, by more in the first."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["best_greater"]
     experiments: list[Experiment] = Field(
         min_length=1, max_length=2, description="a sweep; and another one, in which a should be above b by less"
@@ -136,7 +136,7 @@ class AboveFrom(Claim, FromRuns):
     """Variant a's mean curve is above variant b's at every checkpoint from a frame on."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["above_from"]
     a: str = Field(description="variant that should be above")
     b: str = Field(description="variant to compare it with")
@@ -149,7 +149,7 @@ class RisesMore(Claim, FromRuns):
     """In the last part of training variant a's mean score rises by more than variant b's."""
 
     module: ClassVar[str] = "curve_claims"
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["rises_more"]
     a: str = Field(description="variant that should go on rising")
     b: str = Field(description="variant to compare it with")

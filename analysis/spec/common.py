@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from analysis.spec.metrics import Average
+
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 EXPERIMENT = r"^[a-z0-9_-]+\.[a-z0-9_-]+$"
 GAME = r"^[a-z0-9_]+(/[a-z0-9_]+)?$"
@@ -175,7 +177,7 @@ class Shown(Strict):
 class FromRuns(Strict):
     """Which runs, which metric, which scale."""
 
-    pools: ClassVar[bool] = False  # whether it averages over games, as raw scores cannot be
+    pools: ClassVar[tuple[str, ...]] = ()  # statistics of its metric over games, which raw scores cannot have
     experiments: list[Experiment] = Field(
         min_length=1, description="whose runs are used: 'experiment' of the same file, or 'paper.experiment'"
     )
@@ -186,6 +188,14 @@ class FromRuns(Strict):
     normalisation: Normalisation = Field("raw", description="scale of scores; raw = game score")
     interval: Interval = Field(default_factory=Interval, description="bootstrap interval over seeds")
     window: int = Field(1, ge=1, description="trailing mean over this many checkpoints of each run, before all else")
+
+    def averages(self) -> list[Average]:
+        """All that it takes together over games."""
+        return [Average(self.metric, self.normalisation, statistic) for statistic in self.pools]
+
+    def metrics(self) -> dict[str, list[str]]:
+        """Key -> the metrics that it names there."""
+        return {key: [name] for key in ("metric", "x_metric") if (name := getattr(self, key, None)) is not None}
 
 
 class Reduced(FromRuns):

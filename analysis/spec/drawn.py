@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from analysis.spec.common import FromRuns, PublishedCurve, Shown, Venue
+from analysis.spec.metrics import Average
 
 Column = Annotated[Literal["single", "double"], Field(description="width: one column or the whole page")]
 Panels = Annotated[int, Field(3, ge=1, le=8, description="panels per row at most")]
@@ -25,6 +26,17 @@ class Drawn(Shown):
 
     venue: Venue = Field("icml", description="page format that sets the widths")
     column: Column = "double"
+
+
+class OverGames(FromRuns):
+    """One panel per statistic over games."""
+
+    if TYPE_CHECKING:  # a field of each kind, in its place and with its defaults
+        statistics: list[str]
+
+    def averages(self) -> list[Average]:
+        """One of each panel."""
+        return [Average(self.metric, self.normalisation, statistic) for statistic in self.statistics]
 
 
 class Curved(Drawn, FromRuns):

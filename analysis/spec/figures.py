@@ -21,7 +21,8 @@ from analysis.spec.common import (
     Value,
     kinds,
 )
-from analysis.spec.drawn import By, Column, Curved, Drawn, Panels
+from analysis.spec.drawn import By, Column, Curved, Drawn, OverGames, Panels
+from analysis.spec.metrics import Average, scale_of
 
 
 class LearningCurves(Curved):
@@ -33,13 +34,12 @@ class LearningCurves(Curved):
     panels: Panels
 
 
-class AggregateCurves(Curved):
+class AggregateCurves(Curved, OverGames):
     """One panel per statistic over games; x = environment frames or another clock.
 
     With `by`, so for each combination of values of these keys; over frames alone.
     """
 
-    pools: ClassVar[bool] = True
     kind: Literal["aggregate_curves"]
     by: By
     statistics: list[Statistic] = Field(
@@ -53,10 +53,9 @@ class AggregateCurves(Curved):
         return self
 
 
-class IntervalBars(Drawn, Reduced):
+class IntervalBars(Drawn, Reduced, OverGames):
     """One panel per statistic over games, one bar with interval per variant."""
 
-    pools: ClassVar[bool] = True
     kind: Literal["interval_bars"]
     statistics: list[Statistic] = Field(
         default_factory=lambda: ["median", "iqm", "mean", "optimality_gap"],
@@ -115,6 +114,7 @@ class WinTieLoss(Drawn, Reduced):
 class PerformanceProfile(Drawn, Reduced):
     """Share of runs that score above a level, for all levels of the normalised score; one line per variant."""
 
+    pools: ClassVar[tuple[str, ...]] = ("levels",)
     kind: Literal["performance_profile"]
     column: Column = "single"
     experiments: list[Experiment] = Field(default_factory=list, description="may be empty: published scores only")
@@ -144,7 +144,7 @@ class HeatMap(Drawn, Reduced):
     With `by`, a row of panels for each combination of values of further keys.
     """
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["heat_map"]
     x: str = Field(description="varied key on the x axis, e.g. optimizer.lr")
     y: str = Field(description="varied key on the y axis, e.g. optimizer.epsilon")
@@ -193,7 +193,7 @@ class Scatter(Drawn, Reduced):
 class GridShare(Drawn, Reduced):
     """Share of a sweep's settings that score above a level, for all levels; one line per variant."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["grid_share"]
     column: Column = "single"
     threshold: float = Field(description="level at which the shares are printed, in units of the axis")
@@ -202,7 +202,7 @@ class GridShare(Drawn, Reduced):
 class DepthBars(Drawn, Reduced):
     """Score by the value of a varied key (e.g. the convolutions), one bar with interval per variant."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["depth_bars"]
     x: str = Field(description="varied key whose values are the groups, e.g. network.convolutions")
     axis: str = Field("", description="axis text; default: the key")
@@ -220,7 +220,6 @@ class ProfilePanel(Strict):
 class Profile(Drawn, Reduced):
     """Several metrics of the same runs side by side, one colour per variant; mean over seeds (and games)."""
 
-    pools: ClassVar[bool] = True
     kind: Literal["profile"]
     shape: Literal["bars", "lines"] = Field("bars", description="bars, or a line from metric to metric")
     axis: str = Field("", description="x axis text")
@@ -228,6 +227,15 @@ class Profile(Drawn, Reduced):
         None, description="metric of the same runs whose mean over seeds and games is 100 %, of each variant by itself"
     )
     panels: list[ProfilePanel] = Field(min_length=1, description="from left to right")
+
+    def averages(self) -> list[Average]:
+        """Of each of its metrics, `percent_of` among them."""
+        return [Average(name, scale_of(name, self.normalisation)) for each in self.metrics().values() for name in each]
+
+    def metrics(self) -> dict[str, list[str]]:
+        """Those of its panels, and what is 100 %."""
+        drawn = [metric for panel in self.panels for metric in panel.metrics.values()]
+        return {"panels": drawn, "percent_of": [self.percent_of] if self.percent_of is not None else []}
 
 
 class Scaling(Drawn, FromRuns):
@@ -243,7 +251,7 @@ class Scaling(Drawn, FromRuns):
 class Survival(Drawn, FromRuns):
     """Share of runs that got there, against how long it took (Kaplan-Meier, so runs that gave up count rightly)."""
 
-    pools: ClassVar[bool] = True
+    pools: ClassVar[tuple[str, ...]] = ("mean",)
     kind: Literal["survival"]
     column: Column = "single"
     published: dict[str, float] = Field(
@@ -287,6 +295,7 @@ class LearningSpeed(Drawn, FromRuns):
 class GamesAbove(Drawn, FromRuns):
     """How many games a variant plays at a level or better; x = environment frames, one panel per level."""
 
+    pools: ClassVar[tuple[str, ...]] = ("levels",)
     kind: Literal["games_above"]
     levels: list[float] = Field(min_length=1, description="levels of the normalised score, percent, e.g. 20, 50, 100")
     panels: Panels

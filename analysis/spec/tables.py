@@ -22,6 +22,7 @@ from analysis.spec.common import (
     Strict,
     kinds,
 )
+from analysis.spec.metrics import Average
 
 
 class FinalScores(Shown, Reduced):
@@ -88,6 +89,9 @@ class Speedups(Shown, FromRuns):
     )
 
 
+AGAINST = ("above_baseline", "improvement")  # statistics of two rows, game by game
+
+
 class AggregateColumn(Strict):
     """One column of a table of aggregates over games."""
 
@@ -133,6 +137,14 @@ class Aggregates(Shown, Reduced):
     game_set: str | None = Field(None, description="game_set column of game_sets.csv; default: all games with rows")
     unit: Literal["percent", "ratio"] = Field("ratio", description="unit of the numbers")
     decimals: int = Field(3, ge=0, le=6, description="digits after the point")
+
+    def averages(self) -> list[Average]:
+        """One of each column, but for those that compare two rows game by game."""
+        return [
+            Average(self.metric, column.normalisation or self.normalisation, column.statistic)
+            for column in self.columns
+            if column.statistic not in AGAINST
+        ]
 
     @model_validator(mode="after")
     def _of_runs(self) -> Aggregates:

@@ -19,10 +19,11 @@ from analysis.duels import games_won
 from analysis.errors import NoData, UserError, unknown
 from analysis.intervals import Estimate, estimate, of_means, probability_of_improvement
 from analysis.load import Scores, chosen, planned_variants, select
+from analysis.metrics import one_scale
 from analysis.normalise import SCALES, complete, normalise, short, without_reference
 from analysis.published import UNIT, factor
 from analysis.reference import Reference
-from analysis.spec import AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
+from analysis.spec import AGAINST, AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
 from analysis.table import Sheet
 
 HEADS = {
@@ -32,7 +33,6 @@ HEADS = {
     "atari5": "Median, Atari-5 estimate", "atari3": "Median, Atari-3 estimate",
 }  # fmt: skip
 COUNTS = ("above_human", "above_baseline")
-AGAINST = ("above_baseline", "improvement")
 ESTIMATES = ("atari5", "atari3")
 
 
@@ -172,6 +172,7 @@ def _value(
         if column.statistic == "above_baseline":
             return games_won(*arms, spec.interval)
         return probability_of_improvement(*arms, spec.interval).times(unit)
+    one_scale(spec.model_copy(update={"normalisation": scale}), runs.games, [column.statistic])
     if column.statistic in ESTIMATES:
         weights = reference.weights(column.statistic)
         runs = runs.on({game for game in runs.games if short(game) in weights.index})

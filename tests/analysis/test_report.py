@@ -209,6 +209,19 @@ def test_what_is_damaged_is_told_with_what_to_do(site, house, name, damaged):
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize("name", ["figures/demo/learning_curves.json", "figures/demo/table1.json", "claims/demo.json"])
+@pytest.mark.parametrize("other", [{}, {"head": 1, "body": 2}, [1], [{"id": "a"}]])
+def test_json_of_another_shape_is_told_with_what_to_do(site, house, name, other):
+    path = site[0] / name
+    whole = path.read_bytes()
+    try:
+        path.write_text(json.dumps(other))
+        with pytest.raises(UserError, match=f"{name}: this is not what was written there; delete this file, and the"):
+            build(site[0], house, _papers())
+    finally:
+        path.write_bytes(whole)
+
+
 @pytest.fixture(scope="module")
 def looked(site, tmp_path_factory):
     return report_page.look(site[1], tmp_path_factory.mktemp("browser"))

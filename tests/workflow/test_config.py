@@ -76,7 +76,7 @@ BAD = {
     "variant that a scale leaves out": (PAPER, "      smoke: { reduced: nothing but seeds, seeds: 1 }\n", "      reduced: { variants: [DQN] }\n", ["34: claims.0.a: variant 'SN' does not run at scale reduced"]),
     "game that a scale leaves out": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, games: [minatar/freeway], experiments: [house.base]", ["32: figures.2.games: minatar/freeway is not played at scale paper"]),
     "value that a scale leaves out": (PAPER, "title: Swept, experiments: [house.sweep]", "title: Swept, where: { optimizer.lr: 0.1 }, experiments: [house.sweep]", ["31: figures.1.where: no run has these values at scale paper"]),
-    "raw scores of several games in a claim": (PAPER, "      normalisation: standard }", "      at_least: paper }", ["34: claims.0.normalisation: raw scores of 2 games cannot be averaged at scale paper"]),
+    "raw scores of several games in a claim": (PAPER, "      normalisation: minatar_dqn }", "      at_least: paper }", ["34: claims.0.normalisation: raw scores of 2 games cannot be averaged at scale paper"]),
     "raw scores of several games in a figure": (PAPER, "kind: per_game_bars", "kind: interval_bars", ["32: figures.2.normalisation: raw scores of 2 games cannot be averaged at scale paper"]),
     "unknown baseline": (PAPER, "kind: per_game_bars, title: Bars", "kind: learning_speed, baseline: DQM, title: Bars", ["32: figures.2.baseline: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown rival": (PAPER, "kind: per_game_bars, title: Bars", "kind: improvement_probability, a: SN, b: [DQM], title: Bars", ["32: figures.2.b.0: unknown variant 'DQM'; did you mean 'DQN'?"]),

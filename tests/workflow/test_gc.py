@@ -94,6 +94,49 @@ def test_what_is_drawn_is_kept_as_long_as_a_file_of_config_has_it(house: Path):
     assert all(Path(place, name).exists() for place in places for name in made)
 
 
+def test_what_the_pipeline_never_makes_there_is_somebodys_own(house: Path, tmp_path: Path):
+    """By its name, as a folder where files are made or a file where folders are, as a link, or as behind a link."""
+    finish()
+    kept = [f"results/paper/figures/{name}.csv" for name in ("house/my notes", "house/größe", "house/", "My plots/old")]
+    kept += ["results/paper/figures/house/old.png/page", "results/paper/scores/mine.parquet"]
+    kept += ["results/paper/experiments/mine/notes", "results/paper/claims/Mine.json"]
+    kept += ["results/work/notes.txt", "results/work/mine/notes", "results/runs/README.md", "results/runs/mine/x"]
+    kept += ["results/sealed/README", "results/store/mine/abc/x"]
+    outside = tmp_path / "outside"
+    for path in (*map(Path, kept), outside / "old.png", outside / "run.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    gone, drawn = f"dqn.minatar-breakout.s0.{'a' * 12}", ("paper/figures/linked", "paper/experiments/old.base")
+    for link in (*drawn, f"runs/{gone}", f"work/{gone}", f"store/{'a' * 64}"):
+        Path("results", link).symlink_to(outside)
+    Path("results/paper/figures/house/old.svg").symlink_to(outside / "old.png")
+    Path("results/paper/figures/house/old.csv").symlink_to("/nowhere")
+    assert named() == []
+    Path("results/paper/figures/house/old.pdf").touch()
+    context = Context.read(house, main=False)
+    assert gc.collect(context, True, time.time()).endswith(" removed") and named() == []
+    assert all(Path(path).exists() for path in kept) and len(list(outside.iterdir())) == 2
+    assert Path("results/paper/figures/house/old.svg").is_symlink()
+
+
+def test_what_cannot_be_removed_is_told_and_the_rest_goes(house: Path, monkeypatch: pytest.MonkeyPatch):
+    finish()
+    locked, other = (Path("results/paper/experiments", f"old.{key}") for key in "ab")
+    for folder in (locked, other):
+        folder.mkdir(parents=True)
+    remove = gc.shutil.rmtree
+
+    def refused(path: Path) -> None:
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        remove(path)
+
+    monkeypatch.setattr(gc.shutil, "rmtree", refused)
+    with pytest.raises(ConfigError, match=f"what could is gone:\n  {locked}: Permission denied$"):
+        gc.collect(Context.read(house, main=False), True, time.time())
+    assert locked.exists() and not other.exists()
+
+
 def test_nothing_is_named_while_a_paper_has_a_name_that_is_not_read(house: Path):
     finish()
     papers = house / "config" / "papers"

@@ -394,7 +394,11 @@ def test_games_are_of_the_suite_that_is_chosen(project: Path):
         f"{PAPER}:10: experiments.base.games.0: {said}/breakout",
         f"{PAPER}:10: experiments.base.games.1: {said}/asterix",
     ]
-    edit(project, ("[minatar/breakout, minatar/asterix]", "[recall/cue]"))
+    edit(
+        project,
+        ("[minatar/breakout, minatar/asterix]", "[recall/cue]"),
+        ("      normalisation: minatar_dqn }", "      normalisation: raw }"),
+    )
     assert parts(project, "environment.suite") == {"DQN": ["recall"], "SN": ["recall"]}
 
 
