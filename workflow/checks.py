@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from agents.spec import model_of
-from analysis.spec import SCALES, SCORES, FromRuns, Reduced
-from workflow.items import takes_normalisation
+from analysis.spec import SCALES, SCORES, FromRuns, Normalisation, Reduced
+from workflow.items import metric_problems, takes_normalisation
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.scales import at_scale
@@ -171,6 +171,7 @@ def _shown(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
                     yield doc.problem((*at, key), f"{name!r} is given twice")
             if (variant := getattr(item, "a", None)) is not None and variant == getattr(item, "b", None):
                 yield doc.problem((*at, "b"), f"{variant!r} is compared with itself")
+            yield from metric_problems(doc, at, item)
             sources: list[Experiment] = []
             wrong = list(_sources(project, doc, (*at, "experiments"), item, sources))
             wrong = wrong or list(_uses(project, doc, at, item, sources))
@@ -218,8 +219,7 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     if baseline is not None and not any(_is_of(baseline, variant) for variant in variants):
         yield doc.problem((*at, "baseline"), f"unknown variant {baseline!r}", baseline, variants)
     varied = {key for each in sources for key in (*each.vary, *each.zip)}
-    # the x of curves is a clock
-    axes = ("x", "y") if isinstance(item, Reduced) else ()
+    axes = ("x", "y") if isinstance(item, Reduced) else ()  # the x of curves is a clock
     keys = [((k,), v) for k in axes if isinstance(v := getattr(item, k, None), str)]
     for where, key in keys + [(("where", key), key) for key in getattr(item, "where", {})]:
         if key not in varied:
@@ -261,7 +261,8 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
             gone.append(("normalisation", f"raw scores of {count} games cannot be averaged"))
         for key, what in gone:
             if (key, what) not in told:
-                yield doc.problem((*at, key), f"{what} at scale {scale}")
+                scales = get_args(Normalisation)[1:] if key == "normalisation" else ()  # all but raw
+                yield doc.problem((*at, key), f"{what} at scale {scale}", "raw", scales)
         told.update(gone)
 
 

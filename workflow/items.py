@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
-from analysis.spec.common import Regime
+from agents.run import metrics
+from analysis.spec.common import FromRuns, Regime
+from analysis.spec.complaints import Location
 from workflow.overlay import laid, merge, part, placed
 from workflow.strict_yaml import Document, Problem
 
@@ -24,6 +26,20 @@ def takes_normalisation(item: Any, games: Iterable[str]) -> bool:
         return False
     suites = {game.partition("/")[0] for game in games}
     return suites == {"atari"}
+
+
+def metric_problems(document: Document, at: Location, item: Any) -> Iterator[Problem]:
+    """Metrics of runs that a figure, table or claim names and nothing records: drawing finds it after all training."""
+    if not isinstance(item, FromRuns):
+        return
+    named = [((key,), getattr(item, key, None)) for key in ("metric", "x_metric")]
+    named += [(("metrics", label), metric) for label, metric in getattr(item, "metrics", {}).items()]
+    for where, metric in named:
+        try:
+            metrics.check(metric or "evaluation_return")
+        except ValueError:
+            name = metric.partition("[")[0]
+            yield document.problem((*at, *where), f"unknown metric {metric!r}", name, metrics.names())
 
 
 def complete_items(document: Document, paper: str) -> tuple[Document, list[Problem]]:
