@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from agents.spec import model_of
-from analysis.spec import SCALES, AblationDrops, FromRuns, Reduced
+from analysis.spec import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
 from analysis.spec.metrics import METRICS, find
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
@@ -229,8 +229,7 @@ def _uses(project: Any, doc: Document, at: Location, item: Any, sources: list[Ex
     if baseline is not None and not any(_is_of(baseline, variant) for variant in variants):
         yield doc.problem((*at, "baseline"), f"unknown variant {baseline!r}", baseline, variants)
     varied = {key for each in sources for key in (*each.vary, *each.zip)}
-    # the x of curves is a clock
-    axes = ("x", "y") if isinstance(item, Reduced) else ()
+    axes = ("x", "y") if isinstance(item, Reduced) else ()  # the x of curves is a clock
     keys = [((k,), v) for k in axes if isinstance(v := getattr(item, k, None), str)]
     for where, key in keys + [((k, key), key) for k in ("where", "b_where") for key in getattr(item, k, {})]:
         if key not in varied:
@@ -274,7 +273,8 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
             gone += unscaled(project, item, here, labels)
         for key, what in gone:
             if (key, what) not in told:
-                yield doc.problem((*at, key), f"{what} at scale {scale}")
+                scales = get_args(Normalisation)[1:] if what.startswith("raw scores") else ()  # all but raw
+                yield doc.problem((*at, key), f"{what} at scale {scale}", "raw", scales)
         told.update(gone)
 
 

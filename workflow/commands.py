@@ -69,6 +69,7 @@ def _of_all(context: Context, options: argparse.Namespace) -> int:
         case "gc":
             from workflow import gc
 
+            _wait("looking at every paper at every scale: a minute or so …")
             print(gc.collect(context, options.delete, time.time()))
         case "status":
             _status(context, options)
@@ -196,6 +197,8 @@ def _check(root: Path, overrides: dict[str, Any], as_json: bool) -> int:
     """All files, and each paper at each scale."""
     from workflow.checked import check
 
+    if not as_json:
+        _wait("reading all of config/ …")
     found = check(root, overrides)
     if as_json:
         _print_json(found.facts())
@@ -259,6 +262,12 @@ def _status(context: Context, options: argparse.Namespace) -> None:
             time.sleep(2)
         except KeyboardInterrupt:
             return
+
+
+def _wait(line: str) -> None:
+    """What takes long is told to whoever looks at a terminal, not to a file or a program."""
+    if sys.stderr.isatty():
+        say(f"{line}\n", sys.stderr)
 
 
 def _note(warnings: Iterable[object]) -> None:

@@ -17,6 +17,7 @@ from workflow.write import write_if_changed
 
 LONG = 60  # characters of a value beyond which a page shows its beginning
 NOTE = "Written by `python -m workflow ledger` from config/ and from what is kept under docs/: not to be edited."
+UNJUDGED = "Without a verdict: no summary of claims that is kept under docs/ judges it; its runs may be newer."
 COSTS = """\
 Costs are those of `python -m workflow plan`, each run once, on cores of the machine in workflow/speeds.yaml. Of runs on
 GPUs only the time limits are known: with them the hours are a bound (`≤`), not an estimate."""
@@ -113,6 +114,8 @@ def page(ledger: Ledger, name: str) -> str:
     if paper.claims:
         told = [_claim(item) for item in ledger.claims(name)]
         parts += ["## Claims", table(["claim", "source", "published", "verdict"], told)]
+        if any(not verdict for *_, verdict in told):
+            parts.append(UNJUDGED)
     return "\n\n".join(parts) + "\n"
 
 

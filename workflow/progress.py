@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from workflow import keeper, locker, status, text
 from workflow.context import Context
@@ -136,9 +137,17 @@ def _lines(context: Context, variants: dict[str, str], log: Log, seconds: float)
             name.rsplit(".", 1)[0],
             variants.get(name, ""),
             f"{text.frames(beat['frame'])}/{text.frames(beat['budget_frames'])}",
-            f"{beat.get('frames_per_second') or 0:.0f} f/s",
-            f"ETA {text.duration(beat.get('eta_seconds'))}",
+            *_pace(beat),
             f"return {last:.1f}" if last is not None else "",
         ]
         lines.append("  " + " · ".join(part for part in parts if part))
     return lines
+
+
+def _pace(beat: dict[str, Any]) -> list[str]:
+    """What a run does: an evaluation may take minutes, in which no frame of training passes; so may the start."""
+    if beat["state"] == "evaluating":
+        return ["evaluating"]
+    if not beat.get("frames_per_second"):
+        return ["starting"]
+    return [f"{beat['frames_per_second']:.0f} f/s", f"ETA {text.duration(beat.get('eta_seconds'))}"]

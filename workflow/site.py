@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from workflow.missing import need
+from workflow.terminal import say
 
 
 def build(root: Path, out: Path | None) -> int:
@@ -17,6 +18,7 @@ def build(root: Path, out: Path | None) -> int:
     need("sphinx", "myst_parser", "furo")
     out = out or root / "site"
     words = ["-W", "--keep-going", "-q", "-c", str(root / "manual"), "-d", str(out / ".doctrees")]
+    say("building the site: a minute or two …\n", sys.stderr)
     done = subprocess.run([sys.executable, "-m", "sphinx", *words, str(root / "docs"), str(out)], check=False)
     if not done.returncode:
         print(out / "index.html")

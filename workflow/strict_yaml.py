@@ -26,13 +26,27 @@ def nearest(bad: object, valid: Iterable[str]) -> str | None:
     """The valid name most like a bad one, or None. Dotted keys also match by their last part."""
     names = sorted(set(valid))
     folded = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(str(bad).lower(), folded, n=1, cutoff=0.6)
-    if close:
-        return folded[close[0]]
+    close = [folded[each] for each in difflib.get_close_matches(str(bad).lower(), folded, n=3, cutoff=0.6)]
+    if close := [name for name in close if _alike(str(bad).lower(), name.lower())]:
+        return close[0]
     deepest_first = sorted(reversed(names), key=lambda name: -name.count("."))  # the least deep of equal tails stays
     tails = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]: name for name in deepest_first}
-    close = difflib.get_close_matches(re.split("[./]", str(bad))[-1].lower(), tails, n=1, cutoff=0.75)
+    part, _, _ = str(bad).rpartition(".")
+    cutoff = 0.9 if any(part and name.startswith(f"{part}.") for name in names) else 0.75  # of a part that there is
+    close = difflib.get_close_matches(re.split("[./]", str(bad))[-1].lower(), tails, n=1, cutoff=cutoff)
     return tails[close[0]] if close else None
+
+
+def _alike(bad: str, name: str) -> bool:
+    """Whether two names are alike beyond the part that holds them, which makes `optimizer.a` like any `optimizer.b`."""
+    (of, _, own), (other, _, last) = bad.rpartition("."), name.rpartition(".")
+    return of != other or difflib.SequenceMatcher(None, own, last).ratio() >= 0.5
+
+
+def _beside(bad: object, valid: list[str]) -> list[str]:
+    """The valid names of the part that a dotted name is of, all where there is none."""
+    part = str(bad).rpartition(".")[0]
+    return [name for name in valid if part and name.rpartition(".")[0] == part] or valid
 
 
 class Problem(NamedTuple):
@@ -62,6 +76,7 @@ class ConfigError(Exception):
         super().__init__(text)
 
 
+NAMED = 32  # valid names in a message: all kinds of figures
 DEEPEST = 100  # mappings and lists in each other; the reader is recursive, in C
 
 
@@ -87,7 +102,8 @@ class Document:
         if guess := nearest(bad, options):
             message += f"; did you mean {guess!r}?"
         elif options:
-            message += "; valid: " + ", ".join(options[:12]) + (", …" if len(options) > 12 else "")
+            options = _beside(bad, options)
+            message += "; valid: " + ", ".join(options[:NAMED]) + (", …" if len(options) > NAMED else "")
         for n in range(len(location), -1, -1):
             if (place := self.places.get(location[:n])) is None:
                 continue
@@ -162,6 +178,8 @@ def _parsed(text: str, name: str) -> Document:
         root = loader.get_single_node()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
+        if getattr(error, "problem", None) == "could not find expected ':'":  # which is noticed a line later
+            mark = error.context_mark or mark
         text = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)]))
         line = mark.line + 1 if mark else 0
         raise ConfigError([Problem(name, line, (), f"not valid YAML: {text or error}")]) from None

@@ -22,7 +22,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.run.identity import identity
 from tests.workflow.house import build, planned, seal, snakemake
-from workflow import drawn, run_table, runs, status, text
+from workflow import drawn, progress, run_table, runs, status, text
 from workflow.context import Context
 from workflow.environment import NO_TRAINING
 from workflow.invocation import Invocation
@@ -304,6 +304,13 @@ def test_status(house: Path, tmp_path: Path):
     assert shown[7] == "… and 7 more (waiting and after); --all shows them"
     assert shown[9].endswith(f"gone): {names[1]}")
     assert command(house, "status").stdout.startswith("10 runs: 10 finished")
+
+
+def test_a_run_that_has_no_pace_yet_says_what_it_does():
+    """The first evaluation may take minutes, in which no frame of training passes."""
+    assert progress._pace({"state": "evaluating", "frames_per_second": 0.0, "eta_seconds": None}) == ["evaluating"]
+    assert progress._pace({"state": "running", "frames_per_second": 0.0, "eta_seconds": None}) == ["starting"]
+    assert progress._pace({"state": "running", "frames_per_second": 99.6, "eta_seconds": 6}) == ["100 f/s", "ETA 6s"]
 
 
 def test_status_shows_the_last_return_of_finished_runs(house: Path, tmp_path: Path):

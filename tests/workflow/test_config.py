@@ -67,6 +67,8 @@ BAD = {
     "shared budget of an evaluation": (PAPER, "spectral.kind", "evaluation.streams: 8, spectral.kind", ["16: experiments.base.variants.SN.evaluation.streams: evaluation: a budget of frames is played in one environment, not 8"]),
     "negative budget": (PAPER, "budget_frames: 1000", "budget_frames: -5", ["12: experiments.base.budget_frames: must be greater than or equal to 1, not -5"]),
     "number as text": (PAPER, "budget_frames: 1000", "budget_frames: '1000'", ["experiments.base.budget_frames: a number is wanted, not '1000'"]),
+    "unknown metric": (PAPER, "title: Bars,", "title: Bars, metric: trainig_return_100,", ["32: figures.2.metric: unknown metric 'trainig_return_100'; did you mean 'training_return_100'?"]),
+    "unknown metric with a bracket": (PAPER, "title: Bars,", "title: Bars, metric: 'rhoo[-1]',", ["32: figures.2.metric: unknown metric 'rhoo[-1]'; did you mean 'rho'?"]),
     "unknown kind": (PAPER, "kind: per_game_bars", "kind: per_game_bar", ["32: figures.2.kind: unknown kind 'per_game_bar'; did you mean 'per_game_bars'?"]),
     "missing kind": (PAPER, "kind: per_game_bars, ", "", ["32: figures.2.kind: is missing"]),
     "unknown figure key": (PAPER, "title: Bars", "titel: Bars", ["32: figures.2.titel: unknown key; did you mean 'title'?", "figures.2.title: is missing"]),
@@ -76,8 +78,8 @@ BAD = {
     "variant that a scale leaves out": (PAPER, "      smoke: { reduced: nothing but seeds, seeds: 1 }\n", "      reduced: { variants: [DQN] }\n", ["34: claims.0.a: variant 'SN' does not run at scale reduced"]),
     "game that a scale leaves out": (PAPER, "title: Bars, experiments: [house.base]", "title: Bars, games: [minatar/freeway], experiments: [house.base]", ["32: figures.2.games: minatar/freeway is not played at scale paper"]),
     "value that a scale leaves out": (PAPER, "title: Swept, experiments: [house.sweep]", "title: Swept, where: { optimizer.lr: 0.1 }, experiments: [house.sweep]", ["31: figures.1.where: no run has these values at scale paper"]),
-    "raw scores of several games in a claim": (PAPER, "      normalisation: minatar_dqn }", "      at_least: paper }", ["34: claims.0.normalisation: raw scores of 2 games cannot be averaged at scale paper"]),
-    "raw scores of several games in a figure": (PAPER, "kind: per_game_bars", "kind: interval_bars", ["32: figures.2.normalisation: raw scores of 2 games cannot be averaged at scale paper"]),
+    "raw scores of several games in a claim": (PAPER, "      normalisation: minatar_dqn }", "      at_least: paper }", ["34: claims.0.normalisation: raw scores of 2 games cannot be averaged at scale paper; valid: abs, clipped_record_dreamerv2, "]),
+    "raw scores of several games in a figure": (PAPER, "kind: per_game_bars", "kind: interval_bars", ["32: figures.2.normalisation: raw scores of 2 games cannot be averaged at scale paper; valid: abs, clipped_record_dreamerv2, "]),
     "unknown baseline": (PAPER, "kind: per_game_bars, title: Bars", "kind: learning_speed, baseline: DQM, title: Bars", ["32: figures.2.baseline: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown rival": (PAPER, "kind: per_game_bars, title: Bars", "kind: improvement_probability, a: SN, b: [DQM], title: Bars", ["32: figures.2.b.0: unknown variant 'DQM'; did you mean 'DQN'?"]),
     "unknown variant of a row": (PAPER, "claims:\n", "tables:\n  - { id: t, kind: aggregates, title: T, experiments: [base], columns: [{ statistic: iqm }], rows: [{ label: A, variant: SM }] }\nclaims:\n", ["34: tables.0.rows.0.variant: unknown variant 'SM'; valid: DQN, SN"]),
@@ -94,7 +96,7 @@ BAD = {
     "energy that is no number": (CONFIG, "gpu_watts: 400", "gpu_watts: true", ["energy.gpu_watts: a number is wanted, not True"]),
     "no number in a list": (PAPER, "optimizer.lr: 1e-3", "environment.sticky: [[0, .inf], [9, 0.5]]", ["13: experiments.base.set.environment.sticky: environment.sticky.0.1: a finite number is wanted, not inf"]),
     "unknown variant key": (PAPER, "spectral.kind", "spectrl.kind", ["16: experiments.base.variants.SN.spectrl.kind: unknown key of the spec; did you mean 'spectral.kind'?"]),
-    "unknown varied key": (PAPER, "vary: { optimizer.lr", "vary: { optimizer.learning_rate", ["experiments.sweep.vary.optimizer.learning_rate: unknown key of the spec"]),
+    "unknown varied key": (PAPER, "vary: { optimizer.lr", "vary: { optimizer.learning_rate", ["experiments.sweep.vary.optimizer.learning_rate: unknown key of the spec; valid: optimizer."]),
     "short key": (PAPER, "vary: { optimizer.lr", "vary: { lr", ["experiments.sweep.vary.lr: unknown key of the spec; did you mean 'optimizer.lr'?"]),
     "bad varied value": (PAPER, "[1e-3, 1e-2]", "[1e-3, -1]", ["26: experiments.sweep.vary.optimizer.lr: must be greater than 0, not -1"]),
     "bad variant value": (PAPER, "spectral.kind: weights", "spectral.kind: wieghts", ["16: experiments.base.variants.SN.spectral.kind: unknown kind 'wieghts'; did you mean 'weights'?"]),
@@ -157,6 +159,7 @@ def test_numbers_and_words_are_what_they_look_like(tmp_path: Path):
         ("a: !!int b", "'b' is not a int"),
         ("a: !!bool b", "'b' is not a bool"),
         ("a: 1\n b: 2", "not valid YAML"),
+        ("a: 1\nb 2\nc: 3", "a.yaml:2: not valid YAML: while scanning a simple key could not find expected ':'"),
     ],
 )
 def test_yaml_that_is_refused(tmp_path: Path, text: str, message: str):
@@ -179,6 +182,8 @@ def test_nearest():
     assert nearest("Breakout", ["minatar/breakout", "atari/pong"]) == "minatar/breakout"
     assert nearest("lr", ["optimizer.lr", "agent.discount"]) == "optimizer.lr"
     assert nearest("zzz", ["optimizer.lr"]) is None
+    assert nearest("optimizer.l", ["optimizer.lr", "optimizer.damping"]) == "optimizer.lr"
+    assert nearest("optimizer.learning_rate", ["optimizer.lr", "optimizer.damping"]) is None  # only the part is alike
 
 
 def test_merge_replaces_mappings_of_another_kind():

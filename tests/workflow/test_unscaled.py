@@ -152,7 +152,10 @@ def all_cases(tmp_path_factory: pytest.TempPathFactory):
 def test_what_is_refused_is_what_could_not_be_made(case: str, all_cases):
     places, problems, make = all_cases
     wrong = CASES[case][2]
-    assert [words for place, words in problems if place == places[case]] == [f"{wrong} at scale paper"] * bool(wrong)
+    told = [words for place, words in problems if place == places[case]]
+    valid = "; valid: abs, " if (wrong or "").startswith("raw scores") else ""
+    assert [words.partition("; valid")[0] for words in told] == [f"{wrong} at scale paper"] * bool(wrong)
+    assert all(valid in words for words in told)
     with pytest.raises(UserError) if wrong else contextlib.nullcontext():
         make(case)
 
