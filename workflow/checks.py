@@ -259,6 +259,8 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
         here = [at_scale(each, (), scale) for each in sources]
         variants = {v for each, label in zip(here, labels, strict=True) for v in each.variants(label)}
         games = {game for each in here for game in project.games_of(each.chosen("games")[1])}
+        if not games <= project.games:
+            continue  # which is told where they stand
         gone = [
             (key, f"variant {v!r} does not run") for key, v in named if not any(_is_of(v, each) for each in variants)
         ]

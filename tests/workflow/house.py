@@ -59,7 +59,7 @@ figures:
   - { id: bars, kind: per_game_bars, title: Bars, experiments: [house.base] }
 claims:
   - { id: better, kind: greater, text: SN is better., experiments: [house.base], a: SN, b: DQN,
-      normalisation: minatar_dqn }
+      games: [minatar/breakout] }
 """
 
 # Stands for `python -m agents train` and `python -m analysis …`: same names, no work.

@@ -397,7 +397,7 @@ def test_games_are_of_the_suite_that_is_chosen(project: Path):
     edit(
         project,
         ("[minatar/breakout, minatar/asterix]", "[recall/cue]"),
-        ("      normalisation: minatar_dqn }", "      normalisation: raw }"),
+        ("      games: [minatar/breakout] }", "      normalisation: raw }"),
     )
     assert parts(project, "environment.suite") == {"DQN": ["recall"], "SN": ["recall"]}
 
