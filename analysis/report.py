@@ -9,37 +9,30 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 from analysis import caption
 from analysis.errors import UserError
 from analysis.files import read_json, write_text
 from analysis.metrics import meaning
 from analysis.normalise import short
-from analysis.page import alt, cite, cost, curves, front, runs, settings
+from analysis.page import alt, cite, cost, curves, drawn, front, runs, settings
 from analysis.reference import Reference
 from analysis.text import canonical, frames_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("uPlot.iife.min.js", "report.js", "curves.js")
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "scipy", "pydantic", "jinja2")
-# What every caption and every judgement has: analysis/caption.py, analysis/claims.py.
-CAPTION = {"id", "kind", "title", "source", "text", "runs", "experiments", "scales", "missing", "diverged"}
-JUDGED = {"id", "kind", "text", "source", "published", "verdict", "ours", "why", "basis", "weak", "seeds", "runs"}
-ANEW = "delete this file, and the same command makes it anew"
 ZOOM = 1.45  # figures are set in print sizes; a screen shows them larger
 # Bytes. Above the first a picture is embedded as PNG rather than SVG; all animations and films together stay below the
 # last, each below the one before it, and the others are linked.
@@ -64,7 +57,7 @@ def make_report(
     energy. UserError for a damaged file or run, and claims of a paper that is not among `papers`.
     """
     loaded = [_experiment(path) for path in experiments]
-    results = {path.name.removesuffix(".json"): _made(path, list, JUDGED) for path in map(Path, claims)}
+    results = {path.name.removesuffix(".json"): drawn.made(path, list, drawn.JUDGED) for path in map(Path, claims)}
     rows = runs.rows(loaded, Path(store), out.parent)
     films = Films(rows, Path(store).parent, out.parent)
     known = Reference(reference) if reference is not None else None
@@ -167,6 +160,7 @@ def _paper(
         "contents": [list(each["by"]) for each in paper.get("contents") or []],
         "deviations": list(paper.get("deviations") or []),
         "absent": list(paper.get("absent") or []),
+        "beforehand": dict(paper.get("beforehand") or {}),
     }
 
 
@@ -176,7 +170,8 @@ def _answer(sections: list[dict[str, Any]], loaded: list[dict[str, Any]], done: 
     for section in sections:
         backs: dict[str, list[dict[str, Any]]] = {}
         for claim in section["claims"]:
-            claim["marks"] = front.marks(claim, scales, done)
+            known = section["beforehand"].get(claim["id"])
+            claim["marks"] = front.marks(claim, scales, done) + [known] * bool(known)
             claim["shown_in"] = front.shown_in(claim, section, section["contents"])
             for anchor, _ in claim["shown_in"]:
                 backs.setdefault(anchor, []).append(claim)
@@ -191,7 +186,7 @@ def _item(item: Any, folder: Path, base: Path, suffixes: Sequence[str]) -> dict[
     title = name if isinstance(item, str) else str(item.get("title") or name)
     source = "" if isinstance(item, str) else str(item.get("source") or "")
     path = folder / f"{name}.json"
-    about = _made(path, dict, CAPTION) if path.exists() else None
+    about = drawn.made(path, dict, drawn.CAPTION) if path.exists() else None
     links = [
         (suffix.upper(), quote(Path(os.path.relpath(folder / f"{name}.{suffix}", base)).as_posix()))
         for suffix in (*suffixes, "json")
@@ -205,14 +200,14 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     path = folder / f"{shown['id']}.svg"
     if shown["caption"] is None or not path.exists():
         return shown | {"caption": None}
-    svg, png, data = path.read_bytes(), path.with_suffix(".png"), path.with_suffix(".csv")
-    points = 96 / 72 * ZOOM
-    height, width = (round(points * _points(svg, key)) for key in (b"height", b"width"))
-    table = _numbers(data, shown["caption"])
+    svg, png = drawn.vector(path), path.with_suffix(".png")
+    pixels = 96 / 72 * ZOOM
+    height, width = (round(pixels * drawn.points(svg, key)) for key in (b"height", b"width"))
+    table = drawn.numbers(path.with_suffix(".csv"), shown["caption"])
     smaller = len(svg) > LARGE and png.exists() and png.stat().st_size < len(svg)
     moving = folder / f"{shown['id']}.gif"
     return shown | {
-        "image": _embedded("png", _fewer_colours(png)) if smaller else _embedded("svg+xml", svg),
+        "image": _embedded("png", drawn.fewer_colours(png)) if smaller else _embedded("svg+xml", svg),
         "alt": alt.seen(shown["caption"], table),
         "curves": curves.explorable(shown["caption"], table, reference),
         "animation": films.embedded(moving),
@@ -221,46 +216,8 @@ def _figure(item: Any, folder: Path, base: Path, reference: Reference | None, fi
     }
 
 
-def _made(path: Path, kind: type, keys: Set[str]) -> Any:
-    """JSON that an earlier step wrote, an object with these keys or a list of such; UserError where it is damaged, with
-    what to do."""
-    try:
-        found = read_json(path)
-        each = found if isinstance(found, list) else [found]
-        if not isinstance(found, kind) or not all(isinstance(one, dict) and keys <= one.keys() for one in each):
-            raise UserError(f"cannot read {path}: this is not what was written there")
-    except UserError as error:
-        raise UserError(f"{error}; {ANEW}") from None
-    return found
-
-
-def _numbers(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
-    """A figure's data file; names in it stay text, whatever they look like. UserError where it is not the one that
-    was written with the caption `about`."""
-    if not path.exists():
-        return pd.DataFrame()
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != about.get("csv_sha256"):
-        raise UserError(f"{path} is not what was written with its figure: it is damaged or was edited; {ANEW}")
-    names = {name: str for name in ("panel", "label", "role", "row")}
-    return pd.read_csv(io.BytesIO(data), converters=names)
-
-
 def _embedded(kind: str, data: bytes) -> Markup:
     return Markup(f"data:image/{kind};base64," + base64.b64encode(data).decode())
-
-
-def _fewer_colours(png: Path) -> bytes:
-    """A picture of lines and letters with 256 colours, in a third of the bytes."""
-    out = io.BytesIO()
-    with Image.open(png) as picture:
-        picture.convert("RGB").quantize(256).save(out, "png", optimize=True)
-    return out.getvalue()
-
-
-def _points(svg: bytes, key: bytes) -> float:
-    found = re.search(rb"<svg[^>]*\b" + key + rb'="([\d.]+)pt"', svg)
-    return float(found.group(1)) if found else 300.0
 
 
 # ---------------------------------------------------------------- summaries

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import cost
+from workflow import beforehand, cost
 from workflow.config import Project
 from workflow.drawn import FILES
 from workflow.expand import Papers, Point
@@ -44,13 +44,15 @@ class Cost(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A figure, table or claim. `kept`: its picture or table under docs/, `verdict`: of a claim, in a kept summary."""
+    """A figure, table or claim. `kept`: its picture or table under docs/; of a claim, `verdict`: in a kept summary, and
+    `beforehand`: what is known of it before any run."""
 
     paper: str
     part: str
     spec: Any
     kept: Path | None
     verdict: str | None
+    beforehand: str = ""
 
     @property
     def state(self) -> str:
@@ -134,7 +136,8 @@ class Ledger:
             for spec in getattr(described, part):
                 said = verdicts.get(spec.id) if part == "claims" else None
                 there = self.folder / paper / "claims.json" if said else self.pictures.get((paper, spec.id))
-                found[spec.id] = Item(paper, part, spec, there, said)
+                known = beforehand.told(self.project, spec) if part == "claims" else ""
+                found[spec.id] = Item(paper, part, spec, there, said, known)
         return found
 
     def _verdicts(self, paper: str) -> dict[str, str]:

@@ -122,7 +122,7 @@ def page(ledger: Ledger, name: str) -> str:
 def _claim(item: Item) -> list[object]:
     spec = item.spec
     judged = item.verdict or ("" if spec.experiments else "needs no run")
-    return [spec.text, spec.source, spec.published or "", judged]
+    return [spec.text, spec.source, spec.published or "", "; ".join(filter(None, [judged, item.beforehand]))]
 
 
 def _row(ledger: Ledger, paper: str, row: Row) -> Sequence[object]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workflow import drawn, scores
+from workflow import beforehand, drawn, scores
 from workflow.context import Context
 from workflow.expand import Expansion
 
@@ -35,6 +35,8 @@ def as_json(context: Context, page: str) -> str:
         for part in drawn.FILES:
             items = drawn.drawable(context, name, part)
             row[part] = [{key: getattr(item, key) for key in ("id", "title", "source")} for item in items]
+        claims = drawn.drawable(context, name, "claims")
+        row["beforehand"] = {each.id: text for each in claims if (text := beforehand.told(context.project, each))}
         row["contents"] = [{"by": each.by} for each in paper.contents if each.by]
         absent = [each for each in paper.contents if each.absent]
         row["absent"] = [{key: getattr(each, key) for key in ("name", "shows", "absent")} for each in absent]

@@ -37,6 +37,7 @@ class Claim(Strict):
     """What every claim has."""
 
     module: ClassVar[str] = "claims"  # of analysis/, that has the function
+    within_games: ClassVar[bool] = True  # its interval is over the seeds of each game: of one seed there is none
     id: Name = Field(description="unique in its paper")
     extends: Extended = None
     text: str = Field(description="the paper's statement, in one sentence")
@@ -162,6 +163,7 @@ class Uncorrelated(Claim, Reduced):
     """Over the runs of a game, the score and another metric have next to no rank correlation; mean over games."""
 
     module: ClassVar[str] = "curve_claims"
+    within_games: ClassVar[bool] = False  # over all runs of a game, whatever their variant
     kind: Literal["uncorrelated"]
     x_metric: str = Field(description="the other metric, at the end of the run")
     margin: float = Field(gt=0, lt=1, description="Spearman's rho has to lie between -margin and margin")

@@ -12,6 +12,7 @@ from analysis.claims import check
 from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.page.cost import Watts
+from analysis.page.drawn import vector
 from analysis.page.front import counts
 from analysis.report import make_report
 from analysis.spec import claims_adapter, figure_adapter, table_adapter
@@ -196,7 +197,7 @@ def test_mistakes_are_explained(tmp_path):
         make_report([{"paper": "p"}], tmp_path, [], [tmp_path / "e.json"], *args)
 
 
-@pytest.mark.parametrize("name", ["learning_curves.csv", "learning_curves.json", "table1.json"])
+@pytest.mark.parametrize("name", ["learning_curves.csv", "learning_curves.json", "learning_curves.svg", "table1.json"])
 @pytest.mark.parametrize("damaged", [b"", b"[]", None])
 def test_what_is_damaged_is_told_with_what_to_do(site, house, name, damaged):
     path = site[0] / "figures/demo" / name
@@ -207,6 +208,47 @@ def test_what_is_damaged_is_told_with_what_to_do(site, house, name, damaged):
             build(site[0], house, _papers())
     finally:
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("kept", [0, 100])  # bytes
+def test_a_damaged_picture_in_place_of_a_large_svg_is_told_too(site, house, kept, monkeypatch):
+    monkeypatch.setattr("analysis.report.LARGE", 0)
+    path = site[0] / "figures/demo/learning_curves.png"
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[:kept])
+        with pytest.raises(UserError, match=r"curves\.png: this is not what was written there; delete this file"):
+            build(site[0], house, _papers())
+    finally:
+        path.write_bytes(whole)
+
+
+def test_xml_that_is_no_picture_is_told(tmp_path):
+    (tmp_path / "a.svg").write_text("<html></html>")
+    with pytest.raises(UserError, match=r"a\.svg: this is not what was written there; delete this file, and the same"):
+        vector(tmp_path / "a.svg")
+
+
+def test_a_lost_csv_is_told_with_what_to_do(site, house):
+    path = site[0] / "figures/demo/learning_curves.csv"
+    whole = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises(UserError, match=r"curves\.csv, which was written with its figure; the same command"):
+            build(site[0], house, _papers())
+    finally:
+        path.write_bytes(whole)
+
+
+def test_what_is_known_of_a_claim_before_any_run_stands_beside_its_verdict(site, house, tmp_path):
+    papers = _papers()
+    papers[0]["beforehand"] = {"b": "one seed a game: no verdict"}
+    claims = [site[0] / "claims/demo.json"]
+    make_report(papers, site[0] / "figures", claims, house.experiments, house.runs, tmp_path / "index.html")
+    cells = re.findall(r'<td data-label="Verdict">(.*?)</td>', (tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert [re.findall(r">([^<>]+)</span>", cell) for cell in cells if "one seed a game" in cell] == [
+        ["not run at this scale", "one seed a game: no verdict"]
+    ]
 
 
 @pytest.mark.parametrize("name", ["figures/demo/learning_curves.json", "figures/demo/table1.json", "claims/demo.json"])

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from analysis.spec import Greater, Uncorrelated
 from tests.workflow.house import ROOT
 from tests.workflow.test_papers import PAPERS
 from workflow import cost, ledger_pages, settings
+from workflow.beforehand import ONE_SEED, told
 from workflow.config import Project
 from workflow.ledger import ABSENT, OURS, PRINTED, READY, Cost, Item, Ledger, Row, kept
 from workflow.models import Content
@@ -84,6 +86,24 @@ def test_a_page_tells_state_target_cost_and_source(ledger: Ledger):
     assert f"{ready}| 18 | ≤ 6,912 | ≤ 3,456 |" in page
     assert "| Figure 2 | the network | impossible here: a drawing without data. |  |  |  |  |" in page
     assert "| `optimizer.lr` | `0.1` |" in page and "- Actions last 4 frames;" in page
+
+
+def test_a_claim_of_one_seed_a_game_is_said_to_have_no_verdict_before_any_run(ledger: Ledger):
+    found = {item.spec.id: item.beforehand for paper in ("impala", "r2d2") for item in ledger.claims(paper)}
+    one, three, printed = found["deep_better"], found["lag_hurts"], found["order_printed"]
+    assert (one, three, printed) == (ONE_SEED, "", "")
+    # three seeds of R2D2; of its rival without a memory one
+    assert (found["memory_matters"], found["memory_matters_57"]) == ("", ONE_SEED)
+    page = ledger_pages.page(ledger, "impala")
+    line = "| The deep network's median is above the shallow one's. | Table 4 | 191.8 % against 93.2 % |"
+    assert f"{line} {ONE_SEED} |" in page and page.count(ONE_SEED) == 3
+
+
+def test_a_claim_over_all_runs_of_a_game_needs_no_second_seed(ledger: Ledger):
+    claim = {"id": "a", "text": "Scores are alike.", "experiments": ["impala.hyperparameters"], "margin": 0.5}
+    over_runs = Uncorrelated(kind="uncorrelated", x_metric="frames_per_second", **claim)
+    within = Greater(kind="greater", a="IMPALA", b="A3C", **claim)
+    assert [told(ledger.project, each) for each in (over_runs, within)] == ["", ONE_SEED]
 
 
 def test_settings_are_told_line_by_line_with_their_comments():

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from workflow import drawn, pages
+from workflow.beforehand import ONE_SEED
 from workflow.context import Context
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,11 @@ def test_films_of_its_runs_are_inputs_of_a_page(context):
     for name in (f"{run}.gif", "another.gif", f"{run}.txt"):
         (videos / name).touch()
     assert pages.films(context, experiments) == [str(videos / f"{run}.gif")]
+
+
+def test_what_is_known_of_claims_before_any_run_is_told_to_the_page(context):
+    (paper,) = json.loads(pages.as_json(context, "impala"))
+    assert paper["beforehand"] == dict.fromkeys(["more_settings", "more_settings_replay", "deep_better"], ONE_SEED)
 
 
 def test_energy_is_what_the_config_says(context):
