@@ -110,7 +110,7 @@ def test_the_sweep_varies_what_the_paper_varied():
         ),
         (
             "acktr",
-            {"atari": 6 * 3 * 2, "atlantis": 2 * 2, "minatar": 3 * 4 * 3, "batch": 2 * 2 * 3,
+            {"atari": 6 * 3 * 2, "atlantis": 2 * 2, "appendix": 44, "minatar": 3 * 4 * 3, "batch": 2 * 2 * 3,
              "critic": 4 * 3, "radius": 3 * 3, "rates_acktr": 5 * 3, "rates_a2c": 5 * 3,
              "rates_acer": 5 * 3, "rates_trpo": 5 * 3, "mujoco": 8 * 3 * 3, "mujoco_critic": 4 * 3},
         ),
