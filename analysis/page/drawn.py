@@ -74,5 +74,6 @@ def fewer_colours(png: Path) -> bytes:
 
 
 def points(svg: bytes, key: bytes) -> float:
+    """The `width` or `height` that an SVG asks for, points; 300 where it names none."""
     found = re.search(rb"<svg[^>]*\b" + key + rb'="([\d.]+)pt"', svg)
     return float(found.group(1)) if found else 300.0
