@@ -19,7 +19,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: venv ## train the demo's runs here, on all cores, and draw its figures and report
-	@python -m workflow run demo -- $(ARGS)
+	@python -m workflow run demo $(ARGS)
 
 docs: venv ## build the site from docs/ and the code, into site/
 	@python -m workflow docs

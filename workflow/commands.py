@@ -97,8 +97,13 @@ def _overrides(words: list[str]) -> dict[str, Any]:
     return found
 
 
+OURS = ("--config", "-C", "--configfile", "--configfiles")  # which the paths told, and what is looked at, follow too
+
+
 def _run(root: Path, overrides: dict[str, Any], words: list[str], passed: list[str]) -> int:
     """Snakemake writes what its jobs take in. What is done before it starts takes seconds, and is told."""
+    if late := [word for word in passed if word.split("=")[0] in OURS]:
+        raise ConfigError(f"{late[0]} stands behind --, where words go to Snakemake alone: write it before --")
     shown = Screen(sys.stdout)
     shown.draw(["reading config/ …"])
     from workflow import environment, locker, lookahead, pages, targets

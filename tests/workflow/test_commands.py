@@ -22,6 +22,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from agents.run.identity import identity
 from tests.workflow.house import build, planned, seal, snakemake
+from workflow import __main__ as program
 from workflow import drawn, progress, run_table, runs, status, text
 from workflow.context import Context
 from workflow.environment import NO_TRAINING
@@ -464,3 +465,10 @@ def test_a_misspelt_figure_is_told_its_nearest(house: Path, tmp_path: Path):
         drawn.item(context, "figures", "house", "curvse")
     with pytest.raises(ConfigError, match="has no figure 'zz'; figures: curves, swept, bars"):
         drawn.item(context, "figures", "house", "zz")
+
+
+@pytest.mark.parametrize("word", ["--config", "-C", "--config=scale=smoke", "--configfile"])
+def test_a_config_behind_the_dashes_is_refused(word: str, capsys: pytest.CaptureFixture[str]):
+    """Snakemake would heed it, and the paths that are told would be of another scale."""
+    assert program.main(["run", "demo", "--", word, "scale=smoke"]) == 1
+    assert f"{word} stands behind --, where words go to Snakemake alone: write it before --" in capsys.readouterr().err
