@@ -139,7 +139,7 @@ class Agent(Part):
     shares: ClassVar[bool] = False  # whether several of it can learn the same parameters without locks
 
     def misfits(self, spec: Any) -> Iterator[str]:
-        if spec.network.head.kind not in self.heads:
+        if self.heads and spec.network.head.kind not in self.heads:  # without: its networks are of their own kind
             heads = " or ".join(self.heads)
             yield f"agent {self.kind} needs network.head {heads}, not {spec.network.head.kind}"
         if self.target == (spec.learning.target_every_frames is None):

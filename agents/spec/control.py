@@ -98,12 +98,8 @@ class GaussianActorCritic(OnUnrolls):
     minibatch: Count | None = Field(description="states in a gradient step of the value; null: the whole batch")
 
     def misfits(self, spec: Any) -> Iterator[str]:
-        if spec.learning.target_every_frames is not None:
-            yield f"learning.target_every_frames must be null with agent {self.kind}"
-        if spec.exploration.kind != "none" or spec.evaluation.epsilon:
-            yield f"agent {self.kind} samples its policy: exploration none and evaluation.epsilon 0"
-        if spec.memory.select.kind != "fifo":
-            yield f"agent {self.kind} learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+        yield from super().misfits(spec)
+        yield from self.in_order(spec)
         if not spec.environment.continuous:
             yield (
                 f"agent {self.kind} does numbers: environment.suite mujoco, whose actions they are, not "

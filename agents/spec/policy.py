@@ -85,6 +85,11 @@ class OnUnrolls(Agent):
         if spec.exploration.kind != "none" or spec.evaluation.epsilon:
             yield f"agent {self.kind} samples its policy: exploration none and evaluation.epsilon 0"
 
+    def in_order(self, spec: Any) -> Iterator[str]:
+        """A sentence where unrolls are not learned from as they come."""
+        if spec.memory.select.kind != "fifo":
+            yield f"agent {self.kind} learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+
 
 class ActorCritic(OnUnrolls):
     """Actor-critic on unrolls: A2C, A3C, IMPALA."""
@@ -105,8 +110,7 @@ class ActorCritic(OnUnrolls):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
-        if spec.memory.select.kind != "fifo":
-            yield f"agent actor_critic learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+        yield from self.in_order(spec)
         if self.correction.kind == "gae" and self.q != "vs":
             yield f"agent.q {self.q} says nothing with agent.correction gae, whose advantages have no q: vs"
 
@@ -136,8 +140,7 @@ class TRPO(OnUnrolls):
 
     def misfits(self, spec: Any) -> Iterator[str]:
         yield from super().misfits(spec)
-        if spec.memory.select.kind != "fifo":
-            yield f"agent trpo learns from unrolls in order: memory.select fifo, not {spec.memory.select.kind}"
+        yield from self.in_order(spec)
         if spec.network.linear.kind != "plain":
             yield f"agent trpo searches a policy without noise: network.linear plain, not {spec.network.linear.kind}"
         if spec.spectral.kind != "none":
