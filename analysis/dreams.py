@@ -39,7 +39,7 @@ def read(path: Path) -> Dream:
     about = metadata_of(table, path)
     if "shape" not in about or "context" not in about:
         raise UserError(f"{path} is no dream of a world model")
-    rows = table.to_pandas()
+    rows = table.to_pandas(use_threads=False)
     steps, shape = int(rows.step.max()) + 1, tuple(about["shape"])
     pictures, reward, discount = {}, {}, {}
     for name in NAMES:

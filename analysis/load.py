@@ -109,14 +109,15 @@ def few(names: Sequence[str]) -> str:
 def read_parquet(path: Path, columns: Iterable[str], data: bytes | None = None) -> pa.Table:
     """The named columns and the file's metadata; UserError names the path and the cause.
 
-    `data`: the file's content, where it was read already.
+    `data`: the file's content, where it was read already. No reader of ours has Arrow's threads: one that still lets go
+    of what it read while Python ends aborts the process, whose work was done.
     """
     try:
-        with pq.ParquetFile(path if data is None else pa.BufferReader(data)) as file:
+        with pq.ParquetFile(pa.BufferReader(path.read_bytes() if data is None else data)) as file:
             lost = [name for name in columns if name not in file.schema_arrow.names]
             if lost:
                 raise UserError(f"{path}: no column {', '.join(lost)}; it has {', '.join(file.schema_arrow.names)}")
-            return file.read(columns=list(columns))
+            return file.read(columns=list(columns), use_threads=False)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except (pa.ArrowException, OSError) as error:
@@ -236,8 +237,8 @@ def read_scores(paths: Iterable[Path]) -> Scores:
         name = f"{about['experiment']['paper']}.{about['experiment']['experiment']}"
         experiments[name] = about["experiment"] | {"planned": about["planned"]}
         missing += [entry | {"experiment": name} for entry in about["missing"]]
-        rows.append(table.to_pandas().assign(experiment=name))
-    empty = SCORES.empty_table().to_pandas().assign(experiment="")
+        rows.append(table.to_pandas(use_threads=False).assign(experiment=name))
+    empty = SCORES.empty_table().to_pandas(use_threads=False).assign(experiment="")
     frame = pd.concat(rows, ignore_index=True) if rows else empty
     # concatenated categories with different values fall back to objects; plain strings compare most simply
     for column in ("run", "variant", "game", "status", "vary", "metric", "experiment"):

@@ -98,12 +98,14 @@ def names(results: Path) -> list[str]:
 
 def scores(folder: Path) -> dict[str, float]:
     """Name -> last value in a run's summary of those SCORES that it has; nothing where there is no readable summary."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found = {}
     try:
-        table = pq.read_table(folder / "summary.parquet", columns=["metric", "frame", "mean"])
+        data = (folder / "summary.parquet").read_bytes()
+        table = pq.ParquetFile(pa.BufferReader(data)).read(["metric", "frame", "mean"], use_threads=False)
         metric = table["metric"].cast("string")
         for name in SCORES:
             rows = table.filter(pc.equal(metric, name))

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
@@ -20,7 +21,7 @@ def to_csv(folder: Path, facts: dict[str, Any], out: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         if (folder / f"{name}.parquet").exists():
-            table = pq.read_table(folder / f"{name}.parquet")
+            table = _table(folder / f"{name}.parquet")
             for i, field in enumerate(table.schema):  # CSV knows no dictionaries
                 if str(field.type).startswith("dictionary"):
                     table = table.set_column(i, field.name, table.column(i).cast("string"))
@@ -66,5 +67,9 @@ def to_wandb(folder: Path, facts: dict[str, Any], out: Path, project: str) -> No
 
 def points(folder: Path) -> list[tuple[str, int, float]]:
     """(metric, frame, mean) of a run's summary, in its order."""
-    table = pq.read_table(folder / "summary.parquet", columns=["metric", "frame", "mean"])
+    table = _table(folder / "summary.parquet", ["metric", "frame", "mean"])
     return [(row["metric"], row["frame"], row["mean"]) for row in table.to_pylist()]
+
+
+def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    return pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns, use_threads=False)

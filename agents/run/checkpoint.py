@@ -203,7 +203,7 @@ class Checkpoints:
         return data
 
     def _table(self, name: str) -> pa.Table:
-        return pq.read_table(pa.BufferReader(self._file(name, self._sums[name])))
+        return pq.ParquetFile(pa.BufferReader(self._file(name, self._sums[name]))).read(use_threads=False)
 
     def _prune(self, keep: set[str]) -> None:
         """Remove what the two newest good manifests do not name."""
