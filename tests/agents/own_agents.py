@@ -1,6 +1,6 @@
 """Two small agents that no paper knows: what an agent may do within its own file, for test_agent.py.
 
-As a program this is an actor process that knows them, in place of agents/executors/process.py.
+As a program this is a process whose forks, the actors, know them, in place of agents/executors/nursery.py.
 """
 
 import copy
@@ -14,7 +14,7 @@ from torch import nn
 
 from agents.acting.sampling import epsilon_greedy
 from agents.agent import Given, Learned, restore, saved
-from agents.executors import process
+from agents.executors import nursery
 from agents.optim.objective import Backtracked, backtrack
 from agents.optim.step import Follower, GradientStep
 from agents.spec.agent import DQN
@@ -187,4 +187,4 @@ class LineSearch:
 
 if __name__ == "__main__":
     use(os.environ[CHOSEN])
-    process.main()
+    nursery.main()

@@ -306,7 +306,8 @@ def test_where_parameters_lag_all_networks_that_act_do(name, plan, tmp_path):
 @pytest.mark.parametrize("name", AGENTS)
 def test_processes_act_with_what_was_learned(name, plan, tmp_path, monkeypatch):
     """Every action of every worker is the greedy one by the parameters that it says it had fetched."""
-    monkeypatch.setattr(pool, "process", own_agents)  # a program that knows our agents
+    monkeypatch.setattr(pool.Nursery, "program", own_agents.__name__)  # its forks know our agents
+    monkeypatch.setattr(pool.Nursery, "now", None)
     executor = {"kind": "processes", "actors": 3, "slots": 2, "chunk_steps": 5, "pull_every_steps": 5}
     greedy = {"exploration__start": 0.0, "exploration__end": 0.0}
     run = begin(plan(name, executor=executor, **greedy), tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents.build import build
-from agents.executors import process as actor_process
+from agents.executors import nursery, pool
 from agents.executors.actors.chunks import Layout, chunk_layout, step_at, write_step
 from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.shared_memory import SharedMemory
@@ -30,14 +30,19 @@ PROCESSES = {"kind": "processes", "actors": 2, "slots": 2, "chunk_steps": 10, "p
 DISTRIBUTED = APEX | {"executor": PROCESSES, "learning__clock__every_frames": 16}
 
 
-def actors_of(learner: int) -> list[psutil.Process]:
-    """The living actor processes that were started by a process."""
+def beside(learner: int) -> list[psutil.Process]:
+    """The living processes that were started for a process's actors: they and the one whose forks they are."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if actor_process.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
+        if nursery.__name__ in words and f"--parent={learner}" in words and process.info["status"] != "zombie":
             found.append(process)
     return found
+
+
+def actors_of(learner: int) -> list[psutil.Process]:
+    """The living actors of a process, by number."""
+    return sorted((p for p in beside(learner) if p.name().startswith("actor ")), key=lambda p: p.name())
 
 
 def wait_until(condition, seconds: float) -> None:
@@ -124,9 +129,7 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
             assert run.iterate()
         before = actors_of(os.getpid())
         assert len(before) == 2
-        victim = run.parts.executor.pool.workers[0].process
-        victim.kill()
-        victim.wait()
+        before[0].kill()
         store, executor = run.parts.memory.store, run.parts.executor
         while not store.closed.size:
             assert run.iterate()
@@ -151,29 +154,48 @@ def test_a_killed_actor_starts_anew_and_its_episode_is_closed(tmp_path):
     assert again.parts.executor.version == again.parts.learner.updates > 0
 
 
+def test_all_actors_start_anew_where_the_process_that_they_are_forks_of_is_killed(tmp_path, capfd):
+    run = run_in(tmp_path / "a")
+    executor = run.parts.executor
+    try:
+        while run.frame < 100:
+            assert run.iterate()
+        before = {process.pid for process in beside(os.getpid())}
+        pool.Nursery.now.process.kill()
+        while executor.pool.restarts != [1, 1]:
+            assert run.iterate()
+        until = run.frame + 100
+        while run.frame < until:
+            assert run.iterate()
+        after = {process.pid for process in beside(os.getpid())}
+        assert len(before) == len(after) == 3 and not before & after
+    finally:
+        executor.close()
+    said = capfd.readouterr().err
+    assert all(f"actor {n} ended with -9; started anew" in said for n in (0, 1))
+
+
 def test_a_killed_learner_leaves_nothing_and_goes_on(tmp_path):
     run, shared = spec(**DISTRIBUTED | {"budget": 20_000}), set(os.listdir("/dev/shm"))
     process = start(run, tmp_path, seconds=0.3)
     manifests = tmp_path / "work" / run.name() / "checkpoints"
-    wait_until(lambda: list(manifests.glob("manifest-*.json")), 60)
-    actors = actors_of(process.pid)
-    assert len(actors) == 2
+    wait_until(lambda: list(manifests.glob("manifest-*.json")) and len(actors_of(process.pid)) == 2, 60)
     ours = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM)
-    for actor in actors:  # what clusters and terminals send to all processes is for the learner to obey
-        ignored = int(Path(f"/proc/{actor.pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+    for each in beside(process.pid):  # what clusters and terminals send to all processes is for the learner to obey
+        ignored = int(Path(f"/proc/{each.pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
         assert all(ignored >> number - 1 & 1 for number in ours)
     os.kill(process.pid, signal.SIGKILL)
     assert finish(process) == -signal.SIGKILL
-    wait_until(lambda: not actors_of(process.pid), 5)
+    wait_until(lambda: not beside(process.pid), 5)
     assert set(os.listdir("/dev/shm")) <= shared
     process = start(run, tmp_path)
     wait_until(lambda: "resumed" in (tmp_path / "log").read_text(), 60)
     os.kill(process.pid, signal.SIGTERM)
-    for actor in actors_of(process.pid):  # as SLURM and terminals do, which signal all processes of a job
-        actor.send_signal(signal.SIGTERM)
-        actor.send_signal(signal.SIGHUP)
+    for each in beside(process.pid):  # as SLURM and terminals do, which signal all processes of a job
+        each.send_signal(signal.SIGTERM)
+        each.send_signal(signal.SIGHUP)
     assert finish(process) == 75
-    wait_until(lambda: not actors_of(process.pid), 5)
+    wait_until(lambda: not beside(process.pid), 5)
     assert set(os.listdir("/dev/shm")) <= shared
 
 
@@ -249,6 +271,7 @@ def test_actors_leave_when_learning_fails(tmp_path, monkeypatch):
 
 def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
     run = run_in(tmp_path / "a")
+    monkeypatch.setattr(pool.Nursery, "now", None)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match=r"actor \d ended 3 times before it did anything, at last with 1"):
         run.iterate()

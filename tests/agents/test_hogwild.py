@@ -18,7 +18,7 @@ from agents.executors.hogwild.shared_parameters import SharedParameters
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from tests.agents.specs import spec
-from tests.agents.test_executors import actors_of, wait_until
+from tests.agents.test_executors import actors_of, beside, wait_until
 from tests.agents.test_on_policy import SHORT, plan
 from tests.agents.test_resume import assert_same, finish, start
 
@@ -161,8 +161,7 @@ def test_a_killed_worker_is_replaced_and_a_run_goes_on_from_its_checkpoint(tmp_p
     try:
         until(run, 200)
         before, frames = run.parts.learner.updates, run.frame
-        executor.pool.workers[0].process.kill()
-        executor.pool.workers[0].process.wait()
+        actors_of(os.getpid())[0].kill()
         until(run, frames + 200)
         assert run.parts.learner.updates > before
         assert executor.pool.restarts == [1, 0] and executor.pool.incarnations.tolist() == [1, 0]
@@ -195,17 +194,17 @@ def test_a_killed_learner_leaves_nothing_and_a_second_start_ends(tmp_path):
     wait_until(lambda: len(actors_of(process.pid)) == 2, 60)
     os.kill(process.pid, signal.SIGKILL)
     assert finish(process) == -signal.SIGKILL
-    wait_until(lambda: not actors_of(process.pid), 5)
+    wait_until(lambda: not beside(process.pid), 5)
     assert set(os.listdir("/dev/shm")) <= shared
 
     process = start(run, tmp_path)
     wait_until(lambda: len(actors_of(process.pid)) == 2, 60)
     os.kill(process.pid, signal.SIGTERM)
-    for actor in actors_of(process.pid):  # as SLURM and terminals do, which signal all processes of a job
-        actor.send_signal(signal.SIGTERM)
-        actor.send_signal(signal.SIGHUP)
+    for each in beside(process.pid):  # as SLURM and terminals do, which signal all processes of a job
+        each.send_signal(signal.SIGTERM)
+        each.send_signal(signal.SIGHUP)
     assert finish(process) == 75
-    wait_until(lambda: not actors_of(process.pid), 5)
+    wait_until(lambda: not beside(process.pid), 5)
 
     process = start(run, tmp_path)
     assert finish(process) == 0 and not actors_of(process.pid)

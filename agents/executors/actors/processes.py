@@ -3,7 +3,6 @@
 import os
 import select
 import time
-from argparse import Namespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from agents.executors.actors.rollout_worker import RolloutWorker, parameters
 from agents.executors.actors.rows import Rows
 from agents.executors.actors.shared_memory import SharedMemory
 from agents.executors.iteration import iterate
+from agents.executors.nursery import Post
 from agents.executors.pool import ProcessPool, WorkerProcess
 from agents.learner import Learner
 from agents.memory.replay import Replay
@@ -119,17 +119,17 @@ def make(spec: Spec, learner: Learner, memory: Replay, stream: Any, device: torc
     return source, source.rows
 
 
-def run_worker(spec: Spec, options: Namespace) -> None:
+def run_worker(spec: Spec, post: Post) -> None:
     """What an actor process does: it plays while it is given slots, and leaves when its learner is gone."""
-    worker = RolloutWorker(spec, options.number, options.incarnation)
-    shared = SharedMemory(spec, worker.agent, worker.actor.stream.obs, options.memory)
+    worker = RolloutWorker(spec, post.number, post.incarnation)
+    shared = SharedMemory(spec, worker.agent, worker.actor.stream.obs, post.memory)
     streams = len(worker.actor.stream)
-    mine, chunk = slice(options.number * streams, (options.number + 1) * streams), options.chunk
-    while os.read(options.free, 1):  # a byte for each slot that may be filled; none at all: the learner is gone
+    mine, chunk = slice(post.number * streams, (post.number + 1) * streams), post.chunk
+    while os.read(post.free, 1):  # a byte for each slot that may be filled; none at all: the learner is gone
         slot = shared.slot(chunk)
         worker.rollout({name: array[:, mine] for name, array in slot.items()}, int(shared.frame[0]), shared.newest)
         try:
-            os.write(options.full, b".")
+            os.write(post.full, b".")
         except BrokenPipeError:
             return
         chunk += 1

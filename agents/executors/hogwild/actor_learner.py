@@ -9,7 +9,6 @@ import copy
 import json
 import os
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from agents.acting.exploration import share
 from agents.build import Central, build
 from agents.envs.stream import EpisodeStatistics
 from agents.executors.hogwild.shared_parameters import SharedParameters
+from agents.executors.nursery import Post
 from agents.optim.objective import Objective
 from agents.optim.step import GradientStep
 from agents.rng import generator
@@ -117,16 +117,16 @@ class ActorLearner:
         }
 
 
-def run_worker(spec: Spec, options: Namespace) -> None:
+def run_worker(spec: Spec, post: Post) -> None:
     """What the process does: a line of JSON when it is ready and after each interval, until the pipe closes."""
-    worker = ActorLearner(spec, options.number, options.incarnation, options.memory)
+    worker = ActorLearner(spec, post.number, post.incarnation, post.memory)
     report: dict[str, Any] = {}
-    with open(options.full, "wb") as news:
+    with open(post.full, "wb") as news:
         try:
             while True:
                 news.write(json.dumps(report).encode() + b"\n")
                 news.flush()
-                if not os.read(options.free, 1):
+                if not os.read(post.free, 1):
                     return
                 report = worker.interval()
         except BrokenPipeError:

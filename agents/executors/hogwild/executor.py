@@ -78,7 +78,7 @@ class Hogwild:
                 begun = True
             if left <= -STUCK:
                 for number in self.working:
-                    self.pool.workers[number].process.kill()
+                    self.pool.workers[number].kill()
             for number in self._listen(max(left, 0.0) or INTERVAL):
                 if left > 0:  # it has just started
                     self._release(number)
