@@ -116,7 +116,7 @@ def tree_of(project: Project, name: str) -> dict[str, Any]:
     changes = {key: value for key, value in SMALL.items() if has(tree, key) and _set(tree, key)}
     agent, repeat = tree["agent"]["kind"], tree["environment"].get("repeat", 1)
     if repeat > 1:  # an emulator takes as long to start as for a thousand frames
-        changes |= {"evaluation.episodes": 2, "evaluation.cap_frames": 50}
+        changes |= {"evaluation.episodes": 2, "evaluation.cap_frames": 300}
     if tree["network"].get("convolutions"):
         changes["network.convolutions"] = [[2, *each[1:]] for each in tree["network"]["convolutions"]]
     if tree["exploration"]["kind"] == "per_episode" or agent == "ac_lambda":
