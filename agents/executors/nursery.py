@@ -6,6 +6,7 @@ learner, and they with it.
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -105,8 +106,9 @@ def _be_an_actor(parent: int, request: dict, files: list[int], others: list[int]
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):  # nobody may read what it says any more
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

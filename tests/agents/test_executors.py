@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, joined, train
 from agents.step import SequenceSpec, Step
-from tests.agents.specs import spec
+from tests.agents.specs import ROOT, spec
 from tests.agents.test_apex import APEX
 from tests.agents.test_on_policy import plan as on_policy
 from tests.agents.test_resume import finish, start
@@ -277,6 +278,19 @@ def test_an_actor_that_cannot_start_is_given_up(tmp_path, monkeypatch, capfd):
         run.iterate()
     run.parts.executor.close()
     assert "started anew" in capfd.readouterr().err
+
+
+def test_a_fork_that_fails_ends_where_nobody_reads_what_it_says():
+    program = (
+        "import psutil\n"
+        "from agents.executors.pool import Nursery\n"
+        "nursery = Nursery()\n"
+        "forks = [nursery.fork({'spec': '{}', 'post': [number, 0, 0]}, [0, 0, 0]) for number in range(3)]\n"
+        "print([nursery.wait(fork, 60) for fork in forks], len(psutil.Process().children(recursive=True)))\n"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True)
+    assert done.stdout == "[1, 1, 1] 1\n"
 
 
 def test_actors_share_streams_equally():
