@@ -256,7 +256,7 @@ def _status(context: Context, options: argparse.Namespace) -> None:
         if options.json:
             _print_json({"runs": states, "pilots": of_pilots})
             return
-        shown = status.render(states, limit=10**9 if options.all else 40)
+        shown = status.render(states, 10**9 if options.all else 40, _width())
         if of_pilots:
             shown += f"\n\n{pilots.render(of_pilots)}"
         if not options.watch:

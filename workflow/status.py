@@ -95,8 +95,11 @@ def _last_line(log: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
-    """Counts, the table (runs that wait or are done only as far as they fit), and the lost runs by name."""
+def render(rows: list[dict[str, Any]], limit: int = 40, width: int | None = None) -> str:
+    """Counts, the table (runs that wait or are done only as far as they fit), and the lost runs by name.
+
+    `width`: characters of the terminal, None for any.
+    """
     counts = Counter(row["state"] for row in rows)
     total = " · ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
     lines = [f"{text.count(len(rows), 'run')}: {total}" if rows else "no runs are asked for", ""]
@@ -118,7 +121,7 @@ def render(rows: list[dict[str, Any]], limit: int = 40) -> str:
         for row in rows[:limit]
     ]
     if body:
-        lines.append(text.table(head, body, right=("frames", "frames/s", "ETA", "last return")))
+        lines.append(text.table(head, body, right=("frames", "frames/s", "ETA", "last return"), width=width))
     if len(rows) > limit:
         lines.append(f"… and {len(rows) - limit} more ({rows[limit]['state']} and after); --all shows them")
     if rows and counts["waiting"] == len(rows):

@@ -297,6 +297,8 @@ def test_status(house: Path, tmp_path: Path):
     beat(tmp_path, names[0])
     beat(tmp_path, names[1], time=0)
     seal(context, names[2], status="diverged", frames=700, frames_per_second=50.0, host="n1")
+    narrow = status.render(status.states(context, ["house"]), width=70).splitlines()
+    assert max(map(len, narrow[2:15])) <= 70 and "columns have no room here" in narrow[14]  # head, line, 10 runs
     shown = status.render(status.states(context, ["house"]), limit=3).splitlines()
     assert shown[0] == "10 runs: 1 lost · 1 running · 1 diverged · 7 waiting"
     rows = [line.split() for line in shown[4:7]]
