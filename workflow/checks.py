@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from agents.spec import model_of
 from analysis.spec import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
 from analysis.spec.metrics import METRICS, find
+from workflow.mixed import mixed
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by
 from workflow.scales import at_scale, has
@@ -273,6 +274,7 @@ def _left_out(project: Any, doc: Document, at: Location, item: Any, sources: lis
             gone.append(("variants", f"no variant runs beside {item.full!r} and {item.base!r}"))
         if isinstance(item, FromRuns):
             gone += unscaled(project, item, here, labels)
+            gone += mixed(item, here, labels)
         for key, what in gone:
             if (key, what) not in told:
                 scales = get_args(Normalisation)[1:] if what.startswith("raw scores") else ()  # all but raw

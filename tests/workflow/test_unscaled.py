@@ -1,4 +1,4 @@
-"""What cannot be averaged, or normalised, is refused before anything trains: just what its drawing would end with."""
+"""What cannot be averaged, normalised or compared is refused before anything trains: just what its drawing would end with."""
 
 # ruff: noqa: E501 - one case a line
 
@@ -51,6 +51,7 @@ TWO, GAP, LEVELS = (
     "an optimality gap needs a normalised score",
     "levels need a normalised score",
 )
+MIXED = "variant 'SN' has 2 settings: 'where' has to choose one by optimizer.lr"
 UNIT = "of 2 games cannot be averaged: its unit is not the same in all"
 
 # experiments, item, what is wrong with its normalisation (or levels)
@@ -83,6 +84,15 @@ CASES = {
     "sides of different games": (["breakout", "other"], GREATER | {"b": "Other"}, None),
     "overtaken on two games": (["breakout", "asterix"], GREATER | {"kind": "overtakes", "by_frames": 500}, TWO),
     "a number": (["breakout", "asterix"], GREATER | {"b": 1.0}, TWO),
+    "a sweep": (["sweep"], GREATER, MIXED),
+    "a sweep against a number": (["sweep"], {"kind": "close", "a": "SN", "b": 1.0, "margin": 1.0}, MIXED),
+    "a sweep's curve": (["sweep"], GREATER | {"kind": "above_from", "from_frames": 0}, MIXED),
+    "a sweep's rise": (["sweep"], GREATER | {"kind": "rises_more"}, MIXED),
+    "a sweep's pace": (["sweep"], GREATER | {"kind": "sooner", "count": "frames", "levels": {"minatar/breakout": 1.0}}, MIXED),
+    "a sweep beside what varies nothing": (["breakout", "sweep"], GREATER | {"kind": "more_wins"}, MIXED.replace("2", "3")),
+    "one setting": (["sweep"], GREATER | {"where": {"optimizer.lr": 0.001}}, None),
+    "two settings of one variant": (["sweep"], GREATER | {"b": "SN", "where": {"optimizer.lr": 0.001}, "b_where": {"optimizer.lr": 0.01}}, None),
+    "one setting of one side": (["sweep", "sweep2"], GREATER | {"where": {"optimizer.lr": 0.001}, "b": 1.0}, None),
     "a table of raw scores": (["two"], TABLE | {"normalisation": "raw"}, TWO),
     "a raw column": (["atari"], TABLE | {"rows": [{"label": "A", "variant": "Slow"}], "columns": [{"statistic": "mean", "normalisation": "raw"}]}, TWO),
     "raw scores above the human": (["pong"], TABLE | {"rows": [{"label": "A", "variant": "DQN"}], "normalisation": "raw", "columns": [{"statistic": "above_human"}]}, "a number of games above the human needs a normalised score"),
