@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from analysis.spec import SCALES
 from workflow.config import Project
-from workflow.expand import expand
+from workflow.doubled import doubled
+from workflow.expand import Papers
 from workflow.strict_yaml import ConfigError, Problem
 
 
@@ -38,11 +39,12 @@ def check(root: Path, overrides: dict[str, Any]) -> Checked:
         project.check()
         notes |= {note: [] for note in project.unused_presets()}
         for scale in SCALES:
-            scaled = Project(root, overrides | {"scale": scale})
+            papers = Papers(Project(root, overrides | {"scale": scale}))
             for paper in project.paper_names:
                 try:
-                    for doubt in dict.fromkeys(d for each in expand(scaled, paper).values() for d in each.doubts):
+                    for doubt in dict.fromkeys(d for each in papers[paper].values() for d in each.doubts):
                         notes.setdefault(doubt, []).append(scale)
+                    problems |= dict.fromkeys(doubled(papers, paper))
                 except ConfigError as error:
                     problems |= dict.fromkeys(error.problems)
     except ConfigError as error:

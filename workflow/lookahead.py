@@ -15,6 +15,7 @@ from pathlib import Path
 from agents.run.lease import living
 from workflow import cost, machine, pilots, text
 from workflow.context import Context
+from workflow.doubled import doubled
 from workflow.expand import Run
 from workflow.invocation import Invocation
 from workflow.machine import Machine
@@ -30,6 +31,7 @@ def look(context: Context, asked: Invocation, found: Callable[[], Machine] = mac
         return warnings
     runs = [] if context.config.partial else missing(context, asked.targets)
     errors = [*_packages(context, runs), *_scheduler(asked)]
+    errors += [str(problem) for name in papers(context, asked.targets) for problem in doubled(context.papers, name)]
     warnings += [*_others(context, runs), *_pilots(context, runs)]
     if asked.here and runs:
         here = found()

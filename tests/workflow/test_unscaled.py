@@ -14,15 +14,20 @@ from analysis import style
 from analysis.errors import UserError
 from analysis.figure import draw
 from analysis.files import resolve
+from analysis.load import select
 from analysis.reference import Reference
 from analysis.spec import CLAIMS, FIGURES, TABLES, Interval
 from tests import made_up
 from tests.paper_scale import ADAPTERS
 from tests.workflow.conftest import house
 from tests.workflow.house import ROOT
+from workflow.checked import check
 from workflow.context import Context
+from workflow.doubled import doubled
 from workflow.drawn import as_json
+from workflow.invocation import Invocation
 from workflow.items import takes_normalisation
+from workflow.lookahead import look
 from workflow.strict_yaml import ConfigError
 
 SN = {"DQN": {}, "SN": {"spectral.kind": "weights", "spectral.layers": [-2]}}
@@ -33,6 +38,10 @@ EXPERIMENTS = {
     "two": MINATAR | {"games": ["minatar/breakout", "minatar/asterix"]},
     "breakout": MINATAR | {"games": ["minatar/breakout"]},
     "asterix": MINATAR | {"games": ["minatar/asterix"]},
+    "again": MINATAR | {"games": ["minatar/breakout"], "set": {"agent.discount": 0.9}},
+    "same": MINATAR | {"games": ["minatar/breakout", "minatar/asterix"]},
+    "late": MINATAR | {"games": ["minatar/breakout"], "set": {"agent.discount": 0.9}, "seeds": [7, 8]},
+    "faster": SWEEP | {"games": ["minatar/breakout"], "set": {"agent.discount": 0.9}},
     "other": MINATAR | {"games": ["minatar/asterix"], "variants": {"Other": {}}},
     "sweep": SWEEP | {"games": ["minatar/breakout"]},
     "sweep2": SWEEP | {"games": ["minatar/asterix"], "vary": {"optimizer.lr": [0.002, 0.02]}},
@@ -101,6 +110,21 @@ CASES = {
     "a level": (["breakout"], {"kind": "milestones", "count": "frames", "levels": {"minatar/breakout": 1.0}}, None),
 }  # fmt: skip
 
+CURVES = {"kind": "learning_curves"}
+# experiments, item, the experiments of which it could not tell the runs apart
+DOUBLED = {
+    "curves": (["breakout", "again"], CURVES, "breakout again"),
+    "one variant": (["breakout", "again"], CURVES | {"variants": ["SN"]}, "breakout again"),
+    "a claim": (["breakout", "again"], GREATER, "breakout again"),
+    "a game": (["two", "again"], CURVES | {"games": ["minatar/breakout"]}, "two again"),
+    "another game": (["two", "again"], CURVES | {"games": ["minatar/asterix"]}, None),
+    "the same runs": (["two", "same"], CURVES, None),
+    "other seeds": (["breakout", "late"], CURVES, None),
+    "a sweep": (["sweep", "faster"], {"kind": "final_scores"}, "sweep faster"),
+    "other values": (["sweep", "again"], CURVES, None),
+    "each sweep alone": (["sweep", "faster"], GREATER | {"kind": "best_greater"}, None),
+}
+
 
 LISTS = {**dict.fromkeys(FIGURES, "figures"), **dict.fromkeys(TABLES, "tables"), **dict.fromkeys(CLAIMS, "claims")}
 
@@ -168,6 +192,24 @@ def test_what_is_refused_is_what_could_not_be_made(case: str, all_cases):
     assert all(valid in words for words in told)
     with pytest.raises(UserError) if wrong else contextlib.nullcontext():
         make(case)
+
+
+@pytest.mark.parametrize("case", DOUBLED)
+def test_runs_that_could_not_be_told_apart_are_refused(case: str, project: Path):
+    names, item, wrong = DOUBLED[case]
+    [(part, _)] = declare(project, [(names, item)])
+    context = Context.read(project, {"scale": "paper", "device": "cpu"}, main=False)
+    found = list(doubled(context.papers, "house"))
+    assert [problem.location for problem in found] == [(part, 0, "experiments")] * bool(wrong)
+    assert all(problem.message.startswith(f"house.{' and house.'.join(wrong.split())} both have") for problem in found)
+    assert [problem.message for problem in check(project, {}).problems] == [problem.message for problem in found]
+    with pytest.raises(ConfigError, match="both have runs of") if wrong else contextlib.nullcontext():
+        look(context, Invocation(("house",), runs=True))
+    spec = ADAPTERS[part].validate_json(as_json(context, getattr(context.project.paper("house")[0], part)[0]))
+    reference = Reference(ROOT / "config" / "reference")
+    scores = made_up.scores(spec, [context.papers.experiment(n) for n in spec.experiments], reference, project)
+    with pytest.raises(UserError, match="several runs of") if wrong else contextlib.nullcontext():
+        select(scores, spec) if case != "each sweep alone" else resolve(CLAIMS[spec.kind])(spec, scores, reference)
 
 
 def test_only_game_scores_are_normalised(project: Path):
