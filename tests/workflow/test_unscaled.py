@@ -44,6 +44,7 @@ EXPERIMENTS = {
     "faster": SWEEP | {"games": ["minatar/breakout"], "set": {"agent.discount": 0.9}},
     "other": MINATAR | {"games": ["minatar/asterix"], "variants": {"Other": {}}},
     "sweep": SWEEP | {"games": ["minatar/breakout"]},
+    "square": MINATAR | {"games": ["minatar/breakout"], "vary": {"optimizer.lr": [0.001, 0.01], "agent.discount": [0.9, 0.99]}},
     "sweep2": SWEEP | {"games": ["minatar/asterix"], "vary": {"optimizer.lr": [0.002, 0.02]}},
     "atari": ATARI | {"games": ["atari/pong", "atari/breakout"], "variants": {"DQN": {}, "Slow": {"optimizer.lr": 1e-5}}},
     "pong": ATARI | {"games": ["atari/pong"]},
@@ -61,6 +62,7 @@ TWO, GAP, LEVELS = (
     "levels need a normalised score",
 )
 MIXED = "variant 'SN' has 2 settings: 'where' has to choose one by optimizer.lr"
+BY_ONE = "variant 'DQN' has 2 settings with optimizer.lr 0.001: 'where' has to choose one by agent.discount"
 UNIT = "of 2 games cannot be averaged: its unit is not the same in all"
 
 # experiments, item, what is wrong with its normalisation (or levels)
@@ -99,6 +101,10 @@ CASES = {
     "a sweep's rise": (["sweep"], GREATER | {"kind": "rises_more"}, MIXED),
     "a sweep's pace": (["sweep"], GREATER | {"kind": "sooner", "count": "frames", "levels": {"minatar/breakout": 1.0}}, MIXED),
     "a sweep beside what varies nothing": (["breakout", "sweep"], GREATER | {"kind": "more_wins"}, MIXED.replace("2", "3")),
+    "a sweep's row": (["sweep"], TABLE | {"normalisation": "minatar_dqn"}, MIXED),
+    "a square by one key": (["square"], {"kind": "sensitivity", "x": "optimizer.lr"}, BY_ONE),
+    "a square's pace": (["square"], {"kind": "speedups", "x": "optimizer.lr", "axis": "rate", "count": "frames", "levels": {"minatar/breakout": 1.0}}, BY_ONE),
+    "a square's row": (["square"], {"kind": "sensitivity", "x": "optimizer.lr", "where": {"agent.discount": 0.9}}, None),
     "one setting": (["sweep"], GREATER | {"where": {"optimizer.lr": 0.001}}, None),
     "two settings of one variant": (["sweep"], GREATER | {"b": "SN", "where": {"optimizer.lr": 0.001}, "b_where": {"optimizer.lr": 0.01}}, None),
     "one setting of one side": (["sweep", "sweep2"], GREATER | {"where": {"optimizer.lr": 0.001}, "b": 1.0}, None),
