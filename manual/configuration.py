@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import Identified
+from agents.spec.run import LEARNERS, OFFLINE, Spec
 from analysis.markdown import table
 from analysis.spec import claims, figures, tables
 from analysis.spec.claims import Claim, Comparison

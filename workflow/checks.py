@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from agents.spec import model_of
-from analysis.spec import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
+from agents.spec.run import model_of
+from analysis.spec.items import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
 from analysis.spec.metrics import METRICS, find
 from workflow.models import Experiment, Paper, Scale
 from workflow.overlay import Alternatives, ends, merge, nested, set_by

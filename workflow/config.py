@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, model_of
+from agents.spec.run import VERSION, model_of
 from workflow.checks import GIVEN_ELSEWHERE, alternative_problems, paper_problems
 from workflow.items import complete_items
 from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from agents.spec.base import Count, EachOnce, Identified, Period, Real, Whole
-from analysis.spec import ClaimSpec, FigureSpec, Interval, Regime, TableSpec
+from analysis.spec.items import ClaimSpec, FigureSpec, Interval, Regime, TableSpec
 from workflow.typed import NAME
 
 Name = Annotated[str, Field(pattern=NAME)]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
+from agents.spec.run import VERSION, Spec, model_of
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts
 from workflow.models import Cluster, Config

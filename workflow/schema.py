@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import by_kind
+from agents.spec.run import LEARNERS, OFFLINE, Spec
 from analysis.spec.common import EXPERIMENT
 from workflow.checks import GIVEN_ELSEWHERE
 from workflow.items import SHARED

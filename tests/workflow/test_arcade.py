@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import paper_arcade
-from analysis.spec import SCALES
+from analysis.spec.items import SCALES
 from tests.workflow.house import ROOT, seal
 from workflow import __main__ as program
 from workflow import catalogue, completion, index, kept, missing, origins, run_table, runs, text

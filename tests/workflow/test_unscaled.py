@@ -15,7 +15,7 @@ from analysis.errors import UserError
 from analysis.figure import draw
 from analysis.files import resolve
 from analysis.reference import Reference
-from analysis.spec import CLAIMS, FIGURES, TABLES, Interval
+from analysis.spec.items import CLAIMS, FIGURES, TABLES, Interval
 from tests import made_up
 from tests.paper_scale import ADAPTERS
 from tests.workflow.conftest import house
