@@ -17,7 +17,8 @@ from analysis.spec import claims, figures, tables
 from analysis.spec.claims import Claim, Comparison
 from analysis.spec.common import FromRuns, Reduced, Shown, kinds
 from analysis.spec.drawn import Curved, Drawn
-from workflow.models import AlgorithmFile, Config, Paper, Preset
+from workflow.main_config import Config
+from workflow.models import AlgorithmFile, Paper, Preset
 
 Node = dict[str, Any]
 HUGE = 2**31 - 1  # bounds of what memory can hold, not of what makes sense

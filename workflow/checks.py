@@ -67,7 +67,7 @@ def _experiment(project: Any, doc: Document, at: Location, experiment: Experimen
     for name, where in used.items():
         if name not in project.algorithm_names:
             broken = True
-            yield project.unknown(doc, where, "algorithm", name, project.algorithm_names)
+            yield project.files.unknown(doc, where, "algorithm", name, project.algorithm_names)
             continue
         try:
             keys |= project.algorithm(name).keys
@@ -195,7 +195,7 @@ def _sources(project: Any, doc: Document, at: Location, item: Any, found: list[E
     for j, full in enumerate(getattr(item, "experiments", [])):
         other, _, key = full.partition(".")
         if other not in project.paper_names:
-            yield project.unknown(doc, (*at, j), "paper", other, project.paper_names)
+            yield project.files.unknown(doc, (*at, j), "paper", other, project.paper_names)
             continue
         source = project.described(other)[1]
         if source is None:  # its own check reports what is wrong with it
@@ -292,7 +292,7 @@ def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
             other, _, _ = full.rpartition(".")
             at = ("contents", i, "by", j)
             if other and other not in project.paper_names:
-                yield project.unknown(doc, at, "paper", other, project.paper_names)
+                yield project.files.unknown(doc, at, "paper", other, project.paper_names)
                 continue
             source = project.described(other)[1] if other else paper
             known = own if source is paper else [f"{other}.{each.id}" for each in source.items] if source else [full]

@@ -336,6 +336,16 @@ def test_looking_needs_neither_torch_nor_snakemake(tmp_path: Path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("words", [["runs"], ["diff", "aaa1", "bbb2"], ["export", "csv", "zzz"]])
+def test_looking_at_finished_runs_needs_no_model_of_specs_and_papers(words: list[str], results: Path):
+    models = "agents.spec", "analysis.spec", "workflow.models", "workflow.config"
+    code = f"import sys; from workflow.__main__ import main; main({[*words, '--config', f'results={results}']}); " \
+           f"print(*sorted(name for name in sys.modules if name.startswith({models})))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = "agents.spec agents.spec.base analysis.spec analysis.spec.common analysis.spec.complaints"
+    assert done.stdout.splitlines()[-1].split() == [*found.split(), "analysis.spec.metrics"]
+
+
 @pytest.mark.parametrize(
     ("words", "gone"), [(["docs"], "furo"), (["video", "ddd4"], "PIL"), (["runs"], "pyarrow.compute")]
 )
