@@ -35,8 +35,9 @@ def write(results: Path, scale: str, asking: Mapping[str, Iterable[Row]]) -> Non
 
 def read(path: Path) -> list[Row]:
     """Rows of results/index.csv; none where there is no such file, or a damaged one: all of it can be written anew."""
+    width, head = len(Row._fields), Row._fields[0]
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+        with path.open(encoding="utf-8") as file:
+            return [Row._make(line) for line in csv.reader(file) if len(line) == width and line[0] != head]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
-    return [Row._make(row) for row in rows if len(row) == len(Row._fields) and row[0] != Row._fields[0]]

@@ -295,6 +295,17 @@ def test_episodes_are_summed():
     assert kept.summed({"episodes": [{"return": 4.0}]})["standard_error"] is None
 
 
+def test_values_differ_as_they_are_written():
+    specs = [{"a": 1, "b": [1], "c": 0.1, "d": None}, {"a": 1.0, "b": [True], "c": 0.1}, {"a": 1, "b": [1], "c": 0.1}]
+    assert runs.differing(specs) == ["a", "b", "d"]
+
+
+def test_returns_are_told_with_few_digits():
+    told = {None: None, 0.0: "0", -0.04: "-0.04", 9.996: "10", 12.25: "12.2", -1234.5: "-1234.5"}
+    assert {value: runs.score(value) for value in told} == told
+    assert runs.score(-0.0) == "0"
+
+
 def test_shells_are_told_of_papers_and_runs(results: Path, monkeypatch: pytest.MonkeyPatch):
     assert completion.papers("dr") == ["dreamerv2", "drqn"]
     (results / "config").mkdir()
