@@ -2,6 +2,8 @@
 # `--config scale=smoke papers=[demo] results=/path …` overrides config/config.yaml. Jobs are in rules/, what each of
 # these files asks in a module of workflow/. This file is read again inside every cluster job, so it does nothing that a
 # job need not repeat.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 try:
@@ -51,7 +53,7 @@ include: "rules/report.smk"
 # Only now Snakemake knows where jobs run.
 onstart:
     work_on()
-    index.write(P)
+    index.write(Path(RESULTS), P.config.scale, P.papers.asking())
     if not (workflow.local_exec or P.config.partial):
         Retries(P.results).install()
     # The executor has looked at its settings already. Its jobs' logs belong to these results, unless a place was given.

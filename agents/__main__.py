@@ -29,8 +29,8 @@ from agents.run.code import ROOT, Code, fingerprint, roots
 from agents.run.files import told
 from agents.run.lease import Held, Lease, Lost
 from agents.run.store import Store
-from agents.spec import Spec, model_of
 from agents.spec.base import Identified
+from agents.spec.run import Spec, model_of
 
 PREEMPTED, CANNOT_WRITE, IN_USE, OTHER_CODE, BAD_SPEC = 75, 73, 76, 77, 78
 

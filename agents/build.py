@@ -14,8 +14,8 @@ from agents.memory.replay import Replay
 from agents.memory.store import FrameStore
 from agents.optim.step import GradientStep
 from agents.rng import generator, integer_seed
-from agents.spec import Spec
 from agents.spec.base import load
+from agents.spec.run import Spec
 
 
 class Parts(NamedTuple):

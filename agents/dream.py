@@ -28,7 +28,7 @@ from agents.kept.load import after, agent_of, facts_of
 from agents.nets.rssm import Rssm, State
 from agents.rng import generator, integer_seed
 from agents.run.record import TEXT, write_table
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 PLAYED = 500  # agent steps to look for a stretch in
 SCHEMA = pa.schema(

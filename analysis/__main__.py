@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from analysis import spec as specs
 from analysis.errors import UserError, unknown
+from analysis.spec import items as specs
 from analysis.spec.complaints import complaint
 
 

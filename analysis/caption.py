@@ -9,7 +9,7 @@ from analysis.curves import Curves, scored
 from analysis.load import Scores, chosen
 from analysis.metrics import SCORES, meaning
 from analysis.normalise import SCALES
-from analysis.spec import Interval
+from analysis.spec.items import Interval
 from analysis.text import frames_text, game_title
 
 _SCORE = {

@@ -15,7 +15,7 @@ from analysis.errors import UserError, unknown
 from analysis.intervals import SEED, Estimate, draw_counts, limits, replicates, runs_per_game
 from analysis.metrics import one_scale
 from analysis.reference import Reference
-from analysis.spec import Interval, Reduced
+from analysis.spec.items import Interval, Reduced
 from analysis.text import canonical
 
 

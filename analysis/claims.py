@@ -26,7 +26,7 @@ from analysis.load import Scores, read_scores, select
 from analysis.metrics import axis, one_scale
 from analysis.passage import levels, passages, ratio
 from analysis.reference import Reference
-from analysis.spec import (
+from analysis.spec.items import (
     CLAIMS,
     Claim,
     ClaimSpec,
@@ -38,7 +38,7 @@ from analysis.spec import (
     Sooner,
     Verdict,
 )
-from analysis.spec import SCALES as RUN_SCALES
+from analysis.spec.items import SCALES as RUN_SCALES
 from analysis.text import canonical, number
 
 FEW = 3  # seeds of a game below which an interval says little

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from analysis.errors import NoData, UserError
 from analysis.metrics import meaning
 from analysis.normalise import CLOCKS
-from analysis.spec import Curved
+from analysis.spec.items import Curved
 
 NAMES = ("updates", "episodes", "hours", "frame_milliseconds")
 UNITS = (("hours", 1.0), ("minutes", 60.0), ("seconds", 3600.0))  # of the wall clock, and how many make an hour

@@ -20,7 +20,7 @@ from analysis.intervals import SEED, Estimate, difference, draw_counts, limits, 
 from analysis.load import Scores, select
 from analysis.metrics import axis, one_scale
 from analysis.reference import Reference
-from analysis.spec import AboveFrom, BestGreater, Interval, RisesMore, Uncorrelated
+from analysis.spec.items import AboveFrom, BestGreater, Interval, RisesMore, Uncorrelated
 from analysis.text import canonical
 
 

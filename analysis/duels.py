@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.aggregate import game_means
 from analysis.intervals import Estimate, drawn_means, limits, runs_per_game
-from analysis.spec import Interval
+from analysis.spec.items import Interval
 
 
 def outcomes(a: np.ndarray, b: np.ndarray, tie: float) -> np.ndarray:

@@ -22,7 +22,7 @@ from analysis.figures.stamp import stamp
 from analysis.files import csv_text, dump_json, resolve, target, write_atomic, write_text
 from analysis.load import Scores, read_scores
 from analysis.reference import Reference
-from analysis.spec import FIGURES, FigureSpec, FromRuns
+from analysis.spec.items import FIGURES, FigureSpec, FromRuns
 
 # no dates: equal content gives equal bytes
 _METADATA: dict[str, dict[str, Any]] = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.aggregate import aggregate, game_means, trim
-from analysis.spec import Interval
+from analysis.spec.items import Interval
 
 SEED = 57  # fixed: the same data give the same interval
 BLOCK = 250  # replicates handled at once; keeps the work of one checkpoint in cache

@@ -25,7 +25,7 @@ from analysis import clocks, metrics
 from analysis.errors import NoData, UserError, unknown
 from analysis.files import read_json, write_atomic
 from analysis.labels import labels, planned
-from analysis.spec import FromRuns
+from analysis.spec.items import FromRuns
 from analysis.text import canonical
 
 METADATA = b"paper_arcade"

@@ -13,7 +13,7 @@ from analysis.intervals import SEED, Estimate, limits
 from analysis.load import Scores, select
 from analysis.normalise import bounds, short
 from analysis.reference import Reference
-from analysis.spec import FromRuns, Interval
+from analysis.spec.items import FromRuns, Interval
 from analysis.text import natural
 
 MOST = 1000.0  # a ratio beyond it counts as this: that of a run that passed to one that never did

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.errors import UserError
 from analysis.normalise import published_aggregate, without_reference
 from analysis.reference import Reference
-from analysis.spec import PublishedBar, Recomputation
+from analysis.spec.items import PublishedBar, Recomputation
 
 UNIT = {"percent": 100.0, "ratio": 1.0}
 

@@ -14,7 +14,7 @@ from analysis.load import Scores
 from analysis.normalise import normalise
 from analysis.published import left_out, recompute, values
 from analysis.reference import Reference
-from analysis.spec import (
+from analysis.spec.items import (
     PublishedApart,
     PublishedBelow,
     PublishedGain,

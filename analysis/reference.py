@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError, unknown
-from analysis.spec import PublishedNumber, PublishedNumbers, PublishedScores
+from analysis.spec.items import PublishedNumber, PublishedNumbers, PublishedScores
 
 CURVE_COLUMNS = ("game", "algorithm", "frames", "mean", "sd", "n_seeds")
 

@@ -20,7 +20,7 @@ from analysis.files import csv_text, dump_json, resolve, target, write_text
 from analysis.load import read_scores
 from analysis.markdown import escape, one_line, table
 from analysis.reference import Reference
-from analysis.spec import TABLES, TableSpec
+from analysis.spec.items import TABLES, TableSpec
 
 
 @dataclass

@@ -33,7 +33,7 @@ def main() -> None:
 def parts(name: str, steps: int) -> Any:
     """The parts of a run of an algorithm with a memory of so many steps, in one process."""
     from agents.build import build
-    from agents.spec import Spec
+    from agents.spec.run import Spec
     from workflow.config import Project
     from workflow.overlay import merge
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
-from agents.spec import Spec, model_of
+from agents.spec.run import Spec, model_of
 from benchmarks.suites import BATCH, EPSILON, MEMORY_STEPS, START_FRAMES, SUITES, TARGET_UPDATES
 from workflow.config import Project
 from workflow.overlay import merge

@@ -86,8 +86,8 @@ def _training(tree: dict) -> dict[str, float]:
     from agents.envs.stream import make_streams
     from agents.run.checkpoint import Checkpoints
     from agents.run.loop import Run
-    from agents.spec import model_of
     from agents.spec.network import Network
+    from agents.spec.run import model_of
 
     settle(1)
     environment, select = tree["environment"], tree["memory"]["select"]["kind"]
@@ -136,7 +136,7 @@ def _training(tree: dict) -> dict[str, float]:
 
 def _study(tree: dict) -> dict[str, float]:
     from agents.run.offline import perform
-    from agents.spec import model_of
+    from agents.spec.run import model_of
 
     spec = model_of(tree).model_validate(tree | {"budget_frames": 2_000})
     return {"unit": _each(lambda: perform(spec, lambda done: None), SECONDS) / 2_000}

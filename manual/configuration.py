@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import Identified
+from agents.spec.run import LEARNERS, OFFLINE, Spec
 from analysis.markdown import table
 from analysis.spec import claims, figures, tables
 from analysis.spec.claims import Claim, Comparison
 from analysis.spec.common import FromRuns, Reduced, Shown, kinds
 from analysis.spec.drawn import Curved, Drawn
-from workflow.models import AlgorithmFile, Config, Paper, Preset
+from workflow.main_config import Config
+from workflow.models import AlgorithmFile, Paper, Preset
 
 Node = dict[str, Any]
 HUGE = 2**31 - 1  # bounds of what memory can hold, not of what makes sense

@@ -15,7 +15,7 @@ from matplotlib import pyplot
 
 from analysis.aggregate import aggregate
 from analysis.intervals import estimate
-from analysis.spec import Interval
+from analysis.spec.items import Interval
 from manual.symbols import ROOT
 
 FOLDER = ROOT / "docs/statistics"

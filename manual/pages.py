@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents.spec import VERSION, model_of
 from agents.spec.base import Part
+from agents.spec.run import VERSION, model_of
 from analysis.markdown import table
 from analysis.metrics import METRICS, SCORES, Metric
 from manual import api, reach, symbols

@@ -17,7 +17,7 @@ from agents.arithmetic import settle
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
-from agents.spec import model_of
+from agents.spec.run import model_of
 from workflow.config import Project
 from workflow.expand import Papers
 

@@ -19,9 +19,9 @@ from analysis import clocks, dreams, metrics
 from analysis.load import METADATA, SCORES, Scores
 from analysis.normalise import short
 from analysis.reference import Reference
-from analysis.spec import ClaimSpec, FigureSpec, FromRuns, TableSpec
 from analysis.spec.claims import Greater, Uncorrelated
 from analysis.spec.figures import Distribution, Dreams, Profile, ReturnDistribution, Scaling, Scatter, Survival
+from analysis.spec.items import ClaimSpec, FigureSpec, FromRuns, TableSpec
 from analysis.spec.tables import Throughput
 from analysis.text import canonical
 from workflow.expand import Expansion

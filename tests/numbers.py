@@ -24,8 +24,8 @@ from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
 from agents.run.offline import perform
-from agents.spec import Spec, model_of
 from agents.spec.network import Network
+from agents.spec.run import Spec, model_of
 from tests.agents.specs import has
 from workflow.config import Project
 from workflow.overlay import merge, nested

@@ -22,7 +22,7 @@ from analysis.figures.common import Drawing
 from analysis.files import resolve
 from analysis.load import Scores
 from analysis.reference import Reference
-from analysis.spec import (
+from analysis.spec.items import (
     CLAIMS,
     TABLES,
     ClaimSpec,

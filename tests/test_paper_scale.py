@@ -7,7 +7,7 @@ import pytest
 
 from analysis import style
 from analysis.reference import Reference
-from analysis.spec import FIGURES
+from analysis.spec.items import FIGURES
 from tests import paper_scale
 from tests.paper_scale import ROOT, runs
 

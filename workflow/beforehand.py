@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.spec import ClaimSpec
+from analysis.spec.items import ClaimSpec
 from workflow.config import Project
 
 ONE_SEED = "one seed a game at the paper's scale: no verdict at n = 1"

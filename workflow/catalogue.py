@@ -53,39 +53,38 @@ class Kept(NamedTuple):
 
 
 class Catalogue:
-    """All finished runs by name, and their settings."""
+    """All finished runs by name, and their settings. `templates`: what they say, by their places."""
 
-    def __init__(self, templates: list[str], entries: list[Entry]):
+    def __init__(self, templates: list[dict[str, Any]], entries: list[Entry]):
         self.templates, self.entries = templates, entries
 
     @functools.cache  # noqa: B019 - one per process
     def settings(self, template: int) -> dict[str, Any]:
         """Dotted key -> value of a template: all of a run's settings but for its game and seed, which are None."""
-        return dict(flatten(json.loads(self.templates[template])))
+        return dict(flatten(self.templates[template]))
 
 
 def read(results: Path) -> Catalogue:
     """The catalogue of a results folder, brought up to date. Runs without a readable run.json are left out."""
-    known, templates = _kept(results / FILE)
-    numbers = {text: i for i, text in enumerate(templates)}
-    entries, fresh = [], False
+    known, specs = _kept(results / FILE)
+    numbers = {text: i for i, text in enumerate(specs)}
+    entries, fresh, folder = [], False, str(results / "runs")
     for name in names(results):
         try:
-            stamp = os.stat(f"{results}/runs/{name}/run.json").st_mtime_ns
+            stamp = os.stat(f"{folder}/{name}/run.json").st_mtime_ns
         except OSError:
             continue
         entry = known.get(name)
         if entry is None or entry.stamp != stamp:
-            entry = _read(results / "runs" / name, stamp, numbers)
+            entry = _read(Path(folder, name), stamp, numbers)
             fresh = True
         if entry is not None:
             entries.append(entry)
-    templates = list(numbers)
     if fresh or len(entries) != len(known):
-        kept = Kept(1, templates, entries)._asdict()
+        kept = Kept(1, list(numbers), entries)._asdict()
         with contextlib.suppress(OSError):  # looking needs no writable results
             write_if_changed(results / FILE, json.dumps(kept, separators=(",", ":")))
-    return Catalogue(templates, entries)
+    return Catalogue([specs[text] if text in specs else json.loads(text) for text in numbers], entries)
 
 
 def names(results: Path) -> list[str]:
@@ -117,15 +116,18 @@ def scores(folder: Path) -> dict[str, float]:
     return found
 
 
-def _kept(path: Path) -> tuple[dict[str, Entry], list[str]]:
-    """What the file holds; nothing where it is missing, damaged, or of another version."""
+def _kept(path: Path) -> tuple[dict[str, Entry], dict[str, dict[str, Any]]]:
+    """Run -> entry, and template -> what it says, in order; nothing where the file is missing, damaged, or of another
+    version."""
     try:
         kept = TypeAdapter(Kept).validate_json(path.read_bytes())
-        specs = [json.loads(text) for text in kept.templates]
+        specs = {text: json.loads(text) for text in kept.templates}
     except (OSError, ValueError):
-        return {}, []
-    right = all(isinstance(spec, dict) for spec in specs) and all(0 <= run.template < len(specs) for run in kept.runs)
-    return ({run.run: run for run in kept.runs}, kept.templates) if right else ({}, [])
+        return {}, {}
+    right = all(isinstance(spec, dict) for spec in specs.values()) and len(specs) == len(kept.templates)
+    if not right or not {run.template for run in kept.runs} <= set(range(len(specs))):
+        return {}, {}
+    return {run.run: run for run in kept.runs}, specs
 
 
 def _read(folder: Path, stamp: int, numbers: dict[str, int]) -> Entry | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.spec import SCALES
+from analysis.spec.items import SCALES
 from workflow.config import Project
 from workflow.doubled import doubled
 from workflow.expand import Papers

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from agents.spec import model_of
-from analysis.spec import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
+from agents.spec.run import model_of
+from analysis.spec.items import SCALES, AblationDrops, FromRuns, Normalisation, Reduced
 from analysis.spec.metrics import METRICS, find
 from workflow.mixed import mixed
 from workflow.models import Experiment, Paper, Scale
@@ -68,7 +68,7 @@ def _experiment(project: Any, doc: Document, at: Location, experiment: Experimen
     for name, where in used.items():
         if name not in project.algorithm_names:
             broken = True
-            yield project.unknown(doc, where, "algorithm", name, project.algorithm_names)
+            yield project.files.unknown(doc, where, "algorithm", name, project.algorithm_names)
             continue
         try:
             keys |= project.algorithm(name).keys
@@ -196,7 +196,7 @@ def _sources(project: Any, doc: Document, at: Location, item: Any, found: list[E
     for j, full in enumerate(getattr(item, "experiments", [])):
         other, _, key = full.partition(".")
         if other not in project.paper_names:
-            yield project.unknown(doc, (*at, j), "paper", other, project.paper_names)
+            yield project.files.unknown(doc, (*at, j), "paper", other, project.paper_names)
             continue
         source = project.described(other)[1]
         if source is None:  # its own check reports what is wrong with it
@@ -294,7 +294,7 @@ def _contents(project: Any, doc: Document, paper: Paper) -> Iterator[Problem]:
             other, _, _ = full.rpartition(".")
             at = ("contents", i, "by", j)
             if other and other not in project.paper_names:
-                yield project.unknown(doc, at, "paper", other, project.paper_names)
+                yield project.files.unknown(doc, at, "paper", other, project.paper_names)
                 continue
             source = project.described(other)[1] if other else paper
             known = own if source is paper else [f"{other}.{each.id}" for each in source.items] if source else [full]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import functools
-import os
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, model_of
+from agents.spec.run import VERSION, model_of
+from workflow import main_config
 from workflow.checks import GIVEN_ELSEWHERE, alternative_problems, paper_problems
+from workflow.files import FOLDERS, Files
 from workflow.items import complete_items
-from workflow.models import AlgorithmFile, Cluster, Config, Paper, Preset
-from workflow.overlay import Alternatives, flatten, laid, merge, unwritten
+from workflow.main_config import Config
+from workflow.models import AlgorithmFile, Cluster, Paper, Preset
+from workflow.overlay import Alternatives, flatten, merge
 from workflow.presets import complete_experiments, named_presets
-from workflow.strict_yaml import ConfigError, Document, Location, Problem, load, right_name
+from workflow.strict_yaml import ConfigError, Document, Location, Problem
 from workflow.typed import complaints, dotted_keys, mentioned, validate
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
@@ -28,7 +29,6 @@ MUJOCO = (
     "ant", "half_cheetah", "hopper", "inverted_double_pendulum", "inverted_pendulum", "reacher", "swimmer", "walker2d"
 )  # fmt: skip
 MINIGRID = ("memory_s7", "memory_s9", "memory_s11", "memory_s13")
-FOLDERS = {"paper": "papers", "algorithm": "algorithms", "preset": "scales"}  # of config/
 # Rules and targets of the Snakefile: a paper of that name could not be a target.
 RESERVED = ("all", "train", "score", "figure", "table", "claims", "report", "index")
 
@@ -45,20 +45,6 @@ class Algorithm(NamedTuple):
     alternatives: Alternatives
 
 
-def folder_name(text: str) -> str:
-    """A results folder with ~ and $NAME put in. ValueError where that cannot be, or jobs could not use it."""
-    found = os.path.expandvars(os.path.expanduser(text))
-    if found.startswith("~"):
-        raise ValueError(f"nobody's home is {text.split('/')[0]!r}")
-    if unset := re.search(r"\$\{?\w+", found):
-        raise ValueError(f"the variable {unset[0].lstrip('${')} is not set here: {text!r}")
-    if wrong := re.search(r"[{}$*?\[\]\"'\\\x00-\x1f]", found):
-        raise ValueError(f"a results folder cannot have {wrong[0]!r} in its name: {found!r}")
-    if text and not found.strip("/. "):
-        raise ValueError(f"{text!r} is not a folder for results alone")
-    return found
-
-
 class Project:
     """The configuration under one checkout. Files are read when first asked for, and once.
 
@@ -68,77 +54,24 @@ class Project:
     def __init__(self, root: Path, overrides: dict[str, Any] | None = None):
         self.root = Path(root)
         self.overrides = dict(overrides or {})
-
-    def _load(self, *parts: str) -> Document:
-        return load(self.root.joinpath("config", *parts), "/".join(("config", *parts)))
-
-    def _files(self, folder: str) -> dict[str, str]:
-        """File name -> the name that it ought to have, of all that look like YAML in a folder of config/."""
-        paths = (self.root / "config" / folder).glob("*")
-        found = (p for p in paths if p.suffix.lower() in (".yaml", ".yml") and not p.name.startswith("."))
-        return {path.name: f"{right_name(path.stem)}.yaml" for path in sorted(found)}
-
-    def _names(self, folder: str) -> list[str]:
-        return [file.removesuffix(".yaml") for file, right in self._files(folder).items() if file == right]
-
-    def misnamed(self, folder: str) -> list[Problem]:
-        """Files that would be passed over."""
-        wrong = ((file, right) for file, right in self._files(folder).items() if file != right)
-        return [Problem(f"config/{folder}/{f}", 0, (), f"not read under this name: call it {r}") for f, r in wrong]
-
-    def unknown(self, doc: Document, at: Location, what: str, name: object, valid: list[str]) -> Problem:
-        """A name that no file has; `what`: one of FOLDERS. A file that nearly has it is named."""
-        plain = right_name(Path(str(name)).name.removesuffix(".yaml").removesuffix(".yml"))
-        for file, right in self._files(FOLDERS[what]).items():
-            if file != right and plain == right.removesuffix(".yaml"):
-                return doc.problem(at, f"unknown {what} {name!r}: config/{FOLDERS[what]}/{file} must be called {right}")
-        return doc.problem(at, f"unknown {what} {name!r}", plain if plain in valid else name, valid)
+        self.files = Files(self.root)
 
     @functools.cached_property
     def paper_names(self) -> list[str]:
-        return self._names("papers")
+        return self.files.names("papers")
 
     @functools.cached_property
     def algorithm_names(self) -> list[str]:
-        return self._names("algorithms")
+        return self.files.names("algorithms")
 
     @functools.cached_property
     def preset_names(self) -> list[str]:
-        return self._names("scales")
-
-    def config_file(self) -> Document:
-        """config/config.yaml with what the command line lays on it."""
-        document = self._load("config.yaml")
-        return laid(document, unwritten("--config", self.overrides)) if self.overrides else document
+        return self.files.names("scales")
 
     @functools.cached_property
     def config(self) -> Config:
-        if unknown := [k for k in self.overrides if k not in Config.model_fields]:
-            given = Document("--config", self.overrides)
-            raise ConfigError([given.problem((k,), "unknown key", k, Config.model_fields) for k in unknown])
-        document = self.config_file()
-        config, problems = validate(Config, document)
-        asked = config.papers if config else document.data.get("papers")
-        for i, paper in enumerate(asked if isinstance(asked, list) else []):
-            if paper not in self.paper_names:
-                problems.append(self.unknown(document, ("papers", i), "paper", paper, self.paper_names))
-        results = config.results if config else ""
-        try:
-            results = folder_name(results)
-            if results and (whose := self._not_for_results(results)):
-                raise ValueError(f"{whose} is not a folder for results alone: {results!r}")
-        except ValueError as error:
-            problems.append(document.problem(("results",), str(error)))
-        if problems or config is None:
-            raise ConfigError(problems)
-        return config.model_copy(update={"results": results})
-
-    def _not_for_results(self, folder: str) -> str | None:
-        """What else a folder is: results are removed there by name, and listed by Snakemake."""
-        wanted, root, home = (Path(self.root / folder).resolve(), self.root.resolve(), Path.home().resolve())
-        if wanted == root or wanted in root.parents:
-            return "the checkout" if wanted == root else "a folder above the checkout"
-        return "a home folder" if wanted == home else None
+        """config/config.yaml with what the command line lays on it."""
+        return main_config.read(self.files, self.overrides)
 
     @functools.cached_property
     def game_sets(self) -> dict[str, list[str]]:
@@ -181,7 +114,7 @@ class Project:
         if file.extends is not None:
             if file.extends not in self.algorithm_names or file.extends == name:
                 others = [n for n in self.algorithm_names if n != name]
-                problems.append(self.unknown(document, ("extends",), "algorithm", file.extends, others))
+                problems.append(self.files.unknown(document, ("extends",), "algorithm", file.extends, others))
                 raise ConfigError(problems)
             if self.algorithm_file(file.extends).data.get("extends"):
                 problems.append(document.problem(("extends",), f"{file.extends} extends another: one level is allowed"))
@@ -207,12 +140,12 @@ class Project:
 
     def algorithm_file(self, name: str) -> Document:
         """config/algorithms/<name>.yaml as it is written."""
-        return self._load("algorithms", f"{name}.yaml")
+        return self.files.load("algorithms", f"{name}.yaml")
 
     @functools.cache  # noqa: B019
     def preset(self, name: str) -> Document:
         """Read config/scales/<name>.yaml, and check it as far as it can be judged without an experiment."""
-        document = self._load("scales", f"{name}.yaml")
+        document = self.files.load("scales", f"{name}.yaml")
         if problems := validate(Preset, document)[1]:
             raise ConfigError(problems)
         return document
@@ -222,12 +155,12 @@ class Project:
         """A paper's file, what it inherits laid in, as far as it can be judged without other papers and algorithms."""
         if name not in self.paper_names:
             nowhere = Document("config/papers", None)
-            raise ConfigError([self.unknown(nowhere, (), "paper", name, self.paper_names)])
-        written = self._load("papers", f"{name}.yaml")
+            raise ConfigError([self.files.unknown(nowhere, (), "paper", name, self.paper_names)])
+        written = self.files.load("papers", f"{name}.yaml")
 
         def preset(at: Location, wanted: str) -> Document:
             if wanted not in self.preset_names:
-                raise ConfigError([self.unknown(written, at, "preset", wanted, self.preset_names)])
+                raise ConfigError([self.files.unknown(written, at, "preset", wanted, self.preset_names)])
             return self.preset(wanted)
 
         document, wrong = complete_experiments(written, preset)
@@ -257,12 +190,12 @@ class Project:
 
     def unknown_target(self, word: str, known: list[str]) -> str:
         """What is wrong with a target that no paper has."""
-        message = self.unknown(Document("", None), (), "paper", word, known).message
+        message = self.files.unknown(Document("", None), (), "paper", word, known).message
         return message.replace("unknown paper", "unknown target", 1)
 
     def check(self, papers: list[str] | None = None) -> None:
         """Read the config, all algorithms and the given papers (default: all); report all problems at once."""
-        problems = [] if papers else [p for folder in FOLDERS.values() for p in self.misnamed(folder)]
+        problems = [] if papers else [p for folder in FOLDERS.values() for p in self.files.misnamed(folder)]
         tasks: list[Any] = [lambda: self.config]
         tasks += [functools.partial(self.algorithm, name) for name in (self.algorithm_names if papers is None else [])]
         tasks += [functools.partial(self.preset, name) for name in (self.preset_names if papers is None else [])]
@@ -279,7 +212,7 @@ class Project:
 
     def unused_presets(self) -> list[Problem]:
         """Files of config/scales that no experiment names."""
-        documents = [self._load("papers", f"{name}.yaml") for name in self.paper_names]
+        documents = [self.files.load("papers", f"{name}.yaml") for name in self.paper_names]
         used = {name for document in documents for name in named_presets(document)}
         unused = (name for name in self.preset_names if name not in used)
         return [Problem(f"config/scales/{name}.yaml", 0, (), "no experiment names this preset") for name in unused]

@@ -12,7 +12,7 @@ from workflow.config import Project
 from workflow.expand import Papers
 from workflow.finished import Finished
 from workflow.inputs import Inputs
-from workflow.models import Config
+from workflow.main_config import Config
 
 _inherited: list[Context] = []  # in a fork: what the process that made it has read already (`Context.hand_on`)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from analysis.spec import BestGreater, FromRuns
+from analysis.spec.items import BestGreater, FromRuns
 from workflow.expand import Papers
 from workflow.strict_yaml import Problem
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.spec import Spec
 from agents.spec.base import Identified
+from agents.spec.run import Spec
 
 Said = tuple[str, str]
 

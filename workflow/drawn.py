@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis.spec import CLAIMS, FIGURES, TABLES
+from analysis.spec.items import CLAIMS, FIGURES, TABLES
 from workflow import scores
 from workflow.context import Context
 from workflow.expand import Run

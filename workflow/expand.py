@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from workflow import index
 from workflow.config import Project
 from workflow.models import Experiment
 from workflow.points import Built, Point, Run
@@ -137,6 +138,18 @@ class Papers:
         if name not in self.known:
             self.known[name] = self._find(name)
         return self.known[name]
+
+    def asking(self) -> dict[str, list[index.Row]]:
+        """Paper -> its rows of results/index.csv at the configured scale, of the papers expanded so far."""
+        scale = self.project.config.scale
+        return {
+            paper: [
+                index.Row(r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed), scale)
+                for key, each in experiments.items()
+                for r in each.runs()
+            ]
+            for paper, experiments in self.expanded.items()
+        }
 
     def _find(self, name: str) -> Run:
         """Look a run up, hashing only those that could be it: a job on a node needs just one."""

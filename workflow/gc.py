@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from agents.run.lease import living
 from agents.run.store import MANIFEST, problem, read
-from analysis.spec import SCALES
+from analysis.spec.items import SCALES
 from workflow import drawn, text
 from workflow.config import Project
 from workflow.context import Context

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow.context import Context
 from workflow.write import write_if_changed
 
 
@@ -24,16 +24,10 @@ class Row(NamedTuple):
     scale: str
 
 
-def write(context: Context) -> None:
-    """Bring the index up to date. Rows of other scales and papers stay."""
-    path, scale = Path(context.results) / "index.csv", context.config.scale
-    rows = {row for row in read(path) if row.paper not in context.papers.expanded or row.scale != scale}
-    for paper, experiments in context.papers.expanded.items():
-        for key in experiments:
-            rows |= {
-                Row(r.name, paper, key, r.point.variant, r.point.algorithm, r.game, str(r.seed), scale)
-                for r in experiments[key].runs()
-            }
+def write(results: Path, scale: str, asking: Mapping[str, Iterable[Row]]) -> None:
+    """Bring the index up to date. `asking`: paper -> all its rows at that scale; those of others stay."""
+    path = results / "index.csv"
+    rows = {row for row in read(path) if row.paper not in asking or row.scale != scale}.union(*asking.values())
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([Row._fields, *sorted(rows)])
     write_if_changed(path, text.getvalue())
@@ -41,8 +35,9 @@ def write(context: Context) -> None:
 
 def read(path: Path) -> list[Row]:
     """Rows of results/index.csv; none where there is no such file, or a damaged one: all of it can be written anew."""
+    width, head = len(Row._fields), Row._fields[0]
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+        with path.open(encoding="utf-8") as file:
+            return [Row._make(line) for line in csv.reader(file) if len(line) == width and line[0] != head]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
-    return [Row._make(row) for row in rows if len(row) == len(Row._fields) and row[0] != Row._fields[0]]

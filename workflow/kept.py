@@ -15,8 +15,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from agents.run.store import Store
-from workflow import catalogue, drawn, runs, text
-from workflow.context import Context
+from workflow import catalogue, runs, text
 from workflow.missing import need
 from workflow.runs import Record
 from workflow.strict_yaml import ConfigError
@@ -37,8 +36,8 @@ def video(root: Path, results: Path, options: argparse.Namespace) -> int:
     words += ["--as-evaluated"] * options.as_evaluated
     with tempfile.TemporaryDirectory() as folder:
         episode = f"{folder}/episode.parquet"
-        code = _call(root, "agents.kept", "record", "--run", str(_folder(results, run)), "--out", episode, *words)
-        code = code or _call(root, "analysis", "film", "--episode", episode, "--out", str(out))
+        code = call(root, "agents.kept", "record", "--run", str(_folder(results, run)), "--out", episode, *words)
+        code = code or call(root, "analysis", "film", "--episode", episode, "--out", str(out))
     if not code:
         print(out)
     return int(bool(code))
@@ -57,7 +56,7 @@ def evaluate(root: Path, results: Path, options: argparse.Namespace) -> int:
     for name in ("sticky", "epsilon"):
         words += [f"--{name}", str(getattr(options, name))] if getattr(options, name) is not None else []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        code = _call(root, "agents.kept", "evaluate", "--run", str(_folder(results, run)), *words, out=said.fileno())
+        code = call(root, "agents.kept", "evaluate", "--run", str(_folder(results, run)), *words, out=said.fileno())
         said.seek(0)
         found = None if code else json.loads(said.read())
     if found is None:
@@ -100,30 +99,9 @@ def export(root: Path, results: Path, options: argparse.Namespace) -> int:
     out = options.out or results / "export" / options.to
     folders = [str(_folder(results, runs.find(results, name))) for name in names]
     words = ["--to", options.to, "--out", str(out), "--project", options.project, "--run", *folders]
-    code = _call(root, "agents.kept", "export", *words)
+    code = call(root, "agents.kept", "export", *words)
     if not code:
         print(f"{text.count(len(folders), 'run')} in {out}")
-    return int(bool(code))
-
-
-def sheet(context: Context, paper: str, out: Path | None) -> int:
-    """A paper's figures and tables that are drawn, in one picture; says where it is, and what is not there."""
-    shown, wanted = Path(context.shown), {}
-    for part, suffix in (("figures", "png"), ("tables", "json")):
-        items = drawn.drawable(context, paper, part)
-        wanted[part] = [shown / part / paper / f"{item.id}.{suffix}" for item in items]
-    there = {part: [str(path) for path in paths if path.exists()] for part, paths in wanted.items()}
-    lost = [path.stem for paths in wanted.values() for path in paths if not path.exists()]
-    if not any(there.values()):
-        scale = context.config.scale
-        raise ConfigError(f"nothing of {paper} is drawn at scale {scale}: arcade run {paper} --config scale={scale}")
-    out = out or shown / "sheets" / f"{paper}.png"
-    words = ["--figures", *there["figures"], "--tables", *there["tables"]]
-    code = _call(context.root, "analysis", "sheet", "--out", str(out), *words)
-    if not code:
-        print(out)
-        if lost:
-            print(f"not drawn yet: {', '.join(lost)}")
     return int(bool(code))
 
 
@@ -135,7 +113,7 @@ def _folder(results: Path, run: Record) -> Path:
     return Store(results).folder(digest, code)
 
 
-def _call(root: Path, module: str, *words: str, out: int | None = None) -> int:
+def call(root: Path, module: str, *words: str, out: int | None = None) -> int:
     """A module of the checkout on one core; -> its exit code. What it says goes where this process says things."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = os.environ | one | {"PYTHONPATH": str(root)}

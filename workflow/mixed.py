@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from analysis.spec import (
+from analysis.spec.items import (
     AboveFrom,
     Aggregates,
     Comparison,

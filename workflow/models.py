@@ -1,14 +1,15 @@
-"""What may stand in config/: the main config, files of algorithms, papers and scales (pydantic models)."""
+"""What may stand in files of algorithms, papers and scales in config/ (pydantic models)."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from agents.spec.base import Count, EachOnce, Identified, Period, Real, Whole
-from analysis.spec import ClaimSpec, FigureSpec, Interval, Regime, TableSpec
+from agents.spec.base import Count, EachOnce, Identified, Period, Whole
+from analysis.spec.items import ClaimSpec, FigureSpec, Regime, TableSpec
+from workflow.main_config import Strict, Text, one_or_more
 from workflow.typed import NAME
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -16,20 +17,7 @@ _seed = Identified.model_fields["seed"]
 MOST_SEEDS = 10_000  # more cannot be meant, and no workflow could hold their jobs
 # What a run's own spec says of its seed: the numbers that its outputs can hold.
 Seed = Annotated[Whole, *_seed.metadata]
-Text = Annotated[str, Field(min_length=1)]
 ItemName = Annotated[str, Field(pattern=r"^([a-z0-9_-]+\.)?[a-z0-9][a-z0-9_-]*$")]
-ScaleName = Literal["smoke", "reduced", "paper"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-def one_or_more(value: Any) -> Any:
-    """Words of a text that commas divide, as a list; all else as it is."""
-    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
-
-
 Names = Annotated[list[Text], BeforeValidator(one_or_more, json_schema_input_type=Text | list[Text])]
 
 
@@ -70,40 +58,6 @@ Variants = Annotated[
     BeforeValidator(_left, json_schema_input_type=dict[Text, Overlay | None]),
     Field(min_length=1, description="name in figures: keys of the spec that differ (and `algorithm`, if another)"),
 ]
-
-
-class Energy(Strict):
-    """What the report estimates the energy of the runs with."""
-
-    core_watts: Annotated[Real, Field(gt=0, le=10_000)] = Field(description="W of one busy CPU core")
-    gpu_watts: Annotated[Real, Field(gt=0, le=10_000)] = Field(description="W of one busy GPU")
-    overhead: Annotated[Real, Field(ge=1, le=100)] = Field(
-        description="energy of the building for that of its computers (PUE)"
-    )
-
-
-class Config(Strict):
-    """config/config.yaml: what to run."""
-
-    papers: Annotated[
-        list[Text], BeforeValidator(one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
-    ] = Field(description="files of config/papers that `all` and the report stand for")
-    scale: ScaleName = Field(description="smoke: seconds; reduced: honest on two cores; paper: as published")
-    results: Text = Field(description="results folder; relative to where snakemake is started")
-    code_changes: Literal["rerun", "ignore"] = Field(description="whether an edit to the code reruns what used it")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        description="where runs train: cuda: on a GPU if their cluster.gpu is above 0; auto: those, at the paper's "
-        "scale; cpu: none; the device found identifies a run"
-    )
-    threads: Count = Field(description="torch threads of a run; they change its bits, so they identify it")
-    normalisation: Literal["standard", "vp0", "abs"] = Field(
-        description="of aggregates over Atari games that name none; vp0: Video Pinball's random score is 0"
-    )
-    interval: Interval = Field(description="bootstrap intervals of figures that name none")
-    energy: Energy | None = Field(None, description="for the report's estimate of energy; null: none is made")
-    partial: bool = Field(
-        description="draw from the runs that exist, into <results>/<scale>/partial, and train nothing"
-    )
 
 
 class Cluster(Strict):

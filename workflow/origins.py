@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workflow import catalogue, index, runs, text
+from workflow import catalogue, index, main_config, runs, text
 from workflow.config import Project
 from workflow.overlay import at_in, of_budget
 from workflow.points import Built, Point
@@ -137,7 +137,8 @@ def _origin(source: Source, spec: dict[str, Any], key: str) -> Origin:
                 said = f"source: {document.data['source']}"
                 return _told(source.project.root, key, value, document.places[at], said)
     if key in OF_THE_MACHINE:
-        return _told(source.project.root, key, value, _placed(source.project.config_file(), (key,)), "")
+        written = main_config.document(source.project.files, source.project.overrides)
+        return _told(source.project.root, key, value, _placed(written, (key,)), "")
     return Origin(key, value, "", 0, "")
 
 

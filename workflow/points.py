@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.spec import VERSION, Spec, model_of
 from agents.spec.base import Identified
+from agents.spec.run import VERSION, Spec, model_of
 from workflow.config import Algorithm, Project
 from workflow.doubts import doubts
-from workflow.models import Cluster, Config
+from workflow.main_config import Config
+from workflow.models import Cluster
 from workflow.overlay import chooses_anew, leaves, merge, nested, of_budget
 from workflow.scales import Scaled
 from workflow.strict_yaml import Document, Location, Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workflow.models import one_or_more
+from workflow.main_config import one_or_more
 from workflow.overlay import laid, part, placed
 from workflow.strict_yaml import ConfigError, Document, Location, Problem
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,9 +45,9 @@ def table(results: Path, asked: Asked) -> Table:
     """The finished runs that are asked for, with the keys that differ among them, or all. Raises ConfigError."""
     kept = catalogue.read(results)
     behind: dict[str, list[index.Row]] = defaultdict(list)
-    for row in index.read(results / "index.csv"):
-        if asked.paper in (None, row.paper):
-            behind[row.run].append(row)
+    rows = index.read(results / "index.csv")
+    for row in rows if asked.paper is None else (row for row in rows if row.paper == asked.paper):
+        behind[row.run].append(row)
     chosen = every = [entry for entry in kept.entries if asked.paper is None or entry.run in behind]
     for word in asked.where:
         key, is_given, wanted = word.partition("=")
@@ -140,30 +142,33 @@ def overview(found: Table, results: Path, as_csv: bool, width: int | None = None
     for _, _, values in found.rows:
         if id(values) not in cells:
             cells[id(values)] = [cell(values[key]) if key in values else None for key in found.keys]
-    rows = [
-        [
-            entry.run,
-            "; ".join(row.variant if one else f"{row.paper}.{row.experiment}: {row.variant}" for row in rows)
-            or "nothing",
-            entry.status,
-            entry.frames if as_csv else text.frames(entry.frames),
-            _round(entry.frames_per_second),
-            entry.seconds if as_csv else text.duration(entry.seconds),
-            *[entry.score if as_csv else score(entry.score)] * scored,
-            *cells[id(values)],
-        ]
-        for entry, rows, values in found.rows
+    entries = [entry for entry, _, _ in found.rows]
+    frames, seconds, returns = ([getattr(entry, key) for entry in entries] for key in ("frames", "seconds", "score"))
+    columns: list[Iterable[Any]] = [
+        [entry.run for entry in entries],
+        [_asked_for_by(rows, one) for _, rows, _ in found.rows],
+        [entry.status for entry in entries],
+        frames if as_csv else [text.frames(count) for count in frames],
+        [_round(entry.frames_per_second) for entry in entries],
+        seconds if as_csv else [text.duration(time) for time in seconds],
+        *[returns if as_csv else [score(value) for value in returns]] * scored,
+        *zip(*[cells[id(values)] for _, _, values in found.rows], strict=True),
     ]
     if as_csv:
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([head, *rows])
+        csv.writer(out, lineterminator="\n").writerows([head, *zip(*columns, strict=True)])
         return out.getvalue().rstrip("\n")
     if width is not None:
-        head, rows = _arranged(head, rows)
-    return text.table(head, rows, right=("frames", "frames/s", "time", "return"), width=width)
+        head, columns = _arranged(head, columns)
+    return text.of_columns(head, columns, right=("frames", "frames/s", "time", "return"), width=width)
 
 
-def _arranged(head: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
+def _asked_for_by(rows: list[index.Row], one: bool) -> str:
+    """`one`: all runs of the table are of one experiment."""
+    return "; ".join([r.variant if one else f"{r.paper}.{r.experiment}: {r.variant}" for r in rows]) or "nothing"
+
+
+def _arranged(head: list[str], columns: list[Iterable[Any]]) -> tuple[list[str], list[Iterable[Any]]]:
     """For a terminal, which may have no room for all: what tells runs apart comes first, what all share is left out."""
     places = {
         "run": 0,
@@ -174,9 +179,9 @@ def _arranged(head: list[str], rows: list[list[Any]]) -> tuple[list[str], list[l
         "frames/s": 6,
         "time": 7,
     }  # settings: 4
-    shared = [i for i, name in enumerate(head) if name in ("status", "frames") and len({row[i] for row in rows}) == 1]
+    shared = [i for i, name in enumerate(head) if name in ("status", "frames") and len(set(columns[i])) == 1]
     order = sorted((i for i in range(len(head)) if i not in shared), key=lambda i: places.get(head[i], 4))
-    return [head[i] for i in order], [[row[i] for i in order] for row in rows]
+    return [head[i] for i in order], [columns[i] for i in order]
 
 
 def facts(found: Table) -> list[dict[str, Any]]:
@@ -202,5 +207,6 @@ def facts(found: Table) -> list[dict[str, Any]]:
     ]
 
 
+@functools.cache
 def _round(value: float | None) -> str | None:
     return None if value is None else f"{value:.0f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -66,16 +67,16 @@ def find(results: Path, piece: str) -> Record:
 
 
 def differing(specs: list[dict[str, Any]]) -> list[str]:
-    """Keys whose values are not the same in all."""
+    """Keys whose values are not the same in all; as they are written, so that 1, 1.0 and true are three."""
     keys = dict.fromkeys(key for spec in specs for key in spec)
-    return [key for key in keys if len({json.dumps(spec.get(key, "absent")) for spec in specs}) > 1]
+    return [key for key in keys if len({repr(spec.get(key, "absent")) for spec in specs}) > 1]
 
 
 def _told_by_kind(key: str, specs: list[dict[str, Any]]) -> bool:
     """Whether a key is there in some only, since others have another kind of its part, and the same wherever it is."""
     steps = key.split(".")
     kinds = [kind for n in range(1, len(steps)) if (kind := ".".join([*steps[:n], "kind"])) != key]
-    values = {json.dumps(spec[key]) for spec in specs if key in spec}
+    values = {repr(spec[key]) for spec in specs if key in spec}
     return len(values) == 1 and any(len({spec.get(kind) for spec in specs}) > 1 for kind in kinds)
 
 
@@ -129,9 +130,10 @@ def side_by_side(found: Difference) -> str:
     return text.table(["", found.a, found.b], [*settings, *rows, *rest])
 
 
+@functools.cache  # runs are thousands, and many alike
 def score(value: float | None) -> str | None:
     """A return as people read it: one decimal, more where it is small."""
-    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value or 0:.3g}"  # no -0
 
 
 def cell(value: Any) -> str:

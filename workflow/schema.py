@@ -9,12 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from agents.spec import LEARNERS, OFFLINE, Spec
 from agents.spec.base import by_kind
+from agents.spec.run import LEARNERS, OFFLINE, Spec
 from analysis.spec.common import EXPERIMENT
 from workflow.checks import GIVEN_ELSEWHERE
 from workflow.items import SHARED
-from workflow.models import AlgorithmFile, Config, Paper, Preset
+from workflow.main_config import Config
+from workflow.models import AlgorithmFile, Paper, Preset
 from workflow.write import write_if_changed
 
 _OF_ALL = "what all entries of the list below have of it that name it and say nothing else"

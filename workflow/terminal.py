@@ -1,11 +1,14 @@
-"""Writing for people: in any encoding, to a pipe or a terminal that may be gone."""
+"""Writing for people, and for machines as JSON: in any encoding, to a pipe or a terminal that may be gone."""
 
 from __future__ import annotations
 
 import codecs
+import json
 import os
+import shutil
 import sys
-from typing import IO
+from collections.abc import Iterable
+from typing import IO, Any
 
 # What our messages use beyond ASCII, for terminals and files that cannot take it.
 PLAIN = {"…": "...", "–": "-", "—": "-", "·": "|", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "ε": "eps", "λ": "lambda"}
@@ -39,6 +42,35 @@ def silence(out: IO[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, out.fileno())
     os.close(nowhere)
+
+
+def wait(line: str) -> None:
+    """What takes long is told to whoever looks at a terminal, not to a file or a program."""
+    if sys.stderr.isatty():
+        say(f"{line}\n", sys.stderr)
+
+
+def note(warnings: Iterable[object]) -> None:
+    for warning in warnings:
+        say(f"note: {warning}\n", sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """ASCII, whatever the locale; what is not a number in JSON is null."""
+    print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def width() -> int | None:
+    """Characters of the terminal that is written to; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 class Screen:

@@ -16,19 +16,25 @@ def table(
     `width`: characters that a line may have. Then dotted heads are shortened, wide cells are cut, never those of the
     first column, and at last columns are left out from the right, which a line below says.
     """
-    flush = [">" if name in set(right) else "<" for name in head]
+    found = list(zip(head, *rows, strict=True))
+    return of_columns(head, [column[1:] for column in found], right, width)
+
+
+def of_columns(
+    head: Sequence[str], columns: Iterable[Iterable[object]], right: Iterable[str] = (), width: int | None = None
+) -> str:
+    """The same of columns, which are as many as the head has words."""
+    pads = [str.rjust if name in set(right) else str.ljust for name in head]
     head = list(head) if width is None else tails(head)
-    columns = [["–" if cell is None else str(cell) for cell in column] for column in zip(head, *rows, strict=True)]
-    widths = [max(map(len, column)) for column in columns]
+    cells = [["–" if cell is None else str(cell) for cell in column] for column in columns]
+    known = [{name, *column} for name, column in zip(head, cells, strict=True)]  # rows are thousands, words few
+    widths = [max(map(len, words)) for words in known]
     shown = widths if width is None else fitted(widths, width)
-    line = "  ".join(
-        f"{{:{side}{w}}}" for side, w in zip(flush, shown, strict=False)
-    )  # one for all: rows are thousands
+    aligned = []
     for i, w in enumerate(shown):
-        if w < widths[i]:
-            columns[i] = [cell if len(cell) <= w else cell[: w - 1] + "…" for cell in columns[i]]
-    top, *others = zip(*columns[: len(shown)], strict=True)
-    lines = [line.format(*row).rstrip() for row in (top, ["-" * w for w in shown], *others)]
+        padded = {word: pads[i](word if len(word) <= w else word[: w - 1] + "…", w) for word in known[i]}
+        aligned.append([padded[head[i]], "-" * w, *[padded[word] for word in cells[i]]])
+    lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
     if width is not None and (left_out := head[len(shown) :]):
         said = f"{len(left_out)} columns have no room here: {', '.join(left_out)}"
         lines.append(said if len(said) <= width else said[: width - 1] + "…")
@@ -82,6 +88,7 @@ def frames(count: float | None) -> str:
     return f"{count:.0f}"
 
 
+@functools.cache
 def duration(seconds: float | None) -> str:
     """45s, 3m20s, 12m, 3h20m, 2d04h."""
     if seconds is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from analysis.spec import Aggregates, BestGreater, Comparison, FromRuns, Milestones, Sooner, Speedups
+from analysis.spec.items import Aggregates, BestGreater, Comparison, FromRuns, Milestones, Sooner, Speedups
 from analysis.spec.metrics import apart, is_score
 from workflow.items import takes_normalisation
 from workflow.scales import Scaled, has

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from pathlib import Path
 
 
@@ -17,7 +17,7 @@ def write_if_changed(path: Path, text: str) -> bool:
     except (OSError, UnicodeDecodeError):
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{secrets.token_hex(8)}.new")  # nobody else's, and no longer than a file's name may be
+    new = path.with_name(f".{os.urandom(8).hex()}.new")  # nobody else's, and no longer than a file's name may be
     try:
         new.write_text(text, encoding="utf-8")
         new.replace(path)

@@ -10,7 +10,7 @@ from agents.executors.iteration import iterate
 from agents.learner import Learner
 from agents.memory.replay import Replay
 from agents.rng import generator
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 
 class Inline:

@@ -44,7 +44,7 @@ def main() -> None:
     if not die_with(options.parent):
         return
     import agents.build
-    import agents.spec  # noqa: F401
+    import agents.spec.run  # noqa: F401
 
     serve(socket.socket(fileno=options.link))
 
@@ -115,8 +115,8 @@ def _be_an_actor(parent: int, request: dict, files: list[int], others: list[int]
 def work(spec: str, post: Post) -> None:
     """What the actor does; `spec` is the run's, as JSON."""
     from agents.arithmetic import settle
-    from agents.spec import Spec
     from agents.spec.base import load
+    from agents.spec.run import Spec
 
     settle(1)
     run = Spec.model_validate_json(spec)

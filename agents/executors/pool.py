@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.executors import nursery
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 HERE = Path(__file__).resolve().parents[2]
 PATIENCE = 3  # starts in a row without anything done, before a worker is given up

@@ -9,7 +9,7 @@ import torch
 from agents.agent import load_acting
 from agents.build import acting
 from agents.run import store
-from agents.spec import Spec, model_of
+from agents.spec.run import Spec, model_of
 
 
 class Kept(NamedTuple):

@@ -15,7 +15,7 @@ from agents.kept.screens import action_names, screens
 from agents.nets.rssm import State
 from agents.rng import generator
 from agents.run.evaluate import evaluate
-from agents.spec import Spec
+from agents.spec.run import Spec
 from agents.step import ActorInput, ActorOutput, Episode
 
 CPU = torch.device("cpu")

@@ -22,8 +22,8 @@ from agents.acting.exploration import Constant
 from agents.agent import Agent, acting_networks
 from agents.envs.stream import make_streams
 from agents.rng import generator
-from agents.spec import Spec
 from agents.spec.evaluation import Trial
+from agents.spec.run import Spec
 from agents.step import Episode, Step
 
 See = Callable[[Step, np.ndarray], object]

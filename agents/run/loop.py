@@ -21,7 +21,7 @@ from agents.run.heartbeat import Heartbeat
 from agents.run.outputs import Outcome, Product
 from agents.run.record import LOGGED, Recorder
 from agents.run.summary import summarise
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 
 class Run:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from agents.run.record import table_of
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 Row = tuple[str, int, float, int]  # metric, frame, mean, count
 

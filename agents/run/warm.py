@@ -178,7 +178,7 @@ class Server:
         """Whether a fork trains what these words ask for as a process of its own would."""
         from agents.__main__ import _options
         from agents.run.code import roots
-        from agents.spec import Spec, model_of
+        from agents.spec.run import Spec, model_of
 
         text = _options(words).spec
         spec = model_of(json.loads(text)).model_validate_json(text)

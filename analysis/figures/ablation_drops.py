@@ -15,7 +15,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
-from analysis.spec import AblationDrops
+from analysis.spec.items import AblationDrops
 from analysis.text import game_title
 
 PRINTED = 12  # columns up to which each cell shows its number

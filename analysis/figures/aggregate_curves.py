@@ -21,7 +21,7 @@ from analysis.load import Scores, chosen, select, varied_keys
 from analysis.metrics import axis, one_scale
 from analysis.normalise import SCALES
 from analysis.reference import Reference
-from analysis.spec import AggregateCurves
+from analysis.spec.items import AggregateCurves
 from analysis.text import algorithm_name
 
 TITLES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "Optimality gap"}

@@ -25,7 +25,7 @@ from analysis.errors import UserError
 from analysis.intervals import Estimate
 from analysis.load import Scores, planned_variants
 from analysis.reference import Reference
-from analysis.spec import PublishedCurve
+from analysis.spec.items import PublishedCurve
 from analysis.text import algorithm_name
 
 MARKERS = 8  # on a curve, at most about so many

@@ -15,7 +15,7 @@ from analysis.intervals import estimate
 from analysis.load import Scores, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
-from analysis.spec import DepthBars
+from analysis.spec.items import DepthBars
 from analysis.text import canonical
 
 

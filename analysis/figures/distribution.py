@@ -15,7 +15,7 @@ from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import PERCENTILES, axis
 from analysis.reference import Reference
-from analysis.spec import Distribution
+from analysis.spec.items import Distribution
 from analysis.text import frames_text, game_title
 
 

@@ -13,7 +13,7 @@ from analysis.errors import NoData
 from analysis.figures import common
 from analysis.load import Scores
 from analysis.reference import Reference
-from analysis.spec import Dreams as DreamsSpec
+from analysis.spec.items import Dreams as DreamsSpec
 from analysis.text import game_title
 
 GAP = 0.04  # white on each side of a picture, of its width

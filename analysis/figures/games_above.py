@@ -15,7 +15,7 @@ from analysis.load import Scores, select
 from analysis.metrics import one_scale
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
-from analysis.spec import GamesAbove, Interval
+from analysis.spec.items import GamesAbove, Interval
 
 
 def draw(spec: GamesAbove, scores: Scores, reference: Reference) -> common.Drawing:

@@ -16,7 +16,7 @@ from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis
 from analysis.reference import Reference
-from analysis.spec import GridShare
+from analysis.spec.items import GridShare
 from analysis.text import number
 
 

@@ -23,7 +23,7 @@ from analysis.figures.depth_bars import setting
 from analysis.load import Scores, chosen, select, varied_keys
 from analysis.metrics import axis
 from analysis.reference import Reference
-from analysis.spec import HeatMap
+from analysis.spec.items import HeatMap
 from analysis.text import canonical, number
 
 

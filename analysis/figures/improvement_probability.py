@@ -12,7 +12,7 @@ from analysis.figures import common
 from analysis.intervals import Estimate, probability_of_improvement
 from analysis.load import Scores, select
 from analysis.reference import Reference
-from analysis.spec import ImprovementProbability
+from analysis.spec.items import ImprovementProbability
 
 
 def draw(spec: ImprovementProbability, scores: Scores, reference: Reference) -> common.Drawing:

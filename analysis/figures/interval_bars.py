@@ -11,7 +11,7 @@ from analysis.load import Scores, select
 from analysis.metrics import axis, one_scale
 from analysis.normalise import SCALES
 from analysis.reference import Reference
-from analysis.spec import IntervalBars
+from analysis.spec.items import IntervalBars
 from analysis.text import number
 
 

@@ -10,7 +10,7 @@ from analysis.intervals import estimate
 from analysis.load import Scores, select
 from analysis.metrics import axis
 from analysis.reference import Reference
-from analysis.spec import LearningCurves
+from analysis.spec.items import LearningCurves
 from analysis.text import algorithm_name, game_title
 
 

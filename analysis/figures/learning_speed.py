@@ -16,7 +16,7 @@ from analysis.intervals import estimate
 from analysis.load import Scores, planned_labels, select
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
-from analysis.spec import LearningSpeed
+from analysis.spec.items import LearningSpeed
 from analysis.text import frames_text
 
 TITLES = {"max": "Best score so far", "mean": "Mean score so far"}

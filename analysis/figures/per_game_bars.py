@@ -18,7 +18,7 @@ from analysis.intervals import difference, estimate
 from analysis.load import Scores, planned_labels
 from analysis.normalise import SCALES, bounds, normalise, short
 from analysis.reference import ATARI, Reference
-from analysis.spec import PerGameBars
+from analysis.spec.items import PerGameBars
 from analysis.text import game_title, number
 
 IMPROVEMENT = "abs"  # scale of improvements: a human below the random policy will do where the baseline is above it

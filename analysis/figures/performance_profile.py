@@ -16,7 +16,7 @@ from analysis.load import Scores
 from analysis.metrics import one_scale
 from analysis.normalise import SCALES, normalise, short, without_reference
 from analysis.reference import Reference
-from analysis.spec import PerformanceProfile
+from analysis.spec.items import PerformanceProfile
 
 LEVELS = 201  # along the x axis
 MOST = 0.95  # of all scores are below the last level, unless the spec names it

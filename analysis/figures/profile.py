@@ -14,7 +14,7 @@ from analysis.intervals import Estimate, estimate, ratio_of_means
 from analysis.load import Scores, select
 from analysis.metrics import one_scale
 from analysis.reference import Reference
-from analysis.spec import Profile, ProfilePanel
+from analysis.spec.items import Profile, ProfilePanel
 from analysis.spec.metrics import scale_of
 
 

@@ -9,7 +9,7 @@ from analysis.load import Scores
 from analysis.normalise import SCALES
 from analysis.published import values
 from analysis.reference import Reference
-from analysis.spec import PublishedBars
+from analysis.spec.items import PublishedBars
 from analysis.text import number
 
 

@@ -17,7 +17,7 @@ from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis
 from analysis.reference import Reference
-from analysis.spec import ReturnDistribution
+from analysis.spec.items import ReturnDistribution
 from analysis.text import game_title
 
 NAME = re.compile(r"\[(\d+),(\d+),(-?[\d.e+-]+)\]$")

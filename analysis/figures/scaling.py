@@ -12,7 +12,7 @@ from analysis.load import Scores, select
 from analysis.metrics import axis
 from analysis.normalise import CLOCKS
 from analysis.reference import Reference
-from analysis.spec import Scaling
+from analysis.spec.items import Scaling
 from analysis.text import game_title
 
 

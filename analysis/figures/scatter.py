@@ -15,7 +15,7 @@ from analysis.errors import NoData, UserError, unknown
 from analysis.figures import common
 from analysis.load import Scores, select, varied_keys
 from analysis.reference import Reference
-from analysis.spec import Scatter
+from analysis.spec.items import Scatter
 from analysis.text import game_title
 
 Points = dict[str, list[tuple[str, float, float]]]  # variant -> (run, x, score) of each run

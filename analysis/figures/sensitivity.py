@@ -15,7 +15,7 @@ from analysis.load import Scores, select, varied_keys
 from analysis.metrics import SCORES, axis
 from analysis.normalise import short
 from analysis.reference import Reference
-from analysis.spec import Sensitivity
+from analysis.spec.items import Sensitivity
 from analysis.text import algorithm_name, frames_text, game_title
 
 

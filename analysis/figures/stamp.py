@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.curves import scored
 from analysis.figures.common import Drawing
 from analysis.load import Scores, chosen
-from analysis.spec import FromRuns
+from analysis.spec.items import FromRuns
 
 UNFINISHED = "#a32a00"
 

@@ -11,7 +11,7 @@ from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.metrics import axis, one_scale
 from analysis.reference import Reference
-from analysis.spec import Survival
+from analysis.spec.items import Survival
 
 
 def draw(spec: Survival, scores: Scores, reference: Reference) -> common.Drawing:

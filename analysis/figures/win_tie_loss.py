@@ -17,7 +17,7 @@ from analysis.figures import common, per_game
 from analysis.load import Scores
 from analysis.normalise import SCALES, normalise
 from analysis.reference import Reference
-from analysis.spec import WinTieLoss
+from analysis.spec.items import WinTieLoss
 from analysis.text import number
 
 SHADES = {1: style.BLUE, 0: style.GREY, -1: style.ORANGE}

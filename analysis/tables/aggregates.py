@@ -23,7 +23,7 @@ from analysis.metrics import one_scale
 from analysis.normalise import SCALES, complete, normalise, short, without_reference
 from analysis.published import UNIT, factor
 from analysis.reference import Reference
-from analysis.spec import AGAINST, AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
+from analysis.spec.items import AGAINST, AggregateColumn, AggregateRow, Aggregates, PublishedNumber, PublishedNumbers
 from analysis.table import Sheet
 
 HEADS = {

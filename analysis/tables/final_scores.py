@@ -12,7 +12,7 @@ from analysis.intervals import estimate
 from analysis.load import Scores, select
 from analysis.normalise import SCALES, normalise, short
 from analysis.reference import Reference
-from analysis.spec import FinalScores
+from analysis.spec.items import FinalScores
 from analysis.table import Sheet
 from analysis.text import algorithm_name, game_title, numbers
 

@@ -11,7 +11,7 @@ from analysis.errors import NoData, unknown
 from analysis.load import Scores, planned_labels, select
 from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
-from analysis.spec import Milestones
+from analysis.spec.items import Milestones
 from analysis.table import Sheet
 from analysis.text import game_title, number, numbers
 

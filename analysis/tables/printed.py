@@ -7,7 +7,7 @@ import pandas as pd
 from analysis import caption
 from analysis.load import Scores
 from analysis.reference import Reference
-from analysis.spec import Printed
+from analysis.spec.items import Printed
 from analysis.table import Sheet
 from analysis.text import number
 

@@ -19,7 +19,7 @@ from analysis.errors import UserError, unknown
 from analysis.load import Scores, select, varied_keys
 from analysis.passage import Passages, levels, passages
 from analysis.reference import Reference
-from analysis.spec import Speedups
+from analysis.spec.items import Speedups
 from analysis.table import Sheet
 from analysis.text import game_title, number, numbers
 

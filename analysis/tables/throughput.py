@@ -12,7 +12,7 @@ from analysis.errors import NoData, unknown
 from analysis.intervals import Estimate, estimate
 from analysis.load import Scores, planned_labels, select
 from analysis.reference import Reference
-from analysis.spec import Throughput
+from analysis.spec.items import Throughput
 from analysis.table import Sheet
 from analysis.text import number
 

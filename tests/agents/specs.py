@@ -13,8 +13,8 @@ from agents.build import build
 from agents.dqn_compiled import CompiledDQN
 from agents.nets.network import Network
 from agents.optim.step import GradientStep
-from agents.spec import Spec, model_of
 from agents.spec.optimizer import SGD as SGDSpec
+from agents.spec.run import Spec, model_of
 from agents.step import ActorInput, Batch
 from workflow.config import Algorithm, Project
 from workflow.overlay import Alternatives, merge, nested

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.agents.specs import ROOT, fields
 
 STEP = 4  # Atari frames per agent step

@@ -12,8 +12,8 @@ from agents.rng import generator
 from agents.run.checkpoint import Checkpoints
 from agents.run.loop import Run
 from agents.run.summary import episodes_to_solve
-from agents.spec import Spec
 from agents.spec.exploration import PerEpisodeExploration
+from agents.spec.run import Spec
 from tests.agents.specs import fields, prioritized
 
 

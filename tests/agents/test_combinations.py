@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from agents.run.checkpoint import Checkpoints
 from agents.run.heartbeat import Heartbeat
 from agents.run.loop import Run, train
-from agents.spec import LEARNERS, Spec, model_of
+from agents.spec.run import LEARNERS, Spec, model_of
 from analysis.spec.complaints import complaints
 from tests.agents.specs import ROOT, has, prioritized
 from workflow.config import Project

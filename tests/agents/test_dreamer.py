@@ -15,8 +15,8 @@ from agents.nets import decoders
 from agents.nets.rssm import GatedCell, State
 from agents.optim.adamw import AdamW
 from agents.rng import generator
-from agents.spec import model_of
 from agents.spec.optimizer import AdamW as AdamWSpec
+from agents.spec.run import model_of
 from agents.step import ActorInput, Batch
 from tests.agents.specs import spec
 

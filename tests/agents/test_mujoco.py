@@ -9,7 +9,7 @@ import pytest
 from agents.envs.mujoco import LIMIT, LIMITS, TASKS
 from agents.envs.stream import make_streams
 from agents.rng import generator
-from agents.spec import ControlSpec, model_of
+from agents.spec.run import ControlSpec, model_of
 from tests.agents.specs import NORMAL, fields, spec
 
 NAMES = {game: code.partition(":")[2].removesuffix("Env") for game, code in TASKS.items()}

@@ -12,7 +12,7 @@ from agents.dqn_compiled import CompiledDQN
 from agents.losses.bootstrap import Greedy
 from agents.losses.munchausen import Munchausen, munchausen_term, scaled_log_policy, soft
 from agents.losses.value import Scalar
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.agents.specs import prioritized, spec
 from tests.agents.test_iqn import MUNCHAUSEN, VALUE, batch
 

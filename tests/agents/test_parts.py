@@ -15,8 +15,8 @@ from agents.optim.rmsprop import RMSprop as rmsprop
 from agents.optim.step import Follower
 from agents.rng import generator, restore_rng, rng_state
 from agents.run.evaluate import _shares, evaluate
-from agents.spec import Spec
 from agents.spec.optimizer import Adadelta, Adam, RMSprop
+from agents.spec.run import Spec
 from agents.step import Batch
 from tests.agents.specs import actor_input, fields, spec, without_step
 

@@ -13,8 +13,8 @@ from agents import __main__ as program
 from agents.offline import cliffwalk, corridor, digits
 from agents.offline.cliffwalk import Greedy, Proportional, Q, Rank, Uniform, learn, memory, replay, transitions, truth
 from agents.run.record import LOGGED
-from agents.spec import Spec, model_of
 from agents.spec.base import Identified
+from agents.spec.run import Spec, model_of
 from tests.agents.specs import fields
 
 

@@ -16,7 +16,7 @@ from analysis.errors import UserError
 from analysis.intervals import drawn_means, of_means
 from analysis.load import Scores
 from analysis.reference import Reference
-from analysis.spec import Interval, PublishedScores, table_adapter
+from analysis.spec.items import Interval, PublishedScores, table_adapter
 from analysis.tables.aggregates import build, regressed
 from analysis.text import canonical
 from tests.analysis.conftest import REFERENCE

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from analysis.claims import check
 from analysis.errors import UserError
 from analysis.load import write_scores
-from analysis.spec import claims_adapter
+from analysis.spec.items import claims_adapter
 from tests.analysis import fake
 
 SN = {"paper": "gogianu2021_sn", "metric": "max_mean_hns"}

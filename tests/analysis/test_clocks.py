@@ -12,7 +12,7 @@ from analysis.clocks import readings
 from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.load import write_scores
-from analysis.spec import figure_adapter
+from analysis.spec.items import figure_adapter
 from tests.analysis import fake
 
 FRAMES = np.array([100, 200, 300, 400])

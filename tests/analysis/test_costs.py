@@ -11,7 +11,7 @@ from analysis.figure import make_figure
 from analysis.figures.survival import kaplan_meier
 from analysis.load import write_scores
 from analysis.metrics import axis
-from analysis.spec import figure_adapter
+from analysis.spec.items import figure_adapter
 from tests.analysis import fake
 
 # variant -> (updates at sizes 6 and 14, gave up there) of each seed

@@ -9,7 +9,7 @@ from analysis.claims import check
 from analysis.curve_claims import _spearman
 from analysis.errors import UserError
 from analysis.load import write_scores
-from analysis.spec import claims_adapter
+from analysis.spec.items import claims_adapter
 from tests.analysis import fake
 
 FRAMES = np.array([0, 100, 200, 300, 400])

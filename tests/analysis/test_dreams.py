@@ -14,7 +14,7 @@ from analysis.animation import animate
 from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.report import make_report
-from analysis.spec import figure_adapter
+from analysis.spec.items import figure_adapter
 from tests.analysis import fake
 
 SPEC = {"id": "d", "kind": "dreams", "title": "Dreams", "experiments": ["demo.breakout"], "variants": ["DQN"],

@@ -9,7 +9,7 @@ from analysis.claims import check
 from analysis.duels import lead, outcomes, tally
 from analysis.errors import UserError
 from analysis.load import write_scores
-from analysis.spec import Interval, claims_adapter
+from analysis.spec.items import Interval, claims_adapter
 from tests.analysis import fake
 
 

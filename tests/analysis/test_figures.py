@@ -14,7 +14,7 @@ from analysis.figure import draw, make_figure
 from analysis.figures.per_game_bars import symlog_ticks
 from analysis.load import read_scores
 from analysis.reference import Reference
-from analysis.spec import FIGURES, figure_adapter
+from analysis.spec.items import FIGURES, figure_adapter
 from tests.analysis import fake, layout
 
 RAINBOW = {"paper": "hessel2018_rainbow", "algorithm": "Rainbow"}

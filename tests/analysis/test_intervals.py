@@ -15,7 +15,7 @@ from analysis.intervals import (
     probability_of_improvement,
     replicates,
 )
-from analysis.spec import Interval
+from analysis.spec.items import Interval
 
 TWO = ["a", "a", "b", "b"]
 

@@ -9,7 +9,7 @@ import pytest
 from agents.run.record import SCHEMAS
 from analysis.errors import UserError
 from analysis.load import COLUMNS, collect_scores, metadata_of, read_scores, select, write_scores
-from analysis.spec import LearningCurves
+from analysis.spec.items import LearningCurves
 from tests.analysis import fake
 
 

@@ -26,7 +26,7 @@ from analysis.curves import by_label
 from analysis.figures import common
 from analysis.load import Scores, select
 from analysis.reference import Reference
-from analysis.spec import SeedDots
+from analysis.spec.items import SeedDots
 
 
 def draw(spec: SeedDots, scores: Scores, reference: Reference) -> common.Drawing:

@@ -19,7 +19,7 @@ from analysis.load import read_scores, select, write_scores
 from analysis.metrics import known
 from analysis.reference import Reference
 from analysis.report import make_report
-from analysis.spec import FIGURES, LearningCurves, claims_adapter, figure_adapter, table_adapter
+from analysis.spec.items import FIGURES, LearningCurves, claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake
 from tests.analysis.test_figures import SPECS

@@ -11,8 +11,8 @@ from analysis.metrics import one_scale
 from analysis.normalise import SCALES, normalise, published_aggregate, without_reference
 from analysis.published import values
 from analysis.reference import Reference
-from analysis.spec import PublishedBar, PublishedScores
 from analysis.spec.claims import Greater
+from analysis.spec.items import PublishedBar, PublishedScores
 
 
 def test_what_has_no_unit_is_averaged_over_games_and_scores_are_not():

@@ -14,7 +14,7 @@ from analysis.figures.profile import draw
 from analysis.intervals import ratio_of_means
 from analysis.load import Scores
 from analysis.reference import Reference
-from analysis.spec import Interval, claims_adapter, figure_adapter
+from analysis.spec.items import Interval, claims_adapter, figure_adapter
 from tests.analysis.conftest import REFERENCE
 
 # percent of the human's score: metric -> game -> one for each seed

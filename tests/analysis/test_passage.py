@@ -9,7 +9,7 @@ import pytest
 from analysis.claims import check
 from analysis.errors import UserError
 from analysis.load import write_scores
-from analysis.spec import claims_adapter, table_adapter
+from analysis.spec.items import claims_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake
 

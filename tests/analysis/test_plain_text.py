@@ -17,7 +17,7 @@ from analysis.files import resolve
 from analysis.load import read_scores, write_scores
 from analysis.markdown import escape
 from analysis.reference import Reference
-from analysis.spec import FIGURES, figure_adapter, table_adapter
+from analysis.spec.items import FIGURES, figure_adapter, table_adapter
 from analysis.table import make_table, tex_escape
 from tests.analysis import fake
 from tests.analysis.test_figures import SPECS

@@ -17,7 +17,7 @@ from analysis.figure import make_figure
 from analysis.figures.games_above import games_above
 from analysis.figures.learning_speed import reaches, so_far
 from analysis.load import write_scores
-from analysis.spec import Interval, figure_adapter
+from analysis.spec.items import Interval, figure_adapter
 from tests.analysis import fake
 
 FRAMES = np.array([100, 200, 300, 400])

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.reference import Reference
-from analysis.spec import PublishedNumber, PublishedScores
+from analysis.spec.items import PublishedNumber, PublishedScores
 
 
 @pytest.fixture(scope="module")

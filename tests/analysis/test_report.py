@@ -15,7 +15,7 @@ from analysis.page.cost import Watts
 from analysis.page.drawn import vector
 from analysis.page.front import counts
 from analysis.report import make_report
-from analysis.spec import claims_adapter, figure_adapter, table_adapter
+from analysis.spec.items import claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake, report_page
 from tests.analysis.conftest import REFERENCE

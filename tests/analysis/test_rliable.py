@@ -11,7 +11,7 @@ from analysis.errors import NoData, UserError
 from analysis.figures import improvement_probability, performance_profile
 from analysis.load import read_scores
 from analysis.reference import Reference
-from analysis.spec import figure_adapter
+from analysis.spec.items import figure_adapter
 from tests.analysis.conftest import REFERENCE
 from tests.analysis.test_aggregates import PERCENT, SPEC, scores, sheet
 

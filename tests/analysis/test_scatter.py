@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.load import write_scores
-from analysis.spec import figure_adapter
+from analysis.spec.items import figure_adapter
 from tests.analysis import fake
 
 RATES = [1e-4, 1e-3, 1e-2]

@@ -11,7 +11,7 @@ from analysis.figure import draw, make_figure
 from analysis.figures import common
 from analysis.load import read_scores
 from analysis.reference import Reference
-from analysis.spec import figure_adapter, table_adapter
+from analysis.spec.items import figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis.conftest import REFERENCE
 

@@ -16,7 +16,7 @@ from analysis.errors import UserError
 from analysis.figure import make_figure
 from analysis.figures.depth_bars import setting, tick
 from analysis.load import write_scores
-from analysis.spec import claims_adapter, figure_adapter
+from analysis.spec.items import claims_adapter, figure_adapter
 from tests.analysis import fake
 
 NETS = ([[8, 3, 1]], [[8, 3, 1], [8, 3, 1]])

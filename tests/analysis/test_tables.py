@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from analysis.errors import UserError
 from analysis.load import write_scores
-from analysis.spec import table_adapter
+from analysis.spec.items import table_adapter
 from analysis.table import make_table, tex_escape
 from analysis.text import natural
 from tests.analysis import fake

@@ -18,7 +18,7 @@ from analysis.claims import check
 from analysis.files import resolve
 from analysis.load import read_scores, write_scores
 from analysis.reference import Reference
-from analysis.spec import FIGURES, claims_adapter, figure_adapter, table_adapter
+from analysis.spec.items import FIGURES, claims_adapter, figure_adapter, table_adapter
 from analysis.table import make_table
 from tests.analysis import fake
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.cluster.test_slurm import environment
 from tests.faults.programs import PAPER, build
 from tests.faults.sweep import Watch, folder_of, outputs, train

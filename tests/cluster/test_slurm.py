@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.checkouts import lend_compiled
 from tests.faults.sweep import log_of, train
 from tests.kills import end

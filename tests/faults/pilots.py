@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.faults.programs import PAPER, TARGET, build, cluster
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, train
 from tests.kills import end

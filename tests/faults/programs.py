@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.spec import model_of
+from agents.spec.run import model_of
 from tests.agents.specs import ROOT
 from tests.checkouts import lend_compiled
 from tests.faults.sweep import Watch, folder_of, log_of, outputs, train

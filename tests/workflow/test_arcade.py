@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import paper_arcade
-from analysis.spec import SCALES
+from analysis.spec.items import SCALES
 from tests.workflow.house import ROOT, seal
 from workflow import __main__ as program
 from workflow import catalogue, completion, index, kept, missing, origins, run_table, runs, text
@@ -295,6 +295,17 @@ def test_episodes_are_summed():
     assert kept.summed({"episodes": [{"return": 4.0}]})["standard_error"] is None
 
 
+def test_values_differ_as_they_are_written():
+    specs = [{"a": 1, "b": [1], "c": 0.1, "d": None}, {"a": 1.0, "b": [True], "c": 0.1}, {"a": 1, "b": [1], "c": 0.1}]
+    assert runs.differing(specs) == ["a", "b", "d"]
+
+
+def test_returns_are_told_with_few_digits():
+    told = {None: None, 0.0: "0", -0.04: "-0.04", 9.996: "10", 12.25: "12.2", -1234.5: "-1234.5"}
+    assert {value: runs.score(value) for value in told} == told
+    assert runs.score(-0.0) == "0"
+
+
 def test_shells_are_told_of_papers_and_runs(results: Path, monkeypatch: pytest.MonkeyPatch):
     assert completion.papers("dr") == ["dreamerv2", "drqn"]
     (results / "config").mkdir()
@@ -334,6 +345,16 @@ def test_looking_needs_neither_torch_nor_snakemake(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [["runs"], ["diff", "aaa1", "bbb2"], ["export", "csv", "zzz"]])
+def test_looking_at_finished_runs_needs_no_model_of_specs_and_papers(words: list[str], results: Path):
+    models = "agents.spec", "analysis.spec", "workflow.models", "workflow.config"
+    code = f"import sys; from workflow.__main__ import main; main({[*words, '--config', f'results={results}']}); " \
+           f"print(*sorted(name for name in sys.modules if name.startswith({models})))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = "agents.spec agents.spec.base analysis.spec analysis.spec.common analysis.spec.complaints"
+    assert done.stdout.splitlines()[-1].split() == [*found.split(), "analysis.spec.metrics"]
 
 
 @pytest.mark.parametrize(

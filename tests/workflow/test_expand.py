@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.spec import Spec
+from agents.spec.run import Spec
 from benchmarks.dag import make_checkout
 from tests.workflow.house import ROOT
 from workflow.config import Project

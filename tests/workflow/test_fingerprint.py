@@ -67,7 +67,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_is_reached(root: Path):
     found = {"agents", "agents.a", "agents.b", "agents.deep", "agents.deep.c", "agents.d", "agents.e"}
     assert Code(root).reach(["agents.a:f"]) == found
-    (root / "agents/b.py").write_text("from agents.spec import Spec\n")
+    (root / "agents/b.py").write_text("from agents.spec.run import Spec\n")
     assert Code(root).reach(["agents.a"]) == found  # agents.spec is exempt
     assert Code(root).text(["agents.a:f"]).splitlines()[0].split()[1] == "agents"
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.spec import Greater, Uncorrelated
+from analysis.spec.items import Greater, Uncorrelated
 from tests.workflow.house import ROOT
 from tests.workflow.test_papers import PAPERS
 from workflow import cost, ledger_pages, settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.spec import Spec
+from agents.spec.run import Spec
 from tests.agents.specs import has
 from workflow.config import Project
 from workflow.expand import Papers, expand

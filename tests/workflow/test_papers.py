@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from agents.spec import Spec
+from agents.spec.run import Spec
 from analysis import style
 from tests.workflow.house import ROOT
 from workflow import drawn

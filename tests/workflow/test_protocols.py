@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.spec import Spec, model_of
+from agents.spec.run import Spec, model_of
 from analysis.load import read_scores
 from analysis.reference import Reference
-from analysis.spec import Aggregates
+from analysis.spec.items import Aggregates
 from analysis.tables.aggregates import build
 from tests.workflow.house import ROOT
 from workflow.config import Project

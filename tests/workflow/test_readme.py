@@ -9,7 +9,7 @@ import shlex
 import pytest
 import yaml
 
-from agents.spec import VERSION, model_of
+from agents.spec.run import VERSION, model_of
 from tests.workflow.house import ROOT, build, snakemake
 from workflow.config import Project
 from workflow.expand import expand

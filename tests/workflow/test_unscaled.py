@@ -16,7 +16,7 @@ from analysis.figure import draw
 from analysis.files import resolve
 from analysis.load import select
 from analysis.reference import Reference
-from analysis.spec import CLAIMS, FIGURES, TABLES, Interval
+from analysis.spec.items import CLAIMS, FIGURES, TABLES, Interval
 from tests import made_up
 from tests.paper_scale import ADAPTERS
 from tests.workflow.conftest import house

@@ -16,7 +16,7 @@ from agents.executors.nursery import Post
 from agents.executors.pool import ProcessPool, WorkerProcess
 from agents.learner import Learner
 from agents.memory.replay import Replay
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 
 class Processes:

@@ -25,7 +25,7 @@ from agents.executors.actors.rows import Rows
 from agents.executors.iteration import iterate
 from agents.learner import Learner
 from agents.memory.replay import Replay
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 HERE = str(Path(__file__).resolve().parents[3])
 JOIN = 60.0  # seconds for all nodes to join; then it goes with those that did

@@ -14,7 +14,7 @@ from agents.build import acting
 from agents.envs.stream import EpisodeStatistics
 from agents.executors.actors.chunks import Layout, chunk_layout, write_step
 from agents.rng import generator
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 Newest = Callable[[int], tuple[int, Mapping[str, np.ndarray]] | None]  # my version -> a newer one and its parameters
 

@@ -16,7 +16,7 @@ import numpy as np
 from agents.agent import Agent
 from agents.executors.actors.chunks import Layout, chunk_layout
 from agents.executors.actors.rollout_worker import parameters
-from agents.spec import Spec
+from agents.spec.run import Spec
 
 
 class SharedMemory:

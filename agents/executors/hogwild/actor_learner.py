@@ -24,8 +24,8 @@ from agents.executors.nursery import Post
 from agents.optim.objective import Objective
 from agents.optim.step import GradientStep
 from agents.rng import generator
-from agents.spec import Spec
 from agents.spec.executor import Inline
+from agents.spec.run import Spec
 
 
 class HandOver:

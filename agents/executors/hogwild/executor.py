@@ -20,7 +20,7 @@ from agents.executors.hogwild.shared_parameters import SharedParameters
 from agents.executors.pool import ProcessPool, WorkerProcess
 from agents.learner import Learner
 from agents.memory.replay import Replay
-from agents.spec import Spec
+from agents.spec.run import Spec
 from agents.step import Episode
 
 INTERVAL = 0.2  # seconds; what happened in an interval is recorded at the frame of its end
