@@ -76,13 +76,14 @@ def _log_of_failure(results: Path, run: str, now: float | None = None) -> Path |
     """The log of an attempt that ended by itself without a result.
 
     A process that fails lets go of its lease; one that is killed leaves it, and its run is lost, not failed. So is one
-    that was told to stop: that leaves a sign of life which says so.
+    that was told to stop: that leaves a sign of life which says so. Where a result is shown and nothing is at work, the
+    log is of the attempt that made it, and the run waits since other code or another library would make it now.
     """
     now, logs = time.time() if now is None else now, results / "logs"
     paths = [logs / "train" / f"{run}.log", *logs.glob(f"slurm/rule_train/{run}*/*.log")]
     ages = {path: now - path.stat().st_mtime for path in paths if path.exists() and path.stat().st_size}
-    held = (results / "work" / run / "lease.json").exists()
-    if held or not ages or min(ages.values()) < BEGINNING_SECONDS:
+    work, made = results / "work" / run, (results / "runs" / run / "run.json").exists()
+    if (work / "lease.json").exists() or (made and not work.exists()) or not ages or min(ages.values()) < BEGINNING_SECONDS:
         return None
     return min(ages, key=ages.__getitem__)
 

@@ -44,8 +44,9 @@ def numbers(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != about.get("csv_sha256"):
         raise UserError(f"{path} is not what was written with its figure: it is damaged or was edited; {ANEW}")
-    names = {name: str for name in ("panel", "label", "role", "row")}
-    return pd.read_csv(io.BytesIO(data), converters=names)
+    names = dict.fromkeys(("panel", "label", "role", "row"), "")
+    table = pd.read_csv(io.BytesIO(data), dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=[""])
+    return table.fillna(names)
 
 
 def vector(path: Path) -> bytes:

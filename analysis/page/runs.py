@@ -78,7 +78,8 @@ def _unfinished(results: Path, run: str, log: Path) -> str:
         state = str(beat["state"])
         silent = time.time() - float(beat["time"]) > STALE_SECONDS
     except (OSError, ValueError, KeyError, TypeError):
-        return "failed" if log.is_file() and log.stat().st_size else "missing"
+        made = (results / "runs" / run / "run.json").exists()  # by other code: the log is of that
+        return "failed" if log.is_file() and log.stat().st_size and not made else "missing"
     return "lost" if silent and state in ("running", "evaluating") else state
 
 

@@ -147,6 +147,7 @@ def parts(project: Path, key: str, scale: str = "paper", experiment: str = "hous
 
 
 SET = "set: { record.norms: none, optimizer.lr: 1e-3 }"
+BEST = ("kind: greater,", "kind: best_greater,")  # the house's claim, where its experiment is a sweep
 WEIGHTS = {
     "kind": "weights", "layers": [-2], "power_steps": 5, "target_power_steps": 1, "warmup_steps": 30, "bound": 1.0,
     "only_shrink": False, "flow": "linear",
@@ -190,6 +191,7 @@ def test_a_variants_number_holds_for_the_kinds_that_are_varied(project: Path):
         ("SN: { spectral.kind: weights, spectral.layers: [-2] }", "SN: { spectral: { layers: [-2], power_steps: 9 } }"),
         ("DQN: {}", "DQN: { spectral.layers: [-1] }"),
         (SET, f"{SET}\n    vary: {{ spectral.kind: [weights, gradient] }}"),
+        BEST,
     )
     found = parts(project, "spectral")
     assert [(part["kind"], part["power_steps"]) for part in found["SN"]] == [("weights", 9), ("gradient", 9)]
@@ -363,7 +365,7 @@ VARIED = {
 @pytest.mark.parametrize("case", VARIED)
 def test_what_would_make_a_run_twice_or_drop_a_value(project: Path, case: str):
     given, message = VARIED[case]
-    edit(project, (SET, given))
+    edit(project, (SET, given), BEST)
     assert told(project) == [f"{PAPER}:{message}"]
 
 
@@ -372,6 +374,7 @@ def test_a_scale_crosses_what_its_experiment_takes_side_by_side(project: Path):
         project,
         (SET, "zip: { optimizer.lr: [1, 2] }"),
         ("seeds: 1 }\n", "seeds: 1, vary: { optimizer.lr: [3] } }\n"),
+        BEST,
     )
     message = "experiments.base.scales.smoke.vary.optimizer.lr: is in `vary` and in `zip`"
     assert told(project) == [f"{PAPER}:18: {message}"]
