@@ -83,7 +83,9 @@ def _log_of_failure(results: Path, run: str, now: float | None = None) -> Path |
     paths = [logs / "train" / f"{run}.log", *logs.glob(f"slurm/rule_train/{run}*/*.log")]
     ages = {path: now - path.stat().st_mtime for path in paths if path.exists() and path.stat().st_size}
     work, made = results / "work" / run, (results / "runs" / run / "run.json").exists()
-    if (work / "lease.json").exists() or (made and not work.exists()) or not ages or min(ages.values()) < BEGINNING_SECONDS:
+    if (work / "lease.json").exists() or (made and not work.exists()):
+        return None
+    if not ages or min(ages.values()) < BEGINNING_SECONDS:
         return None
     return min(ages, key=ages.__getitem__)
 

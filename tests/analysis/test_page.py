@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 import time
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.errors import UserError
-from analysis.page import alt, cite, cost, curves, front, runs, settings
+from analysis.page import alt, cite, cost, curves, drawn, front, runs, settings
 from analysis.reference import Reference
 from tests.analysis.conftest import REFERENCE
 
@@ -152,6 +153,16 @@ def test_bibtex():
     assert cite.bibtex({"paper": "p", "title": "T", "authors": "", "url": ""}) == "@misc{p,\n  title = {{T}},\n}"
 
 
+def test_names_in_a_figures_file_stay_as_they_are(tmp_path):
+    """Also those that are empty, as of a figure's only panel, and what pandas takes for a missing number."""
+    path = tmp_path / "bars.csv"
+    path.write_text("panel,label,role,value\n,NA,ours,1.5\n,007,ours,\n,none,ours,2.5\n")
+    found = drawn.numbers(path, {"csv_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    assert found.panel.tolist() == [""] * 3 and found.label.tolist() == ["NA", "007", "none"]
+    assert found.value.isna().tolist() == [False, True, False] and found.value.sum() == 4.0
+    assert alt.seen({"kind": "interval_bars", "axes": ["", "Score"]}, found) == "Points with intervals, Score. none 2.5, NA 1.5."
+
+
 def test_what_became_of_runs_without_a_result(tmp_path):
     entries = [
         {"run": name, "sealed": f"{name}/0", "variant": "V", "game": "g", "seed": i} for i, name in enumerate("abcd")
@@ -170,6 +181,9 @@ def test_what_became_of_runs_without_a_result(tmp_path):
     assert [row["log"] for row in found] == ["../../logs/train/a.log", "", "", ""]
     (tmp_path / "logs/train/d.log").write_text("x")
     assert runs.rows([about], tmp_path / "store", tmp_path)[3]["status"] == "failed"
+    (tmp_path / "runs/d").mkdir(parents=True)
+    (tmp_path / "runs/d/run.json").write_text("{}")  # by other code, and the log with it
+    assert runs.rows([about], tmp_path / "store", tmp_path)[3]["status"] == "missing"
     assert runs.done(found) == {"p.e": (0, 4)} and runs.statuses(found)["lost"] == 1
 
 

@@ -334,8 +334,8 @@ def test_status_shows_the_last_return_of_finished_runs(house: Path, tmp_path: Pa
 def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Path):
     """A process that fails lets go of its lease; one that is killed, or still begins, does not."""
     context = Context.read(house, {"results": str(tmp_path)}, main=False)
-    failed, crashed, lost, begins, killed, left, queued, *_ = context.papers.runs("house.base")
-    for run in (failed, crashed, lost, begins, killed, left):
+    failed, crashed, lost, begins, killed, left, queued, made, *_ = context.papers.runs("house.base")
+    for run in (failed, crashed, lost, begins, killed, left, made):
         log = tmp_path / "logs/train" / f"{run}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"{run}: started\nTraceback:\nRuntimeError: no kernel image for {run}\n\n")
@@ -345,6 +345,8 @@ def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Pat
     for run in (lost, killed):
         (tmp_path / "work" / run).mkdir(parents=True, exist_ok=True)
         (tmp_path / "work" / run / "lease.json").write_text("{}")
+    (tmp_path / "runs" / made).mkdir(parents=True)  # by other code than there is now
+    (tmp_path / "runs" / made / "run.json").write_text("{}")
     slurm = tmp_path / "logs/slurm/rule_train" / f"{queued}_0123456789abcdef" / "7.log"
     slurm.parent.mkdir(parents=True)
     slurm.write_text("slurmstepd: error: oom-kill\n")
@@ -353,11 +355,14 @@ def test_status_says_what_failed_and_where_its_log_is(house: Path, tmp_path: Pat
     states = {row["run"]: row["state"] for row in rows}
     assert [states[run] for run in (failed, crashed, queued)] == ["failed"] * 3
     assert [states[run] for run in (lost, begins, killed, left)] == ["lost", "waiting", "waiting", "preempted"]
+    assert states[made] == "waiting"
     lines = status.render(rows).splitlines()
     assert lines[0] == "10 runs: 1 lost · 3 failed · 1 preempted · 5 waiting"
     start = lines.index("failed, and tried again when snakemake is started again:")
     assert f"  {tmp_path}/logs/train/{failed}.log: RuntimeError: no kernel image for {failed}" in lines[start:]
     assert f"  {slurm}: slurmstepd: error: oom-kill" in lines[start:]
+    beat(tmp_path, made, time=0, state="running")  # begun again with the code there is
+    assert {row["run"]: row["state"] for row in status.states(context, ["house"])}[made] == "failed"
 
 
 def test_partial_draws_what_is_there_and_trains_nothing(tmp_path: Path):
