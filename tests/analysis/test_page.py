@@ -160,7 +160,8 @@ def test_names_in_a_figures_file_stay_as_they_are(tmp_path):
     found = drawn.numbers(path, {"csv_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     assert found.panel.tolist() == [""] * 3 and found.label.tolist() == ["NA", "007", "none"]
     assert found.value.isna().tolist() == [False, True, False] and found.value.sum() == 4.0
-    assert alt.seen({"kind": "interval_bars", "axes": ["", "Score"]}, found) == "Points with intervals, Score. none 2.5, NA 1.5."
+    seen = alt.seen({"kind": "interval_bars", "axes": ["", "Score"]}, found)
+    assert seen == "Points with intervals, Score. none 2.5, NA 1.5."
 
 
 def test_what_became_of_runs_without_a_result(tmp_path):
