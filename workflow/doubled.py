@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from analysis.spec.items import BestGreater, FromRuns
 from workflow.expand import Papers
 from workflow.strict_yaml import Problem
+from workflow.unscaled import variants_of
 
 
 def doubled(papers: Papers, paper: str) -> Iterator[Problem]:
@@ -24,8 +25,7 @@ def doubled(papers: Papers, paper: str) -> Iterator[Problem]:
 
 
 def _doubled(papers: Papers, item: FromRuns) -> str:
-    sides = {name for key in ("a", "b") if isinstance(name := getattr(item, key, None), str)}
-    wanted, seen = sides or {*(item.variants or ())}, dict[tuple[str, str], tuple[str, str, set]]()
+    wanted, seen = variants_of(item), dict[tuple[str, str], tuple[str, str, set]]()
     for name in item.experiments:
         found = papers.experiment(name)
         plays = {(game, seed) for game in found.games for seed in found.seeds if game in (item.games or [game])}

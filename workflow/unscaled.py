@@ -17,7 +17,7 @@ from workflow.scales import Scaled, has
 def unscaled(project: Any, item: FromRuns, sources: list[Scaled], labels: list[str]) -> Iterator[tuple[str, str]]:
     """(key, what is wrong) of an item, of its experiments at one scale; `labels`: of their algorithms."""
     found = list(zip(sources, labels, strict=True))
-    every = _games(project, item, found, _variants(item))
+    every = _games(project, item, found, variants_of(item))
     if isinstance(item, Milestones | Sooner | Speedups):
         if lost := sorted(game for game in every if game not in item.levels and not game.startswith("atari/")):
             yield "levels", f"no human score for {', '.join(lost)}: they need a level"
@@ -43,13 +43,13 @@ def unscaled(project: Any, item: FromRuns, sources: list[Scaled], labels: list[s
 def _together(project: Any, item: FromRuns, sources: list[tuple[Scaled, str]]) -> list[set[str]]:
     """The games of each average."""
     if isinstance(item, BestGreater):  # one of each sweep
-        return [_games(project, item, [each], _variants(item)) for each in sources]
+        return [_games(project, item, [each], variants_of(item)) for each in sources]
     if isinstance(item, Comparison):  # what was not run on the same games is not compared
-        return [_games(project, item, sources, {name}) for name in _variants(item)]
-    return [_games(project, item, sources, _variants(item))]
+        return [_games(project, item, sources, {name}) for name in variants_of(item)]
+    return [_games(project, item, sources, variants_of(item))]
 
 
-def _variants(item: Any) -> set[str]:
+def variants_of(item: Any) -> set[str]:
     """The variants that it takes runs of; none where it takes those of all."""
     if isinstance(item, Aggregates):
         return {row.variant for row in item.rows if row.variant is not None}

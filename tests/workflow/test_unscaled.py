@@ -128,6 +128,7 @@ DOUBLED = {
     "other seeds": (["breakout", "late"], CURVES, None),
     "a sweep": (["sweep", "faster"], {"kind": "final_scores"}, "sweep faster"),
     "other values": (["sweep", "again"], CURVES, None),
+    "a table's row": (["breakout", "again", "other"], TABLE | {"rows": [{"label": "A", "variant": "Other"}], "normalisation": "minatar_dqn"}, None),
     "each sweep alone": (["sweep", "faster"], GREATER | {"kind": "best_greater"}, None),
 }
 
@@ -215,7 +216,8 @@ def test_runs_that_could_not_be_told_apart_are_refused(case: str, project: Path)
     reference = Reference(ROOT / "config" / "reference")
     scores = made_up.scores(spec, [context.papers.experiment(n) for n in spec.experiments], reference, project)
     with pytest.raises(UserError, match="several runs of") if wrong else contextlib.nullcontext():
-        select(scores, spec) if case != "each sweep alone" else resolve(CLAIMS[spec.kind])(spec, scores, reference)
+        own = case in ("a table's row", "each sweep alone")  # kinds that select otherwise than by their spec alone
+        resolve((TABLES | CLAIMS)[spec.kind])(spec, scores, reference) if own else select(scores, spec)
 
 
 def test_only_game_scores_are_normalised(project: Path):
